@@ -1,0 +1,39 @@
+# make demo: train on the embedded digits and write pictures.   make test: run the tests.   Each sets up .venv itself.
+PYTHON ?= python3
+DEMO_ITERS ?= 1500
+PY = .venv/bin/python
+READY = .venv/.ready
+
+.PHONY: venv demo test lint benchmark clean
+
+venv: $(READY)
+
+$(READY): setup.py constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[demo,test]"
+	touch $@
+
+demo: $(READY)
+	$(PY) train.py digits --set MAXITER=$(DEMO_ITERS)
+	$(PY) train.py digits1 --set MAXITER=$(DEMO_ITERS)
+	$(PY) sample.py digits demo/samples.png
+	$(PY) fixbn.py digits
+	$(PY) interp.py digits demo/interpolation.png 1,2 3,4 5,6 7,8
+	$(PY) tools/compare.py digits digits1 demo/rpgan_and_single.png
+	@echo
+	@echo "Pictures:    demo/samples.png demo/interpolation.png demo/rpgan_and_single.png"
+	@echo "TensorBoard: .venv/bin/tensorboard --logdir models"
+
+test: $(READY)
+	$(PY) -m pytest
+
+lint: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+benchmark: $(READY)
+	$(PY) benchmarks/train_step.py
+
+clean:
+	rm -rf .venv demo

@@ -1,0 +1,21 @@
+"""The single discriminator on 64x64 faces, to compare RP-GAN with.
+
+./train.py face1
+
+Settings: the authors' exp/face1.py, which they train with baseline_train.py (df is half of RP-GAN's, since the
+discriminator sees the whole image and has one layer more). data/faces.txt lists your images, one 64x64 PNG or JPEG a
+line.
+"""
+
+gan = "Baseline"
+ksz = 4
+zlen = 100
+f1 = 1024
+df = 64
+imsz = 64
+bsz = 64
+lfile = "data/faces.txt"
+crop = False
+wts_dir = "models/face1"
+SAVEFREQ = 1e3
+MAXITER = 1e5

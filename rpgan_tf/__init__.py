@@ -1,0 +1,27 @@
+"""RP-GAN and the papers around it, for TensorFlow 2 and Keras 3.
+
+options = rpgan_tf.config.load("digits")    # exp/digits.py, checked; TensorFlow is not imported yet
+gan = rpgan_tf.build(options)               # a compiled keras.Model with .generator and .discriminator
+gan.fit(rpgan_tf.data.dataset(options), steps_per_epoch=1000)
+"""
+
+import importlib
+
+from rpgan_tf import config
+from rpgan_tf.errors import UserError
+
+__version__ = "0.1.0"
+__all__ = ["UserError", "build", "checkpoint", "config", "data", "images"]
+
+
+def build(options):
+    """Build the compiled GAN that `options` describe: see `rpgan_tf.gan.build`."""
+    from rpgan_tf import gan
+
+    return gan.build(options)
+
+
+def __getattr__(name):
+    if name in ("callbacks", "checkpoint", "data", "gan", "images", "projections"):  # some import TensorFlow: late
+        return importlib.import_module(f"rpgan_tf.{name}")
+    raise AttributeError(f"module 'rpgan_tf' has no attribute '{name}'")

@@ -1,0 +1,175 @@
+"""What happens around the iterations of `fit`: stopping, log lines, TensorBoard and saving."""
+
+import datetime
+import pathlib
+import signal
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from rpgan_tf import checkpoint, images
+from rpgan_tf.errors import UserError
+
+
+def for_run(options):
+    """Return the callbacks of a training run, in the order in which they must be called."""
+    return [Log(options), TensorBoard(options), StopOnDivergence(options), Save(options), StopOnSignal()]
+
+
+class StopOnDivergence(keras.callbacks.Callback):
+    """Raise a `UserError` when a loss is not finite. Stands before `Save`, so that the last good files stay."""
+
+    def __init__(self, options):
+        super().__init__()
+        self.options = options
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in logs.items():
+            finite = np.isfinite(value)
+            if not np.all(finite):
+                which = f" of discriminator {np.flatnonzero(~finite)[0]}" if np.ndim(value) else ""
+                raise UserError(
+                    f"training diverged: {name}{which} is {np.asarray(value)[~finite][0]} in iteration "
+                    f"{_iteration(self.model)}, expected a finite number; the last good files in "
+                    f"'{self.options.wts_dir}' are kept; try a smaller learning rate, or look at the images"
+                )
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """End training cleanly after the iteration in which Ctrl-C or SIGTERM came; a second signal ends it at once."""
+
+    received = None
+
+    def on_train_begin(self, logs=None):
+        self.previous = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.received is not None:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number, frame):
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number).name
+
+
+class Save(keras.callbacks.Callback):
+    """Save every SAVEFREQ iterations and at the end of training."""
+
+    def __init__(self, options):
+        super().__init__()
+        self.options, self.saved = options, None
+
+    def on_train_begin(self, logs=None):
+        self.saved = _iteration(self.model)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if _iteration(self.model) % self.options.SAVEFREQ == 0:
+            self.save()
+
+    def on_train_end(self, logs=None):
+        if _iteration(self.model) != self.saved:
+            self.save()
+
+    def save(self):
+        """Save now, and say so."""
+        for path in checkpoint.save(self.model, self.options):
+            tqdm.tqdm.write(f"wrote {path}")
+        self.saved = _iteration(self.model)
+
+
+class Log(keras.callbacks.Callback):
+    """Write the original's two lines an iteration to `<wts_dir>/train.log`, and show progress on standard output.
+
+    On a terminal that is one live line; elsewhere a line every `interval` seconds.
+    """
+
+    def __init__(self, options, interval=30.0):
+        super().__init__()
+        self.options, self.interval = options, interval
+
+    def on_train_begin(self, logs=None):
+        self.file = open(pathlib.Path(self.options.wts_dir) / "train.log", "a", buffering=1)
+        self.bar = tqdm.tqdm(
+            total=self.options.MAXITER,
+            initial=_iteration(self.model),
+            unit="iteration",
+            file=sys.stdout,
+            mininterval=0.5,
+            dynamic_ncols=True,
+            disable=not sys.stdout.isatty(),
+        )
+        self.shown = time.monotonic()
+        self.since = (self.shown, _iteration(self.model))
+
+    def on_train_batch_end(self, batch, logs=None):
+        iteration = _iteration(self.model)
+        now = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+        losses = f"G={float(logs['g_loss']):.6f},D={float(logs['d_loss']):.6f}"
+        self.file.write(f"{now} [{iteration:09d}] Adam Loss: {losses}\n")
+        if "g_losses" in logs:
+            each = ",".join(f"L{i:02d}={loss:.3f}" for i, loss in enumerate(np.asarray(logs["g_losses"])))
+            self.file.write(f"[{iteration:09d}]* {each}\n")
+        self.bar.set_postfix_str(losses, refresh=False)
+        self.bar.update()
+        if self.bar.disable and (time.monotonic() - self.shown > self.interval or iteration == self.options.MAXITER):
+            self.shown = time.monotonic()
+            rate = (iteration - self.since[1]) / (self.shown - self.since[0])
+            left = datetime.timedelta(seconds=round((self.options.MAXITER - iteration) / rate))
+            images_per_second = rate * self.options.bsz
+            print(
+                f"iteration {iteration} of {self.options.MAXITER}: {losses}, "
+                f"{images_per_second:.0f} images/s, {left} left",
+                flush=True,
+            )
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+        self.file.close()
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Write losses, each discriminator's own, images per second, and a grid of fixed latents at each save.
+
+    Scalars go out every `every` iterations, below `<wts_dir>/tensorboard`.
+    """
+
+    def __init__(self, options, every=10):
+        super().__init__()
+        self.options, self.every = options, every
+
+    def on_train_begin(self, logs=None):
+        self.writer = tf.summary.create_file_writer(str(pathlib.Path(self.options.wts_dir) / "tensorboard"))
+        self.latents = images.latents(0, self.model.generator.zlen)
+        self.last = (time.monotonic(), _iteration(self.model))
+
+    def on_train_batch_end(self, batch, logs=None):
+        iteration = _iteration(self.model)
+        with self.writer.as_default(step=iteration):
+            if iteration % self.every == 0:
+                for name in ("g_loss", "d_loss"):
+                    tf.summary.scalar(name, logs[name])
+                    for i, loss in enumerate(np.asarray(logs.get(f"{name}es", []))):
+                        tf.summary.scalar(f"{name}_of_each/{i:02d}", loss)
+                seconds = time.monotonic() - self.last[0]
+                tf.summary.scalar("images_per_second", (iteration - self.last[1]) * self.options.bsz / seconds)
+                self.last = (time.monotonic(), iteration)
+            if iteration % self.options.SAVEFREQ == 0:
+                tf.summary.image("samples", images.grid(self.model.generator(self.latents))[None])
+                self.writer.flush()
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
+
+def _iteration(gan):
+    """Return the number of completed iterations."""
+    return int(gan.iteration.numpy())

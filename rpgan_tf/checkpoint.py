@@ -1,0 +1,168 @@
+"""Weights in the original's files, and the state that makes a resumed run equal an uninterrupted one.
+
+`<wts_dir>/iter_<N>.gmodel.npz` and `.dmodel.npz` hold weights, `.bgmodel.npz` the generator with the statistics that
+`fixbn` stored, all with the original's names and layouts. `iter_<N>.state.npz` holds the optimizers' state; noise,
+crops and order are functions of the iteration, so nothing else is needed.
+"""
+
+import pathlib
+import re
+
+import numpy as np
+
+from rpgan_tf import files
+from rpgan_tf.errors import UserError
+
+
+def save_npz(net, path):
+    """Write the weights of `gan.generator` or `gan.discriminator` in the original's format."""
+    files.save_arrays(path, net.get_arrays())
+
+
+def load_npz(net, path):
+    """Read weights in the original's format into `gan.generator` or `gan.discriminator`.
+
+    Raises:
+        UserError: the file is missing or damaged, or its arrays are not those of the net; the net is left as it was.
+    """
+    arrays = files.load_arrays(path)
+    _check_arrays(arrays, net.get_arrays(), path)
+    net.set_arrays(arrays)
+
+
+def name_statistics(statistics):
+    """Return {name in the original's bgmodel: array} for a list with (mean [C], variance [C]) for each layer."""
+    return {
+        f"bn{letter}_c{layer}_w": array
+        for layer, moments in enumerate(statistics, start=1)
+        for letter, array in zip("mv", moments)
+    }
+
+
+def load_statistics(path):
+    """Read what `fixbn` stored: a list with (mean [C], variance [C]) for each batch normalization."""
+    arrays = files.load_arrays(path)
+    layers = sorted(int(name[5:-2]) for name in arrays if re.fullmatch(r"bnm_c\d+_w", name))
+    if not layers:
+        raise UserError(f"'{path}' holds no batch statistics (bnm_c1_w, bnv_c1_w, ...); make it with fixbn.py")
+    return [(arrays[f"bnm_c{layer}_w"], arrays[f"bnv_c{layer}_w"]) for layer in layers]
+
+
+def path_of(wts_dir, iteration, kind):
+    """Return the path of the `kind` ("gmodel", "dmodel", "bgmodel", "state") of an iteration."""
+    return pathlib.Path(wts_dir) / f"iter_{iteration}.{kind}.npz"
+
+
+def iterations(wts_dir, kind):
+    """Return the iterations that have a file of this kind, ascending."""
+    matches = (re.fullmatch(rf"iter_(\d+)\.{kind}\.npz", path.name) for path in pathlib.Path(wts_dir).glob("iter_*"))
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def find(wts_dir, kind, iteration=None):
+    """Return the path of the newest file of a kind, or of the given iteration; raises `UserError` if there is none."""
+    known = iterations(wts_dir, kind)
+    if not known or (iteration is not None and iteration not in known):
+        there = f"there are iterations {', '.join(map(str, known))}" if known else "there is none at all"
+        maker = "fixbn.py" if kind == "bgmodel" else "train.py"
+        wanted = path_of(wts_dir, "<N>" if iteration is None else iteration, kind)
+        raise UserError(f"no file '{wanted}': {there}; make it with {maker}")
+    return path_of(wts_dir, known[-1] if iteration is None else iteration, kind)
+
+
+def save(gan, options):
+    """Save everything that a later start needs, then delete what the clean-up rule of the original gives up.
+
+    That rule: of the models of G and D, those of multiples of SAVEFREQ and the newest stay. Of the optimizers' state,
+    only the newest does.
+
+    Returns:
+        The paths written. The generator comes last: an iteration that has it is complete.
+
+    Raises:
+        UserError: a weight is not finite, or a file cannot be written. Earlier files are still there.
+    """
+    iteration = int(gan.iteration.numpy())
+    contents = {
+        "dmodel": gan.discriminator.get_arrays(),
+        "state": _optimizer_state(gan),
+        "gmodel": gan.generator.get_arrays(),
+    }
+    for kind, arrays in contents.items():
+        for name, array in arrays.items():
+            if not np.all(np.isfinite(array)):
+                raise UserError(
+                    f"training diverged: {name} of the {kind} is not finite after iteration {iteration}, so nothing "
+                    f"was saved; the last good files in '{options.wts_dir}' are kept; try a smaller learning rate"
+                )
+    for kind, arrays in contents.items():
+        files.save_arrays(path_of(options.wts_dir, iteration, kind), arrays)
+    for kind in contents:
+        for old in iterations(options.wts_dir, kind):
+            if old != iteration and (kind == "state" or old % options.SAVEFREQ):
+                path_of(options.wts_dir, old, kind).unlink(missing_ok=True)
+    return [path_of(options.wts_dir, iteration, kind) for kind in contents]
+
+
+def restore(gan, wts_dir):
+    """Load the newest save into a compiled GAN.
+
+    Models without a state (those of the original, say) are taken as the original takes them: the newest G, its D or
+    else the newest one, and new optimizers.
+
+    Returns:
+        Lines that say what was read; empty for a new run.
+    """
+    known = iterations(wts_dir, "gmodel")
+    if not known:
+        return []
+    iteration = known[-1]
+    discriminators = iterations(wts_dir, "dmodel")
+    path = path_of(wts_dir, iteration, "gmodel")
+    load_npz(gan.generator, path)
+    lines = [f"read {path}"]
+    if discriminators:
+        path = path_of(wts_dir, iteration if iteration in discriminators else discriminators[-1], "dmodel")
+        load_npz(gan.discriminator, path)
+        lines.append(f"read {path}")
+    else:
+        lines.append(f"no iter_<N>.dmodel.npz in '{wts_dir}': the discriminator starts from new weights")
+    path = path_of(wts_dir, iteration, "state")
+    if path.exists() and iteration in discriminators:
+        state = files.load_arrays(path)
+        _check_arrays(state, _optimizer_state(gan), path)
+        for optimizer, name in ((gan.g_optimizer, "g_optimizer"), (gan.d_optimizer, "d_optimizer")):
+            for i, variable in enumerate(_slots(optimizer)):
+                variable.assign(state[f"{name}/{i}"])
+        lines.append(f"read {path}")
+    else:
+        lines.append(f"no '{path}': the optimizers start afresh")
+    gan.iteration.assign(iteration)
+    return lines
+
+
+def _slots(optimizer):
+    """Return the optimizer's variables; not its learning rate, which the experiment says."""
+    return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
+
+
+def _optimizer_state(gan):
+    return {
+        f"{name}/{i}": variable.numpy()
+        for name, optimizer in (("g_optimizer", gan.g_optimizer), ("d_optimizer", gan.d_optimizer))
+        for i, variable in enumerate(_slots(optimizer))
+    }
+
+
+def _check_arrays(arrays, expected, path):
+    """Raise a `UserError` unless `arrays` has the names and shapes of `expected`; statistics of fixbn may be extra."""
+    mend = "is it of another experiment, or have its options (f1, df, zlen, ksz, imsz, filts) changed?"
+    for name, array in expected.items():
+        if name not in arrays:
+            raise UserError(f"'{path}' does not fit: it has no array '{name}'; {mend}")
+        received = arrays[name].shape
+        if received != array.shape:
+            raise UserError(f"'{path}' does not fit: expected {name} {list(array.shape)}, received {list(received)}; {mend}")
+    extra = [name for name in arrays if name not in expected and not name.startswith(("bnm_", "bnv_"))]
+    if extra:
+        raise UserError(f"'{path}' does not fit: it has an array '{extra[0]}' that the net has not; {mend}")

@@ -1,0 +1,82 @@
+"""What the commands share: their parser, and how they end.
+
+Exit codes: 0 success, 2 a user's mistake (one line on stderr, no traceback), 1 a fault of ours (with its traceback).
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+
+from absl.flags import argparse_flags
+
+from rpgan_tf import config
+from rpgan_tf.errors import UserError
+
+
+class Parser(argparse_flags.ArgumentParser):
+    """Argument parser whose usage text is a command's docstring; mistakes are `UserError`s."""
+
+    def __init__(self, docstring):
+        super().__init__(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def add_experiment(self, form="NAME"):
+        """Add the experiment's name and the option --set."""
+        self.add_argument("name", metavar=form, help="experiment: exp/NAME.py below this folder, or a .py file")
+        self.add_argument("--set", action="append", default=[], metavar="key=value", help="override an option")
+
+    def error(self, message):
+        raise UserError(f"{message}; usage: {' '.join(self.format_usage().split()[1:])}")
+
+
+def load_options(name, assignments, forced=None):
+    """Load an experiment with the key=value texts of --set, and `forced` options that win over both."""
+    return config.load(name, config.parse_overrides(assignments) | (forced or {}))
+
+
+def split_name(name, count):
+    """Split "NAME[,number ...]" into the name and up to `count` integers, None where they are not given."""
+    name, *texts = name.split(",")
+    try:
+        numbers = [int(text) for text in texts]
+    except ValueError:
+        numbers = None
+    if numbers is None or len(numbers) > count or any(not 0 <= number < 2**32 for number in numbers):
+        raise UserError(
+            f"expected NAME and up to {count} whole numbers between commas, received '{name},{','.join(texts)}'"
+        )
+    return name, *numbers, *[None] * (count - len(numbers))
+
+
+def start_tensorflow():
+    """Import TensorFlow, without what it prints about the machine unless TF_CPP_MIN_LOG_LEVEL is set.
+
+    OMP_NUM_THREADS sets the threads of an operation, as in the original.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        import tensorflow as tf
+    else:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        stderr = os.dup(2)
+        with tempfile.TemporaryFile() as unseen:
+            os.dup2(unseen.fileno(), 2)
+            try:
+                import tensorflow as tf
+            finally:
+                os.dup2(stderr, 2)
+                os.close(stderr)
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdecimal():
+        tf.config.threading.set_intra_op_parallelism_threads(int(threads))
+
+
+def run(main):
+    """Run `main(argv)` as a command and exit."""
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        print(f"{os.path.basename(sys.argv[0])}: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,16 @@
+"""A user's mistakes: one line, exit code 2, no traceback."""
+
+import difflib
+
+
+class UserError(Exception):
+    """A mistake that the user can mend.
+
+    Its message is one line: what was wrong, what was expected, what was received and how to mend it.
+    """
+
+
+def nearest(name, known):
+    """Return the end of a message about an unknown `name`: the nearest known one, else all of them."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(known)) or 'none'}"

@@ -1,0 +1,53 @@
+"""Files that appear whole or not at all, and arrays in them that are never unpickled."""
+
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+
+from rpgan_tf.errors import UserError
+
+
+def write(path, writer):
+    """Write a file through `writer(binary file)`: under another name, flushed to the disk, then renamed to `path`.
+
+    Raises:
+        UserError: the file could not be written; what was at `path` before is still there.
+    """
+    path = pathlib.Path(path)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            writer(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserError(f"cannot write '{path}': {error.strerror}; nothing there was changed") from None
+
+
+def write_text(path, text):
+    """Write a text file, whole or not at all."""
+    write(path, lambda file: file.write(text.encode()))
+
+
+def save_arrays(path, arrays):
+    """Write a dict of arrays as .npz."""
+    write(path, lambda file: np.savez(file, **arrays))
+
+
+def load_arrays(path):
+    """Read all arrays of an .npz file; raises `UserError` if it is missing, damaged or pickled."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise UserError(f"no file '{path}'") from None
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(f"cannot read '{path}': expected an .npz file of plain arrays; {error}") from None

@@ -1,0 +1,1 @@
+"""Objectives and their algorithms: one file per paper."""

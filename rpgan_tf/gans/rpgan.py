@@ -1,0 +1,51 @@
+"""RP-GAN: one generator against K discriminators, each seeing a fixed random projection of the image.
+
+Neyshabur, Bhojanapalli, Chakrabarti, "Stabilizing GAN Training with Multiple Random Projections", arXiv 1705.07831.
+Authors' code: github.com/ayanc/rpgan. Differs from it in: noise, initial weights and crops come from a seed; the
+optimizers' state is saved. `Baseline` is its single discriminator on the image itself.
+
+One iteration: G takes a step; then, with new noise, the same real batch and the updated G, the discriminators do.
+"""
+
+import keras
+import tensorflow as tf
+
+from rpgan_tf import gan
+
+
+class RPGAN(gan.GAN):
+    """K discriminators D_k on K random projections W_k (equation 2, with the non-saturating loss of G).
+
+    G:    mean_k  E_z  -log D_k(W_k^T G(z))                                       = mean_k  E sp(-fake_logits_k)
+    D_k:  1/2 ( E_x -log D_k(W_k^T x)  +  E_z -log(1 - D_k(W_k^T G(z))) )         = 1/2 ( E sp(-real_logits_k)
+                                                                                        + E sp(fake_logits_k) )
+    with sp = softplus and D = sigmoid(logits). The half is in the authors' code, not in the paper.
+    """
+
+    filts: str = "<wts_dir>/filts.npz"  # from tools/rproj.py
+    learning_rate: float = 2e-4
+    beta_1: float = 0.5
+    beta_2: float = 0.999
+
+    def g_loss(self, fake_logits):
+        return tf.reduce_mean(tf.nn.softplus(-fake_logits), axis=-1)
+
+    def d_loss(self, real_logits, fake_logits):
+        real_loss = tf.reduce_mean(tf.nn.softplus(-real_logits), axis=-1)
+        fake_loss = tf.reduce_mean(tf.nn.softplus(fake_logits), axis=-1)
+        return (real_loss + fake_loss) / 2
+
+    def optimizers(self):
+        # One Adam over stacked weights is K Adams: every discriminator's moments see its own gradient alone.
+        return [
+            keras.optimizers.Adam(
+                self.options.learning_rate, self.options.beta_1, self.options.beta_2, epsilon=1e-8, name=name
+            )
+            for name in ("g_optimizer", "d_optimizer")
+        ]
+
+
+class Baseline(RPGAN):
+    """The same nets and losses with a single discriminator on the image: what the paper compares RP-GAN with."""
+
+    filts: None = None

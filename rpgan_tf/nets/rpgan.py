@@ -1,0 +1,269 @@
+"""The nets of RP-GAN: a DCGAN-like generator, and K discriminators computed as one.
+
+Neyshabur, Bhojanapalli, Chakrabarti, "Stabilizing GAN Training with Multiple Random Projections", arXiv 1705.07831,
+section 3; paddings and initializers are those of the authors' program (github.com/ayanc/rpgan). Knows no loss.
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rpgan_tf.errors import UserError
+
+EPSILON = 1e-3  # of batch normalization
+
+
+def uniform(fan_in, seeds):
+    """Return the initializer U[-a, a] with a = sqrt(3 / fan_in): unit variance in, unit variance out."""
+    limit = math.sqrt(3 / fan_in)
+    return keras.initializers.RandomUniform(-limit, limit, seed=seeds)
+
+
+class Generator(keras.Model):
+    """Map latents [B, zlen] to images [B, imsz, imsz, 3] in [-1, 1].
+
+    Batch normalization takes the moments of the current batch, in training and after it: the net keeps no running
+    averages. To generate images one by one, or a few, pass the `statistics` that `fixbn` stored.
+
+    Args:
+        ksz: kernel size of the transposed convolutions (stride 2).
+        zlen: length of the latent vector.
+        f1: channels of the first layer, at ksz - ksz % 2 pixels; every further layer has half of them.
+        imsz: image size.
+        seeds: `keras.random.SeedGenerator` of the initial weights.
+    """
+
+    ksz: int = 4
+    zlen: int = 100
+    f1: int = 1024
+
+    def __init__(self, ksz, zlen, f1, imsz, seeds=None, **kwargs):
+        super().__init__(**kwargs)
+        self.config = {"ksz": ksz, "zlen": zlen, "f1": f1, "imsz": imsz}
+        self.zlen, self.first_size = zlen, ksz - ksz % 2
+        num_doublings = math.log2(imsz / self.first_size) if self.first_size else 0
+        if num_doublings < 1 or num_doublings % 1 or f1 >> int(num_doublings - 1) < 1:
+            raise UserError(
+                f"ksz = {ksz}, imsz = {imsz}, f1 = {f1} do not fit: expected imsz = (ksz - ksz % 2) * 2^n with n >= 1 "
+                "and f1 >= 2^(n-1), since each layer doubles the size and halves the channels; change one of them"
+            )
+        # As in the original: kernels [1, 1, zlen, f1 * size^2] and [ksz, ksz, f_out, f_in], a bias for each layer.
+        self.kernels, self.biases = [], []
+        for layer in range(1, int(num_doublings) + 2):
+            if layer == 1:
+                channels = f1
+                shape, fan_in = (1, 1, zlen, f1 * self.first_size**2), zlen
+            else:
+                last = layer == num_doublings + 1
+                previous, channels = channels, 3 if last else channels // 2
+                shape, fan_in = (ksz, ksz, channels, previous), ksz * ksz * previous
+            self.kernels.append(self.add_weight(shape, uniform(fan_in, seeds), name=f"c{layer}_w"))
+            self.biases.append(self.add_weight((channels,), "zeros", name=f"c{layer}_b"))
+        self.built = True
+
+    def call(self, z, statistics=None):
+        """Generate images.
+
+        Args:
+            z: float32 [B, zlen].
+            statistics: list with (mean [C], variance [C]) for each batch normalization, or None for the batch's own.
+        """
+        x = self.convolve(0, z)
+        for layer in range(len(self.kernels) - 1):
+            x = self.normalize(layer, x, statistics[layer] if statistics else tf.nn.moments(x, [0, 1, 2]))
+            x = self.convolve(layer + 1, x)
+        return tf.tanh(x + self.biases[-1])
+
+    def convolve(self, layer, x):
+        """Return the linear part of a layer, without its bias."""
+        if layer == 0:
+            x = tf.matmul(x, self.kernels[0][0, 0])
+            return tf.reshape(x, [-1, self.first_size, self.first_size, self.biases[0].shape[0]])
+        shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], self.biases[layer].shape[0]]
+        return tf.nn.conv2d_transpose(x, self.kernels[layer], shape, strides=2, padding="SAME")
+
+    def normalize(self, layer, x, moments):
+        """Return relu(batch normalization of x): no scale, and the layer's bias is the shift."""
+        mean, variance = moments
+        return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, self.biases[layer], None, EPSILON))
+
+    def batch_statistics(self, z, chunk):
+        """Compute the moments that every batch normalization has when all latents are one batch.
+
+        Goes over the latents layer by layer, `chunk` at a time, so memory does not grow with their number.
+
+        Args:
+            z: float32 array [N, zlen].
+            chunk: latents in memory at once.
+
+        Returns:
+            list with (mean [C], variance [C]) for each batch normalization, the variance biased.
+        """
+        statistics = []
+        chunks = [z[i : i + chunk] for i in range(0, len(z), chunk)]
+        for _ in self.kernels[:-1]:
+            moments = [self._next_moments(part, statistics) for part in chunks]
+            means, variances = (np.array(parts, np.float64) for parts in zip(*moments))
+            weights = [len(part) for part in chunks]
+            mean = np.average(means, axis=0, weights=weights)
+            variance = np.average(variances + (means - mean) ** 2, axis=0, weights=weights)
+            statistics.append((np.float32(mean), np.float32(variance)))
+        return statistics
+
+    def _next_moments(self, z, statistics):
+        """Return the moments in the first layer for which there are no statistics yet."""
+        x = self.convolve(0, z)
+        for layer, moments in enumerate(statistics):
+            x = self.convolve(layer + 1, self.normalize(layer, x, moments))
+        return tf.nn.moments(x, [0, 1, 2])
+
+    def get_config(self):
+        return super().get_config() | self.config
+
+    def get_arrays(self):
+        """Return {name in the original's file: float32 array}."""
+        return {weight.name: weight.numpy() for weight in self.weights}
+
+    def set_arrays(self, arrays):
+        """Assign what `get_arrays` returned, or a file of the original held."""
+        for weight in self.weights:
+            weight.assign(arrays[weight.name])
+
+
+class Discriminator(keras.Model):
+    """K discriminators, each on its own fixed random projection of the image; or one on the image itself.
+
+    Maps images [B, imsz, imsz, 3] to logits [K, B], or [B] without projections. Each discriminator halves its input
+    with 4x4 convolutions of stride 2 down to 2x2, and ends in a 2x2 convolution to one logit.
+
+    All K are one computation: activations lie as [K, C, H, W, B], the stacked kernels as [K, kernel * kernel * C, F],
+    and a convolution is a product of K matrices with the unfolded input. With the batch innermost, unfolding copies
+    long runs. XLA fuses the activation with it, while the products go to the platform's matrix library, which is
+    faster than XLA's on CPUs (benchmarks/train_step.py).
+
+    Args:
+        df: channels of the first layer; every further layer has twice as many.
+        imsz: image size.
+        projections: `rpgan_tf.projections.Projections`, or None for one discriminator on the image.
+        seeds: `keras.random.SeedGenerator` of the initial weights.
+    """
+
+    df: int = 64
+
+    def __init__(self, df, imsz, projections=None, seeds=None, **kwargs):
+        super().__init__(**kwargs)
+        self.projections = projections
+        num_discriminators, size, channels = 1, imsz, 3
+        if projections is not None:
+            num_discriminators, k, _, _, channels = projections.kernels.shape
+            size = imsz // projections.stride
+            # One convolution computes all projections: [k, k, 3, K * numf].
+            self.filters = tf.constant(
+                projections.kernels.transpose(1, 2, 3, 0, 4).reshape(k, k, 3, num_discriminators * channels)
+            )
+        self.kernels, self.biases = [], []
+        for layer in range(int(math.log2(size))):
+            last = layer == math.log2(size) - 1
+            kernel_size, filters = (2, 1) if last else (4, df << layer)
+            fan_in = kernel_size**2 * channels
+            shape = (num_discriminators, fan_in, filters)
+            self.kernels.append(self.add_weight(shape, uniform(fan_in, seeds), name=f"c{layer}_w"))
+            self.biases.append(self.add_weight((num_discriminators, filters), "zeros", name=f"c{layer}_b"))
+            channels = filters
+        self.built = True
+
+    def call(self, images):
+        y = self.project(images)
+        num_discriminators, _, size, _, _ = y.shape
+        bias = None
+        for kernel, next_bias in zip(self.kernels[:-1], self.biases[:-1]):
+            columns = unfold(y) if bias is None else unfold_activation(y, bias)
+            size //= 2
+            y = tf.matmul(kernel, columns, transpose_a=True)
+            y = tf.reshape(y, [num_discriminators, -1, size, size, tf.shape(images)[0]])
+            bias = tf.convert_to_tensor(next_bias)
+        x = y if bias is None else activation(y, bias)
+        columns = tf.reshape(tf.transpose(x, [0, 2, 3, 1, 4]), [num_discriminators, -1, tf.shape(images)[0]])
+        logits = tf.matmul(self.kernels[-1], columns, transpose_a=True)[:, 0] + self.biases[-1]
+        return logits[0] if self.projections is None else logits
+
+    def project(self, images):
+        """Return what the discriminators see: [B, H, W, 3] -> [K, C, H / stride, W / stride, B]."""
+        if self.projections is None:
+            return tf.transpose(images, [3, 1, 2, 0])[None]
+        padding, stride = self.projections.padding, self.projections.stride
+        images = tf.pad(images, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
+        x = tf.transpose(tf.nn.conv2d(images, self.filters, stride, "VALID"), [3, 1, 2, 0])
+        num_projections = len(self.projections.kernels)
+        shape = [num_projections, x.shape[0] // num_projections, x.shape[1], x.shape[2], tf.shape(images)[0]]
+        return tf.reshape(x, shape)
+
+    def get_arrays(self):
+        """Return {name in the original's file: float32 array}, a kernel [k, k, C, F] for each discriminator."""
+        arrays = {}
+        for layer, (kernels, biases) in enumerate(zip(self.kernels, self.biases)):
+            size, shape = self._kernel_size(layer), kernels.shape
+            kernels = kernels.numpy().reshape(shape[0], size, size, shape[1] // size**2, shape[2])
+            for i, (kernel, bias) in enumerate(zip(kernels, biases.numpy())):
+                arrays[self._name(i, layer) + "_w"], arrays[self._name(i, layer) + "_b"] = kernel, bias
+        return arrays
+
+    def set_arrays(self, arrays):
+        """Assign what `get_arrays` returned, or a file of the original held."""
+        for layer, (kernels, biases) in enumerate(zip(self.kernels, self.biases)):
+            names = [self._name(i, layer) for i in range(kernels.shape[0])]
+            kernels.assign([arrays[name + "_w"].reshape(kernels.shape[1:]) for name in names])
+            biases.assign([arrays[name + "_b"] for name in names])
+
+    def _kernel_size(self, layer):
+        return 2 if layer == len(self.kernels) - 1 else 4
+
+    def _name(self, i, layer):
+        return f"c{layer}" if self.projections is None else f"c{i}_{layer}"
+
+
+def activation(y, bias):
+    """Return leaky_relu(y + bias) for y [K, C, H, W, B] and bias [K, C]."""
+    return tf.nn.leaky_relu(y + bias[:, :, None, None, None], 0.2)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def unfold(x):
+    """Unfold x [K, C, H, W, B] for a 4x4 convolution of stride 2, zero-padded by 1.
+
+    Returns:
+        [K, 16 * C, H/2 * W/2 * B]: column (h, w, b) is the patch under output pixel (h, w) of image b, rows in the
+        order (kernel row, kernel column, channel).
+    """
+    num, channels, height, width = x.shape[:4]
+    height, width = height // 2, width // 2
+    x = tf.pad(x, [[0, 0], [0, 0], [1, 1], [1, 1], [0, 0]])
+    # Split rows and columns into even and odd: a patch is then 2x2 neighbours, each with its four phases.
+    x = tf.reshape(x, [num, channels, height + 1, 2, width + 1, 2, -1])
+    x = tf.transpose(x, [0, 3, 5, 1, 2, 4, 6])
+    x = tf.stack(
+        [
+            tf.stack([x[..., i : i + height, j : j + width, :] for j in range(2)], axis=2)  # [K, di, j, dj, C, h, w, B]
+            for i in range(2)
+        ],
+        axis=1,
+    )
+    return tf.reshape(x, [num, 16 * channels, -1])
+
+
+@tf.function(jit_compile=True, autograph=False)
+def unfold_activation(y, bias):
+    """Return unfold(leaky_relu(y + bias)), fused."""
+    return unfold(activation(y, bias))
+
+
+def build_generator(options, seeds=None):
+    """Build the generator that `options` describe."""
+    return Generator(options.ksz, options.zlen, options.f1, options.imsz, seeds, name="generator")
+
+
+def build_discriminator(options, projections=None, seeds=None):
+    """Build the discriminator, or the bank of K, that `options` and `projections` describe."""
+    return Discriminator(options.df, options.imsz, projections, seeds, name="discriminator")

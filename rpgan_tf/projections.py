@@ -1,0 +1,109 @@
+"""Random projections: the fixed filters through which RP-GAN's discriminators see an image.
+
+Files have the original's layout: `nfilt` (K), and for each i in 0..K-1 `p{i}` float32 [k, k, 3, numf] and its stride
+`s{i}`. Knows NumPy only, so that a file is checked before TensorFlow is imported.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from rpgan_tf import files
+from rpgan_tf.errors import UserError
+
+MEND = "make one with tools/rproj.py (see filts/README.md)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Projections:
+    """K projections of one shape: `kernels` float32 [K, k, k, 3, numf] and their common `stride`."""
+
+    kernels: np.ndarray
+    stride: int
+
+    @property
+    def padding(self):
+        """Zeros on each side of the image, so that the projection has 1/stride of its size."""
+        return (self.kernels.shape[1] - self.stride) // 2
+
+
+def draw(groups, seed):
+    """Draw random filters as RP-GAN does (arXiv 1705.07831, section 3).
+
+    Args:
+        groups: list of (k, stride, numf, K): K projections of k x k filters with numf output channels.
+        seed: int; the same seed gives the same filters.
+
+    Returns:
+        dict of arrays in the layout of `filts.npz`: i.i.d. N(0, 1), each output channel scaled to unit L2 norm.
+    """
+    random = np.random.default_rng(seed)
+    arrays = {}
+    for k, stride, num_channels, num_projections in groups:
+        for _ in range(num_projections):
+            kernel = random.standard_normal((k, k, 3, num_channels))
+            kernel /= np.sqrt(np.sum(kernel**2, axis=(0, 1, 2)))
+            i = len(arrays) // 2
+            arrays[f"p{i}"], arrays[f"s{i}"] = kernel.astype(np.float32), np.int64(stride)
+    return arrays | {"nfilt": np.int64(len(arrays) // 2)}
+
+
+def load(path):
+    """Read K projections that have equal size, stride and channels.
+
+    Raises:
+        UserError: the file is missing, is no filter file, or its projections differ in shape.
+    """
+    if not pathlib.Path(path).is_file():
+        raise UserError(f"filters not found: expected a file '{path}'; {MEND}, or set filts= to another file")
+    arrays = files.load_arrays(path)
+    try:
+        indices = range(int(arrays["nfilt"]))
+        kernels, strides = [arrays[f"p{i}"] for i in indices], [int(arrays[f"s{i}"]) for i in indices]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"'{path}' is not a filter file (nfilt, p0, s0, p1, s1, ...): {error}; {MEND}") from None
+    shapes = {(kernel.shape, stride) for kernel, stride in zip(kernels, strides)}
+    if len(shapes) != 1:
+        listed = ", ".join(f"{'x'.join(map(str, shape))} stride {stride}" for shape, stride in sorted(shapes))
+        raise UserError(
+            f"'{path}': training needs projections of one size, stride and number of channels; "
+            f"it has {listed or 'none'}; {MEND} with a single group"
+        )
+    kernels = np.stack(kernels).astype(np.float32)
+    if kernels.ndim != 5 or kernels.shape[1] != kernels.shape[2] or kernels.shape[3] != 3 or not kernels.size:
+        raise UserError(f"'{path}': expected filters [k, k, 3, numf], received {kernels.shape[1:]}; {MEND}")
+    return Projections(kernels, strides[0])
+
+
+def check_fit(projections, image_size, path):
+    """Raise a `UserError` if a discriminator cannot be built on projections of `image_size` x `image_size` images."""
+    k, stride = projections.kernels.shape[1], projections.stride
+    if stride < 1 or k < stride or (k - stride) % 2:
+        raise UserError(
+            f"'{path}': filters of size {k} with stride {stride} do not fit: expected an even size - stride >= 0; "
+            "make others with tools/rproj.py"
+        )
+    size = image_size // stride
+    if image_size % stride or size < 2 or size & (size - 1):
+        raise UserError(
+            f"'{path}' does not fit imsz = {image_size}: imsz / stride must be a power of two >= 2, received "
+            f"{image_size} / {stride}; change imsz, or make filters of another stride with tools/rproj.py"
+        )
+
+
+def keep(path, wts_dir):
+    """Copy the filters of a new run to `<wts_dir>/filts.npz`, where the original looks for them.
+
+    Raises:
+        UserError: the run was started with other filters, so its discriminators would see noise.
+    """
+    kept = pathlib.Path(wts_dir) / "filts.npz"
+    projections = load(path)
+    if not kept.exists():
+        files.write(kept, lambda file: file.write(pathlib.Path(path).read_bytes()))
+    elif not np.array_equal(load(kept).kernels, projections.kernels):
+        raise UserError(
+            f"'{path}' differs from '{kept}', with which the discriminators in '{wts_dir}' were trained; "
+            f"go on with --set filts={kept}, or start a new run with --set wts_dir=..."
+        )

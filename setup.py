@@ -1,0 +1,34 @@
+"""Package metadata. Ranges are what should work; constraints.txt holds the exact versions that were tested."""
+
+import pathlib
+import re
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+
+setuptools.setup(
+    name="rpgan_tf",
+    version=re.search(r'__version__ = "(.+)"', (ROOT / "rpgan_tf/__init__.py").read_text())[1],
+    description="RP-GAN and the papers around it for TensorFlow 2 and Keras 3",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=setuptools.find_packages(include=["rpgan_tf", "rpgan_tf.*"]),
+    install_requires=[
+        "absl-py>=2.1",
+        "keras>=3.10",
+        "numpy>=1.26",
+        "pillow>=10.0",
+        "tensorboard>=2.19",  # the TensorFlow wheel no longer brings it
+        "tensorflow>=2.19",
+        "tensorflow-datasets>=4.9.8",
+        "tqdm>=4.66",  # progress and time left on a terminal
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.19"],
+        "demo": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # the embedded digits, and their picture
+        "test": ["pytest>=8.0", "ruff>=0.9", "scikit-learn>=1.5", "matplotlib>=3.9"],
+    },
+)

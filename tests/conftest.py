@@ -1,0 +1,52 @@
+"""Fixtures: the reference numbers, small options, and commands run as a user runs them."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rpgan_tf import config, files, projections
+
+ROOT = pathlib.Path(__file__).parent.parent
+DATA = ROOT / "tests" / "data"
+TINY = {"ksz": 4, "zlen": 8, "f1": 16, "df": 8, "imsz": 16, "bsz": 4}  # the sizes of rpgan_step.npz, too
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The numbers of the original's first five iterations."""
+    with np.load(DATA / "rpgan_step.npz", allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory, reference):
+    """Options of the sizes of the reference, with its three projections."""
+    path = tmp_path_factory.mktemp("filts") / "K3.npz"
+    files.save_arrays(path, {name[6:]: array for name, array in reference.items() if name.startswith("filts/")})
+    return config.resolve(TINY | {"filts": str(path)})
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder to run commands in: exp/tiny.py trains six iterations of K = 2 on digits, saving every two."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exp").mkdir()
+    values = TINY | {"lfile": "digits", "filts": "K2.npz", "wts_dir": "models/tiny", "SAVEFREQ": 2, "MAXITER": 6}
+    text = "".join(f"{key} = {value!r}\n" for key, value in values.items())
+    (tmp_path / "exp" / "tiny.py").write_text(text)
+    files.save_arrays(tmp_path / "K2.npz", projections.draw([(8, 2, 1, 2)], seed=1))
+    return tmp_path
+
+
+def command(*arguments, check=True, start=False):
+    """Run a command of the root or of tools/ in the current folder; return the finished (or started) process."""
+    line = [sys.executable, str(ROOT / arguments[0]), *map(str, arguments[1:])]
+    if start:
+        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.run(line, capture_output=True, text=True)
+    if check:
+        assert process.returncode == 0, process.stdout + process.stderr
+    return process

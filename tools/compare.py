@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Put runs side by side: samples of the same latents above, generator losses over the iterations below.
+
+tools/compare.py digits digits1 out.png
+
+Samples are the first of sample.py's grid; losses come from each run's train.log: the mean over the discriminators as a
+thick line (over a window of 50 iterations), every single iteration as a thin one.
+"""
+
+import pathlib
+import re
+
+import numpy as np
+
+from rpgan_tf import checkpoint, command, files, images
+from rpgan_tf.errors import UserError
+
+ROWS, COLUMNS, WINDOW = 8, 12, 50
+
+
+def main(argv):
+    """Draw as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_argument("names", nargs="+", metavar="NAME", help="experiments that were trained")
+    parser.add_argument("out", help="PNG file to write")
+    arguments = parser.parse_args(argv)
+    runs = [command.load_options(name, []) for name in arguments.names]
+    losses = [read_losses(pathlib.Path(options.wts_dir) / "train.log") for options in runs]
+    paths = [checkpoint.find(options.wts_dir, "gmodel") for options in runs]
+    try:
+        import matplotlib.figure
+    except ImportError:
+        raise UserError("tools/compare.py needs matplotlib: pip install matplotlib") from None
+
+    command.start_tensorflow()
+    from rpgan_tf import gan
+
+    figure = matplotlib.figure.Figure(figsize=(6 * len(runs), 8), layout="constrained")
+    axes = figure.subplot_mosaic([arguments.names, ["loss"] * len(runs)], height_ratios=[4, 3])
+    for name, options, path, (iterations, loss) in zip(arguments.names, runs, paths, losses):
+        generator = gan.build_generator(options)
+        checkpoint.load_npz(generator, path)
+        print(f"read {path}")
+        samples = generator(images.latents(0, options.zlen))[: ROWS * COLUMNS]
+        axes[name].imshow(images.grid(samples, COLUMNS))
+        axes[name].set_title(f"{name} ({options.gan}), iteration {iterations[-1]}")
+        axes[name].axis("off")
+        (line,) = axes["loss"].plot(iterations, loss, linewidth=0.3, alpha=0.5)
+        window = min(WINDOW, len(loss))
+        mean = np.convolve(loss, np.ones(window) / window, "valid")
+        axes["loss"].plot(iterations[window - 1 :], mean, color=line.get_color(), label=f"{name} ({options.gan})")
+    axes["loss"].set(xlabel="iteration", ylabel="generator loss", ylim=(0, None))
+    axes["loss"].legend()
+    files.write(arguments.out, lambda file: figure.savefig(file, format="png", dpi=100))
+    print(f"wrote {arguments.out}")
+
+
+def read_losses(path):
+    """Return iterations and generator losses of a train.log; where a run was resumed, what came last counts."""
+    if not path.is_file():
+        raise UserError(f"no file '{path}'; train the experiment first")
+    found = re.findall(r"\[(\d+)\] Adam Loss: G=([-+\w.]+)", path.read_text())
+    if not found:
+        raise UserError(f"'{path}' has no loss lines; train the experiment first")
+    by_iteration = {int(iteration): float(loss) for iteration, loss in found}
+    iterations = sorted(by_iteration)
+    return np.array(iterations), np.array([by_iteration[iteration] for iteration in iterations])
+
+
+if __name__ == "__main__":
+    command.run(main)

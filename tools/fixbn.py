@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Fix the batch statistics of a generator, so that it can draw images one by one and interpolate.
+
+./fixbn.py face48
+./fixbn.py face48 20000               iteration 20000 instead of the newest
+./fixbn.py face48 --chunk 64          with less memory; the result is the same
+
+Stores the moments of one batch of 2,048 latents with the weights, in iter_<N>.bgmodel.npz.
+"""
+
+from rpgan_tf import checkpoint, command, files, images
+from rpgan_tf.errors import UserError
+
+COUNT = 2048
+
+
+def main(argv):
+    """Fix as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_experiment()
+    parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
+    parser.add_argument("--seed", type=int, default=0, help="of the latents (default 0)")
+    parser.add_argument("--chunk", type=int, default=256, help="latents in memory at once (default 256)")
+    arguments = parser.parse_args(argv)
+    if arguments.chunk < 1 or not 0 <= arguments.seed < 2**32:
+        raise UserError(
+            f"expected --chunk >= 1 and --seed in 0 .. 2^32 - 1, received {arguments.chunk}, {arguments.seed}"
+        )
+    options = command.load_options(arguments.name, arguments.set)
+
+    path = checkpoint.find(options.wts_dir, "gmodel", arguments.iteration)
+
+    command.start_tensorflow()
+    from rpgan_tf import gan
+
+    generator = gan.build_generator(options)
+    checkpoint.load_npz(generator, path)
+    print(f"read {path}")
+    statistics = generator.batch_statistics(images.latents(arguments.seed, options.zlen, COUNT), arguments.chunk)
+    out = path.with_name(path.name.replace("gmodel", "bgmodel"))
+    files.save_arrays(out, generator.get_arrays() | checkpoint.name_statistics(statistics))
+    print(f"wrote {out}")
+
+
+if __name__ == "__main__":
+    command.run(main)

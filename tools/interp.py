@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Draw interpolations between samples, one row of 11 images for each pair a,b.
+
+./interp.py face48 out.png 137,65
+./interp.py face48,100,20000 out.png 137,65 1,150    seed 100, iteration 20000
+
+a and b count the images of sample.py's grid with that seed, from 1, in reading order; a row starts at a and ends at b.
+Needs the statistics that fixbn.py stores.
+"""
+
+import numpy as np
+
+from rpgan_tf import checkpoint, command, images
+from rpgan_tf.errors import UserError
+
+STEPS = 11
+
+
+def main(argv):
+    """Draw as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_experiment("NAME[,seed[,iteration]]")
+    parser.add_argument("out", help="PNG file to write")
+    parser.add_argument("pairs", nargs="+", metavar="a,b", help="numbers of two images, 1 to 150")
+    arguments = parser.parse_args(argv)
+    name, seed, iteration = command.split_name(arguments.name, 2)
+    pairs = [parse_pair(text) for text in arguments.pairs]
+    options = command.load_options(name, arguments.set)
+
+    path = checkpoint.find(options.wts_dir, "bgmodel", iteration)
+
+    command.start_tensorflow()
+    from rpgan_tf import gan
+
+    generator = gan.build_generator(options)
+    checkpoint.load_npz(generator, path)
+    statistics = checkpoint.load_statistics(path)
+    print(f"read {path}")
+    z = images.latents(seed or 0, options.zlen)
+    t = np.linspace(0, 1, STEPS)[:, None]
+    rows = [generator(np.float32(z[a - 1] * (1 - t) + z[b - 1] * t), statistics) for a, b in pairs]
+    images.save_png(arguments.out, images.grid(np.concatenate(rows), columns=STEPS))
+    print(f"wrote {arguments.out}")
+
+
+def parse_pair(text):
+    """Return the two image numbers of "a,b"."""
+    numbers = [int(part) if part.isdecimal() else 0 for part in text.split(",")]
+    if len(numbers) != 2 or not all(1 <= number <= 150 for number in numbers):
+        raise UserError(f"expected a pair a,b of image numbers from 1 to 150, as 137,65; received '{text}'")
+    return numbers
+
+
+if __name__ == "__main__":
+    command.run(main)

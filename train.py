@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Train an experiment, or go on with it from its last save.
+
+    ./train.py face48
+    ./train.py digits --set bsz=32 --set wts_dir=models/digits_32
+    ./train.py face48 --dry_run
+
+Weights, log, options and TensorBoard's files go to the experiment's wts_dir. Ctrl-C or SIGTERM saves and ends.
+"""
+
+import pathlib
+
+from rpgan_tf import command, config, files, projections
+
+
+def main(argv, forced=None):
+    """Train as `argv` says; `forced` are options that win over the experiment's."""
+    parser = command.Parser(__doc__)
+    parser.add_experiment()
+    parser.add_argument("--dry_run", action="store_true", help="check everything, print the options, and stop")
+    arguments = parser.parse_args(argv)
+    options = command.load_options(arguments.name, arguments.set, forced)
+    config.check_files(options)
+    if arguments.dry_run:
+        print(config.to_json(options), end="")
+        return
+    if options.filts:
+        projections.keep(options.filts, options.wts_dir)
+    files.write_text(pathlib.Path(options.wts_dir) / "options.json", config.to_json(options))
+
+    command.start_tensorflow()
+    import tensorflow as tf
+
+    import rpgan_tf
+    from rpgan_tf import callbacks, checkpoint, data
+
+    gan = rpgan_tf.build(options)
+    for line in checkpoint.restore(gan, options.wts_dir) or [f"new run in '{options.wts_dir}'"]:
+        print(line, flush=True)
+    start = int(gan.iteration.numpy())
+    if start >= options.MAXITER:
+        print(f"nothing to do: iteration {start} of {options.MAXITER} is reached")
+        return
+    run = callbacks.for_run(options)
+    try:
+        gan.fit(
+            data.dataset(options, start),
+            steps_per_epoch=options.MAXITER - start,
+            callbacks=run,
+            verbose=0,
+            shuffle=False,
+        )
+    except tf.errors.OpError:
+        for callback in run:  # every iteration before the fault is good: end as after Ctrl-C
+            callback.on_train_end()
+        data.find_fault(options, int(gan.iteration.numpy()), 1)
+        raise
+
+
+if __name__ == "__main__":
+    command.run(main)
