@@ -107,8 +107,7 @@ class Log(keras.callbacks.Callback):
             dynamic_ncols=True,
             disable=not sys.stdout.isatty(),
         )
-        self.shown = time.monotonic()
-        self.since = (self.shown, _iteration(self.model))
+        self.shown, self.since = time.monotonic(), None
 
     def on_train_batch_end(self, batch, logs=None):
         iteration = _iteration(self.model)
@@ -120,16 +119,15 @@ class Log(keras.callbacks.Callback):
             self.file.write(f"[{iteration:09d}]* {each}\n")
         self.bar.set_postfix_str(losses, refresh=False)
         self.bar.update()
-        if self.bar.disable and (time.monotonic() - self.shown > self.interval or iteration == self.options.MAXITER):
-            self.shown = time.monotonic()
-            rate = (iteration - self.since[1]) / (self.shown - self.since[0])
+        seconds = time.monotonic()
+        if self.since is None:  # the first iteration compiles, and says nothing of the rate
+            self.since = (seconds, iteration)
+        elif self.bar.disable and (seconds - self.shown > self.interval or iteration == self.options.MAXITER):
+            self.shown = seconds
+            rate = (iteration - self.since[1]) / (seconds - self.since[0])
             left = datetime.timedelta(seconds=round((self.options.MAXITER - iteration) / rate))
-            images_per_second = rate * self.options.bsz
-            print(
-                f"iteration {iteration} of {self.options.MAXITER}: {losses}, "
-                f"{images_per_second:.0f} images/s, {left} left",
-                flush=True,
-            )
+            progress = f"iteration {iteration} of {self.options.MAXITER}: {losses}"
+            print(f"{progress}, {rate * self.options.bsz:.0f} images/s, {left} left", flush=True)
 
     def on_train_end(self, logs=None):
         self.bar.close()

@@ -162,7 +162,8 @@ def _check_arrays(arrays, expected, path):
             raise UserError(f"'{path}' does not fit: it has no array '{name}'; {mend}")
         received = arrays[name].shape
         if received != array.shape:
-            raise UserError(f"'{path}' does not fit: expected {name} {list(array.shape)}, received {list(received)}; {mend}")
+            sizes = f"expected {name} {list(array.shape)}, received {list(received)}"
+            raise UserError(f"'{path}' does not fit: {sizes}; {mend}")
     extra = [name for name in arrays if name not in expected and not name.startswith(("bnm_", "bnv_"))]
     if extra:
         raise UserError(f"'{path}' does not fit: it has an array '{extra[0]}' that the net has not; {mend}")

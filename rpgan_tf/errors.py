@@ -12,5 +12,6 @@ class UserError(Exception):
 
 def nearest(name, known):
     """Return the end of a message about an unknown `name`: the nearest known one, else all of them."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(known)) or 'none'}"
+    lower = {other.lower(): other for other in known}
+    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    return f"did you mean '{lower[close[0]]}'?" if close else f"known: {', '.join(sorted(known)) or 'none'}"

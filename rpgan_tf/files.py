@@ -45,8 +45,8 @@ def save_arrays(path, arrays):
 def load_arrays(path):
     """Read all arrays of an .npz file; raises `UserError` if it is missing, damaged or pickled."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         raise UserError(f"no file '{path}'") from None
     except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:

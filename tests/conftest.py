@@ -1,5 +1,6 @@
 """Fixtures: the reference numbers, small options, and commands run as a user runs them."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -41,12 +42,14 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def command(*arguments, check=True, start=False):
-    """Run a command of the root or of tools/ in the current folder; return the finished (or started) process."""
-    line = [sys.executable, str(ROOT / arguments[0]), *map(str, arguments[1:])]
-    if start:
-        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    process = subprocess.run(line, capture_output=True, text=True)
+def command(*arguments, check=True, **environment):
+    """Run a command of the root or of tools/ (or Python's -c) in the current folder; return the finished process."""
+    process = subprocess.run(line(*arguments), capture_output=True, text=True, env=os.environ | environment)
     if check:
         assert process.returncode == 0, process.stdout + process.stderr
     return process
+
+
+def line(name, *arguments):
+    """Return the command line of a command of the root or of tools/."""
+    return [sys.executable, name if name == "-c" else str(ROOT / name), *map(str, arguments)]

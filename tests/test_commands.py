@@ -1,0 +1,158 @@
+"""sample, fixbn, interp and compare: the original's pixels, and what mistakes are told."""
+
+import os
+import re
+import shutil
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from rpgan_tf import checkpoint, files, images
+from tests.conftest import DATA, command
+
+OPTIONS = "ksz, zlen, f1, df, imsz, bsz = 4, 20, 32, 8, 16, 4\nlfile, wts_dir = 'digits', 'models'\n"
+
+
+@pytest.fixture
+def trained(project):
+    """The original's own weights, as exp/old.py."""
+    shutil.copytree(DATA / "rpgan_tools", project / "models")
+    (project / "exp" / "old.py").write_text(OPTIONS)
+    return project
+
+
+def pixels(path):
+    return np.asarray(PIL.Image.open(path)).astype(int)
+
+
+def assert_same_picture(path, expected):
+    """At most one grey level on at most 0.1 % of the values."""
+    difference = np.abs(pixels(path) - pixels(expected))
+    assert difference.max() <= 1 and np.mean(difference > 0) <= 1e-3
+
+
+@pytest.mark.parametrize("name, expected", [("old", "sample_seed0"), ("old,100", "sample_seed100")])
+def test_sample_draws_the_originals_pixels(trained, name, expected):
+    process = command("sample.py", name, "pictures/out.png", 105)
+    assert process.stdout == "read models/iter_105.gmodel.npz\nwrote pictures/out.png\n"
+    assert process.stderr == ""
+    assert_same_picture("pictures/out.png", DATA / "rpgan_tools" / f"{expected}.png")
+
+
+def test_interp_draws_the_originals_pixels(trained):
+    process = command("interp.py", "old,3", "out.png", "137,65", "1,150", "15,138")
+    assert process.stdout == "read models/iter_105.bgmodel.npz\nwrote out.png\n"
+    assert_same_picture("out.png", DATA / "rpgan_tools" / "interp_seed3.png")
+
+
+def test_fixbn_stores_the_statistics_of_one_batch(trained):
+    original = files.load_arrays("models/iter_105.bgmodel.npz")
+    os.remove("models/iter_105.bgmodel.npz")
+    process = command("fixbn.py", "old", "--chunk", 100)
+    assert process.stdout == "read models/iter_105.gmodel.npz\nwrote models/iter_105.bgmodel.npz\n"
+    arrays = files.load_arrays("models/iter_105.bgmodel.npz")
+    assert arrays.keys() == original.keys()
+    first = images.latents(0, 20, 2048) @ arrays["c1_w"][0, 0]
+    first = first.reshape(-1, 32)  # every pixel of every image
+    np.testing.assert_allclose(arrays["bnm_c1_w"], first.mean(0), atol=1e-6)
+    np.testing.assert_allclose(arrays["bnv_c1_w"], first.var(0), rtol=1e-5)
+    for name in original:  # the original drew other latents: 2,048 of them estimate the same moments
+        exact = not name.startswith("bn")
+        np.testing.assert_allclose(arrays[name], original[name], rtol=0 if exact else 0.1, atol=0 if exact else 0.03)
+
+
+def test_sample_with_stored_statistics(trained):
+    """An image no longer depends on the others of its batch, and is that of interp's ends."""
+    command("sample.py", "old,3", "stored.png", "--bgmodel")
+    command("sample.py", "old,3", "batch.png")
+    command("interp.py", "old,3", "row.png", "137,65")
+    grid, row = pixels("stored.png"), pixels("row.png")
+    a, b = [grid[16 * (i // 15) :, 16 * (i % 15) :][:16, :16] for i in (136, 64)]
+    assert np.abs(row[:, :16] - a).max() <= 1 and np.abs(row[:, -16:] - b).max() <= 1
+    assert np.abs(grid - pixels("batch.png")).max() > 1
+
+
+def test_newest_iteration_is_the_default(trained):
+    arrays = files.load_arrays("models/iter_105.gmodel.npz")
+    files.save_arrays("models/iter_1000.gmodel.npz", arrays)
+    files.save_arrays("models/iter_20.gmodel.npz", arrays)
+    assert "read models/iter_1000.gmodel.npz" in command("sample.py", "old", "out.png").stdout
+    assert checkpoint.iterations("models", "gmodel") == [20, 105, 1000]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["sample.py", "odl", "out.png"], "no experiment 'odl': expected a file 'exp/odl.py'; did you mean 'old'?"),
+        (["sample.py", "old,x", "out.png"], "expected NAME and up to 1 whole numbers between commas, received 'old,x'"),
+        (["sample.py", "old,1,2", "out.png"], "received 'old,1,2'"),
+        (["sample.py", "old", "out.png", "7"], "no file 'models/iter_7.gmodel.npz': there are iterations 105; make it"),
+        (
+            ["sample.py", "old", "out.png", "--set", "wts_dir=no"],
+            "no file 'no/iter_<N>.gmodel.npz': there is none at all",
+        ),
+        (["sample.py", "old"], "the following arguments are required: out; usage: sample.py"),
+        (
+            ["interp.py", "old", "out.png", "1,151"],
+            "expected a pair a,b of image numbers from 1 to 150, as 137,65; received",
+        ),
+        (["interp.py", "old", "out.png", "12"], "received '12'"),
+        (["interp.py", "old,0,9", "out.png", "1,2"], "no file 'models/iter_9.bgmodel.npz'"),
+        (
+            ["fixbn.py", "old", "9"],
+            "no file 'models/iter_9.gmodel.npz': there are iterations 105; make it with train.py",
+        ),
+        (["fixbn.py", "old", "--chunk", "0"], "expected --chunk >= 1"),
+        (["sample.py", "old", "out.png", "--set", "f1=64"], "expected c1_w [1, 1, 20, 1024], received [1, 1, 20, 512]"),
+        (["sample.py", "old", "out.png", "--set", "ksz=7"], "ksz = 7, imsz = 16, f1 = 32 do not fit: expected imsz ="),
+        (["tools/compare.py", "old", "out.png"], "no file 'models/train.log'; train the experiment first"),
+    ],
+)
+def test_mistakes_end_in_one_line(trained, arguments, message):
+    process = command(*arguments, check=False)
+    assert process.returncode == 2
+    assert message in process.stderr and process.stderr.count("\n") == 1 and not process.stdout
+    assert not os.path.exists("out.png")
+
+
+def test_compare_draws_runs_side_by_side(project):
+    command("train.py", "tiny")
+    text = (project / "exp/tiny.py").read_text()
+    (project / "exp/tiny1.py").write_text(text.replace("models/tiny", "models/tiny1"))
+    command("baseline_train.py", "tiny1")
+    process = command("tools/compare.py", "tiny", "tiny1", "out.png")
+    assert process.stdout.endswith("wrote out.png\n")
+    assert pixels("out.png").shape[:2] == (800, 1200)
+
+
+def test_losses_of_a_resumed_run_count_once(tmp_path):
+    from tools.compare import read_losses
+
+    lines = [f"2026-01-01 00:00:00 [{i:09d}] Adam Loss: G={loss},D=0.5\n[{i:09d}]* L00=1.000\n" for i, loss in
+             [(1, "1.0"), (2, "2.0"), (3, "9.0"), (3, "3.0"), (4, "nan")]]  # fmt: skip
+    (tmp_path / "train.log").write_text("".join(lines))
+    iterations, losses = read_losses(tmp_path / "train.log")
+    np.testing.assert_array_equal(iterations, [1, 2, 3, 4])
+    np.testing.assert_array_equal(losses, [1, 2, 3, np.nan])
+
+
+def test_grid_places_images_in_reading_order_and_truncates():
+    values = np.array([-1, 0, 0.999, 1], np.float32).reshape(4, 1, 1, 1)
+    picture = images.grid(np.broadcast_to(values, (4, 2, 3, 1)), columns=2)
+    assert picture.shape == (4, 6, 1)
+    assert [int(picture[row, column, 0]) for row, column in ((0, 0), (0, 3), (2, 0), (2, 3))] == [0, 127, 254, 255]
+
+
+def test_latents_are_the_originals():
+    z = images.latents(100, 7)
+    expected = np.float32(np.random.RandomState(100).rand(150, 1, 1, 7) * 2 - 1)
+    assert np.array_equal(z, expected[:, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "name", ["train", "baseline_train", "sample", "fixbn", "interp", "tools/rproj", "tools/compare"]
+)
+def test_help_shows_the_usage(project, name):
+    process = command(f"{name}.py", "--help", PYTHONPATH=str(project))
+    assert re.match(r"usage: \w+\.py ", process.stdout) and "NAME" in process.stdout or "OUT.npz" in process.stdout
