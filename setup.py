@@ -18,6 +18,7 @@ setuptools.setup(
     packages=setuptools.find_packages(include=["rpgan_tf", "rpgan_tf.*"]),
     install_requires=[
         "absl-py>=2.1",
+        "importlib_resources>=6.0",  # tensorflow-datasets needs it for its own data sets and does not say so
         "keras>=3.10",
         "numpy>=1.26",
         "pillow>=10.0",

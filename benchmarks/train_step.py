@@ -42,6 +42,7 @@ def main(argv):
 
     import rpgan_tf
 
+    tf.get_logger().setLevel("ERROR")  # K functions for K discriminators are no retracing
     print(" K bsz df imsz  f1 |  loop ms  batched ms  ratio | GFLOP  GFLOP/s | D ms  D GFLOP/s | sgemm  D share")
     for setting in SETTINGS[:1] if arguments.quick else SETTINGS:
         print(measure(*setting, rounds=arguments.rounds), flush=True)

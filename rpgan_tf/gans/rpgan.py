@@ -7,10 +7,9 @@ optimizers' state is saved. `Baseline` is its single discriminator on the image 
 One iteration: G takes a step; then, with new noise, the same real batch and the updated G, the discriminators do.
 """
 
-import keras
 import tensorflow as tf
 
-from rpgan_tf import gan
+from rpgan_tf import gan, optimizers
 
 
 class RPGAN(gan.GAN):
@@ -38,7 +37,7 @@ class RPGAN(gan.GAN):
     def optimizers(self):
         # One Adam over stacked weights is K Adams: every discriminator's moments see its own gradient alone.
         return [
-            keras.optimizers.Adam(
+            optimizers.Adam(
                 self.options.learning_rate, self.options.beta_1, self.options.beta_2, epsilon=1e-8, name=name
             )
             for name in ("g_optimizer", "d_optimizer")

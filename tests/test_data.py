@@ -1,0 +1,524 @@
+"""Pixels, order, crops and faults of `rpgan_tf.data`, against NumPy, PIL and raw record files."""
+
+import io
+import itertools
+import re
+import types
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+from rpgan_tf import data
+from rpgan_tf.errors import UserError
+
+SIDE = 8
+RANDOM = np.random.RandomState(7)
+PIXELS = np.uint8(RANDOM.randint(0, 256, (SIDE, SIDE, 3)))
+DEEP = np.uint16(RANDOM.randint(0, 65536, (SIDE, SIDE, 4)))
+
+
+def options(lfile, **values):
+    return types.SimpleNamespace(**({"lfile": str(lfile), "crop": False, "imsz": SIDE, "bsz": 4, "seed": 0} | values))
+
+
+def batches(options, count, start=0):
+    return np.stack(list(data.dataset(options, start).take(count).as_numpy_iterator()))
+
+
+def encode(image, kind="PNG", **values):
+    file = io.BytesIO()
+    image = image if isinstance(image, PIL.Image.Image) else PIL.Image.fromarray(image)
+    image.save(file, kind, **values)
+    return file.getvalue()
+
+
+def flat(value, height=SIDE, width=SIDE):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+def scaled(pixels):
+    return np.float32(pixels) * np.float32(2) / np.float32(255) - np.float32(1)
+
+
+def levels(images):
+    return np.uint8(np.rint((np.asarray(images) + 1) * 127.5))
+
+
+def write_list(folder, contents):
+    """Write the bytes of images and a list of them, faces.txt; return the list's path."""
+    for number, content in enumerate(contents):
+        (folder / f"{number}.png").write_bytes(content)
+    (folder / "faces.txt").write_text("".join(f"{folder}/{number}.png\n" for number in range(len(contents))))
+    return folder / "faces.txt"
+
+
+@pytest.fixture
+def numbered(tmp_path):
+    """A list of five images; every pixel of image n is n."""
+    return write_list(tmp_path, [encode(flat(number)) for number in range(5)])
+
+
+@pytest.fixture
+def mixed_sizes(tmp_path):
+    """A list of seven noise images of many sizes."""
+    random = np.random.RandomState(1)
+    sizes = [(9, 9), (9, 20), (31, 12), (10, 11), (40, 40), (8, 17), (5, 6)]
+    return write_list(tmp_path, [encode(np.uint8(random.randint(0, 256, (*size, 3)))) for size in sizes])
+
+
+# Order
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 12])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_order_is_one_permutation_after_the_other(numbered, batch_size, seed):
+    random = np.random.RandomState(seed)
+    order = np.concatenate([random.permutation(5) for _ in range(15)])[: 6 * batch_size]
+    images = levels(batches(options(numbered, bsz=batch_size, seed=seed), 6))
+    np.testing.assert_array_equal(images[..., 0, 0, 0].ravel(), order)
+
+
+@pytest.mark.parametrize("start", [1, 3, 8])
+@pytest.mark.parametrize("crop", [False, True])
+def test_a_resumed_stream_is_the_uninterrupted_one(request, start, crop):
+    source = options(request.getfixturevalue("mixed_sizes" if crop else "numbered"), crop=crop)
+    np.testing.assert_array_equal(batches(source, 3, start), batches(source, start + 3)[start:])
+
+
+def test_a_dataset_can_be_iterated_twice(mixed_sizes):
+    stream = data.dataset(options(mixed_sizes, crop=True)).take(3)
+    first, second = (list(stream.as_numpy_iterator()) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("crop", [False, True])
+def test_shape_is_static(numbered, crop):
+    assert data.dataset(options(numbered, crop=crop)).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
+
+
+def test_digits_shape_is_static():
+    assert data.dataset(options("digits")).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
+
+
+# Pixels
+
+
+def picture(mode):
+    return PIL.Image.fromarray(PIXELS).convert(mode)
+
+
+def high_bytes(deep):
+    """Return what 16 bits a channel become: the high byte; grey is repeated, alpha dropped."""
+    return np.broadcast_to((deep >> 8)[..., : 1 if deep.shape[-1] < 3 else 3], (SIDE, SIDE, 3))
+
+
+PNGS = {mode: (encode(picture(mode)), np.array(picture(mode).convert("RGB"))) for mode in ("1", "L", "LA", "P", "RGB")}
+PNGS["RGBA"] = encode(np.dstack([PIXELS, PIXELS[..., :1]])), PIXELS
+PNGS["P, transparent"] = encode(picture("P"), transparency=0), PNGS["P"][1]
+PNGS["I;16"] = encode(DEEP[..., 0]), high_bytes(DEEP[..., :1])
+PNGS |= {f"16 bits, {n}": (tf.io.encode_png(DEEP[..., :n]).numpy(), high_bytes(DEEP[..., :n])) for n in range(1, 5)}
+
+
+@pytest.mark.parametrize("name", PNGS)
+def test_png(tmp_path, name):
+    encoded, expected = PNGS[name]
+    images = batches(options(write_list(tmp_path, [encoded]), bsz=1), 1)
+    np.testing.assert_array_equal(images[0, 0], scaled(expected))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpeg(tmp_path, mode, progressive):
+    ramp = np.uint8(np.arange(SIDE)[:, None, None] * [10, 20, 30] + np.arange(SIDE)[None, :, None])
+    encoded = encode(PIL.Image.fromarray(ramp).convert(mode), "JPEG", progressive=progressive)
+    images = batches(options(write_list(tmp_path, [encoded]), bsz=1), 1)
+    np.testing.assert_array_equal(images[0, 0], scaled(tf.io.decode_jpeg(encoded, channels=3)))  # the original's
+    expected = np.array(PIL.Image.open(io.BytesIO(encoded)).convert("RGB"))
+    assert np.abs(np.int32(levels(images[0, 0])) - expected).max() <= 3  # TensorFlow's inverse DCT is the fast one
+
+
+def test_range_is_minus_one_to_one(tmp_path):
+    pixels = np.uint8(np.arange(256 * 3).reshape(16, 16, 3) // 3)
+    images = batches(options(write_list(tmp_path, [encode(pixels)]), imsz=16, bsz=1), 1)
+    np.testing.assert_array_equal(images[0, 0], scaled(pixels))
+    assert images.min() == -1 and images.max() == 1
+
+
+# Crops
+
+
+def resize(image, size):
+    """Resize [H, W, 3] to the shorter side size + 1: bilinear, pixel i of the result at i * (old side / new side)."""
+    scale = np.float32(size + 1) / np.float32(min(image.shape[:2]))
+    image = np.float32(image)
+    for axis in (0, 1):
+        old = image.shape[axis]
+        new = int(scale * np.float32(old))
+        places = np.arange(new, dtype=np.float32) * (np.float32(old) / np.float32(new))
+        low = np.int32(places)
+        high = np.minimum(low + 1, old - 1)
+        weights = np.expand_dims(places - low, [1 - axis, 2])
+        image = np.take(image, low, axis) * (1 - weights) + np.take(image, high, axis) * weights
+    return image
+
+
+def windows(image, size):
+    """Return {(y, x): image[y : y + size, x : x + size]} of all places."""
+    height, width = image.shape[:2]
+    places = itertools.product(range(height - size + 1), range(width - size + 1))
+    return {(y, x): image[y : y + size, x : x + size] for y, x in places}
+
+
+@pytest.mark.parametrize("shape", [(7, 9), (9, 7), (12, 12), (30, 13), (5, 6), (8, 21), (9, 14)])
+def test_crop_is_a_window_of_the_resized_image(tmp_path, shape):
+    pixels = np.uint8(np.random.RandomState(2).randint(0, 256, (*shape, 3)))
+    images = batches(options(write_list(tmp_path, [encode(pixels)]), crop=True), 2).reshape(-1, SIDE, SIDE, 3)
+    places = windows(scaled(resize(pixels, SIDE)), SIDE)
+    for image in images:
+        assert min(np.abs(image - window).max() for window in places.values()) < 2e-6
+
+
+def test_sides_are_truncated_in_float32(tmp_path):
+    pixels = np.uint8(np.random.RandomState(2).randint(0, 256, (133, 133, 3)))
+    assert resize(pixels, 4).shape == (4, 4, 3)  # 5 / 133 * 133 is just below 5
+    images = batches(options(write_list(tmp_path, [encode(pixels)]), crop=True, imsz=4), 1)[0]
+    np.testing.assert_allclose(images, np.stack([scaled(resize(pixels, 4))] * 4), atol=2e-6)
+
+
+def test_every_place_is_as_likely(tmp_path):
+    pixels = np.uint8(np.arange(5 * 7 * 3).reshape(5, 7, 3))  # the resize by 5 / 5 leaves it as it is
+    images = levels(batches(options(write_list(tmp_path, [encode(pixels)]), crop=True, imsz=4, bsz=200), 4))
+    places = windows(pixels, 4)
+    counts = [np.sum(np.all(images == window, axis=(2, 3, 4))) for window in places.values()]
+    assert len(places) == 8 and sum(counts) == 800
+    assert np.sum((np.array(counts) - 100) ** 2 / 100) < 24.3  # chi-square, 7 degrees of freedom: 0.1 %
+
+
+def test_crops_differ_between_seeds_and_positions(tmp_path):
+    lfile = write_list(tmp_path, [encode(np.uint8(np.arange(5 * 40 * 3).reshape(5, 40, 3)))])
+    first, again, other = (batches(options(lfile, crop=True, imsz=4, seed=seed), 2) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first[0], first[1])
+
+
+# Sources
+
+
+def test_list_of_relative_paths_mixed_kinds_and_blank_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.png").write_bytes(encode(flat(10)))
+    (tmp_path / "a" / "zwölf 2.jpeg").write_bytes(encode(flat(200), "JPEG"))
+    (tmp_path / "3").write_bytes(encode(flat(30)))  # the bytes decide, not the name
+    (tmp_path / "list").write_bytes("\ufeff\r\na/1.png\r\n\r\n  a/zwölf 2.jpeg \r\n3".encode())
+    images = levels(batches(options("list", bsz=3), 1))[0]
+    assert sorted(images[:, 4, 4, 1]) == [10, 30, 200]
+
+
+def test_folder_holds_every_image_below_it_sorted(tmp_path):
+    names = ["b/c/4.Jpg", "b/2.PNG", "a.png", "b/10.jpeg", "é.JPEG"]
+    for value, name in enumerate(sorted(names)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(encode(flat(value * 20), "PNG" if name.lower().endswith("png") else "JPEG"))
+    (tmp_path / "b" / "notes.txt").write_text("not an image")
+    (tmp_path / "folder.png").mkdir()
+    images = levels(batches(options(tmp_path, bsz=5), 1))[0]
+    np.testing.assert_array_equal(images[:, 4, 4, 1], np.random.RandomState(0).permutation(5) * 20)
+
+
+def test_folder_may_hold_links(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "elsewhere" / "1.png").write_bytes(encode(flat(9)))
+    (tmp_path / "images" / "link").symlink_to(tmp_path / "elsewhere")
+    assert np.all(levels(batches(options(tmp_path / "images"), 1)) == 9)
+
+
+def test_digits():
+    datasets = pytest.importorskip("sklearn.datasets")
+    small = datasets.load_digits().images
+    images = levels(batches(options("digits", imsz=8, bsz=1797), 1))[0]
+    order = np.random.RandomState(0).permutation(1797)
+    np.testing.assert_array_equal(images, np.repeat(np.uint8(small[order] * 255 / 16)[..., None], 3, axis=-1))
+    large = data.digits(32)
+    assert large.shape == (1797, 32, 32, 3) and large.dtype == np.uint8
+    expected = PIL.Image.fromarray(np.uint8(small[5] * 255 / 16)).resize((32, 32), PIL.Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(large[5], np.stack([np.array(expected)] * 3, axis=-1))
+    assert data.find_fault(options("digits"), 0, 3) is None
+
+
+def test_digits_resume():
+    source = options("digits", imsz=8, bsz=700)
+    np.testing.assert_array_equal(batches(source, 2, 3), batches(source, 5)[3:])
+
+
+# tensorflow-datasets
+
+
+@pytest.fixture(scope="module")
+def tfds_folder(tmp_path_factory):
+    """A folder with two prepared data sets whose code is then unknown, and one, `drawn_later`, that is code only."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+
+    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version("1.0.0")
+        code_path = None  # no checksums and descriptions beside this file
+
+        def _info(self):
+            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(self.features))
+
+        def _split_generators(self, manager):
+            return {"train": self._generate_examples(11), "test": self._generate_examples(3)}
+
+        def _generate_examples(self, count):
+            for number in range(count):
+                yield number, self.example(number)
+
+    image, label = tfds.features.Image, tfds.features.ClassLabel(num_classes=20)
+
+    class TinyGrey(Builder, skip_registration=True):
+        features = {"image": image(shape=(SIDE, SIDE, 1)), "label": label}
+
+        def example(self, number):
+            return {"image": flat(number)[..., :1], "label": number}
+
+    class TinyColour(Builder, skip_registration=True):
+        features = {
+            "depth": image(shape=(SIDE, SIDE, 1), dtype=np.float32),
+            "mask": tfds.features.LabeledImage(shape=(SIDE, SIDE, 1), labels=2),
+            "photo": image(shape=(None, None, 3), encoding_format="jpeg"),
+        }
+
+        def example(self, number):
+            zeros = np.zeros((SIDE, SIDE, 1))
+            side = SIDE + (number == 7)
+            return {"depth": np.float32(zeros), "mask": np.uint8(zeros), "photo": flat(20 * number, side, SIDE)}
+
+    class TinyText(Builder, skip_registration=True):
+        features = {"text": tfds.features.Text(), "label": label}
+
+        def example(self, number):
+            return {"text": str(number), "label": number}
+
+    class DrawnLater(TinyGrey):
+        pass
+
+    folder = tmp_path_factory.mktemp("tensorflow_datasets")
+    tfds.disable_progress_bar()
+    config = tfds.download.DownloadConfig(num_shards=3)
+    for builder in (TinyGrey, TinyColour, TinyText):
+        builder(data_dir=folder).download_and_prepare(download_config=config)
+    return folder
+
+
+@pytest.fixture
+def stored(tfds_folder, monkeypatch):
+    """Return a function: the images of a split of a data set in stored order, read from its raw record files."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tfds_folder))
+
+    def read(name, key, split):
+        files = sorted(map(str, tfds_folder.glob(f"{name}/1.0.0/{name}-{split}.tfrecord*")))
+        records = [tf.train.Example.FromString(record.numpy()) for record in tf.data.TFRecordDataset(files)]
+        contents = [record.features.feature[key].bytes_list.value[0] for record in records]
+        return [np.array(PIL.Image.open(io.BytesIO(content)).convert("RGB")) for content in contents]
+
+    return read
+
+
+@pytest.mark.parametrize("suffix, cut", [("", slice(None)), (":train[:50%]", slice(6)), (":train[3:]", slice(3, None))])
+def test_tfds_grey(stored, suffix, cut):
+    images = np.stack(stored("tiny_grey", "image", "train"))[cut]
+    order = np.random.RandomState(0).permutation(len(images))
+    received = batches(options(f"tfds:tiny_grey{suffix}", bsz=len(images)), 1)[0]
+    np.testing.assert_array_equal(received, scaled(images[order]))
+
+
+def test_tfds_version_and_other_split(stored):
+    images = np.stack(stored("tiny_grey", "image", "test"))
+    received = batches(options("tfds:tiny_grey:1.0.0:test", bsz=3), 1)[0]
+    np.testing.assert_array_equal(received, scaled(images[np.random.RandomState(0).permutation(3)]))
+
+
+def test_tfds_colour_takes_the_first_picture(stored):
+    images = stored("tiny_colour", "photo", "train")
+    received = levels(batches(options("tfds:tiny_colour", bsz=11, crop=True), 1))[0]
+    expected = [images[entry][4, 4] for entry in np.random.RandomState(0).permutation(11)]
+    assert np.abs(np.int32(received[:, 4, 4]) - expected).max() <= 2
+
+
+def test_tfds_fault_names_the_image(stored):
+    bad = [image.shape for image in stored("tiny_colour", "photo", "train")].index((SIDE + 1, SIDE, 3))
+    source = options("tfds:tiny_colour", bsz=11)
+    message = f"tfds:tiny_colour:train, image {bad} is 8x9 pixels: expected 8x8; "
+    with pytest.raises(UserError, match="^" + re.escape(message)):
+        data.find_fault(source, 0, 1)
+    with pytest.raises(tf.errors.OpError):
+        batches(source, 1)
+
+
+def test_tfds_prepares_what_is_missing(tfds_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    assert sorted(levels(batches(options("tfds:drawn_later", bsz=11), 1))[0, :, 0, 0, 0]) == list(range(11))
+    line = "tfds:drawn_later is not on this disk: downloading and preparing drawn_later in "
+    assert f"{line}'{tmp_path}/drawn_later/1.0.0'" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    "lfile, reason",
+    [
+        ("tfds:tiny_gray", "tiny_gray not found"),
+        ("tfds:tiny_text", "has no images, only label, text"),
+        ("tfds:tiny_grey:trian", r"Unknown split 'trian'. Should be one of \['train', 'test'\]"),
+        ("tfds:tiny_grey:train[9:9]", "no data"),
+        ("tfds:tiny_grey:train[:50", "Error parsing split"),
+        ("tfds:no name", "failed"),
+        ("tfds:", "expected a text file"),
+    ],
+)
+def test_tfds_mistakes(stored, lfile, reason):
+    with pytest.raises(UserError, match=f"lfile = '{re.escape(lfile)}'.*{reason}") as caught:
+        data.dataset(options(lfile))
+    assert "\n" not in str(caught.value)
+
+
+# Faults
+
+
+def fault(options, iteration=0, count=1):
+    """Return what `find_fault` says, after checking that the dataset stops there, too."""
+    with pytest.raises(tf.errors.OpError):
+        batches(options, iteration + count)
+    with pytest.raises(UserError) as caught:
+        data.find_fault(options, iteration, count)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def faulty(folder, content):
+    """Write a list with a blank first line and an image with these bytes (None: no file) in line 3."""
+    (folder / "good.png").write_bytes(encode(flat(1)))
+    if content is not None:
+        (folder / "bad.png").write_bytes(content)
+    (folder / "faces.txt").write_text("\ngood.png\nbad.png\ngood.png\n")
+
+
+WHOLE = {
+    "png": encode(PIXELS),
+    "large png": encode(np.random.RandomState(3).randint(0, 256, (200, 200, 3), dtype=np.uint8)),
+    "jpeg": encode(PIXELS, "JPEG"),
+    "progressive jpeg": encode(PIXELS, "JPEG", progressive=True),
+}
+NO_IMAGES = {"empty": b"", "text": b"an image", "bmp": encode(PIXELS, "BMP"), "gif": encode(PIXELS, "GIF")}
+
+
+@pytest.mark.parametrize("name", NO_IMAGES)
+def test_fault_no_image(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    faulty(tmp_path, NO_IMAGES[name])
+    assert fault(options("faces.txt")) == (
+        "faces.txt, line 3: 'bad.png' is damaged or no image: expected a whole PNG or JPEG file; "
+        "replace it or remove the line"
+    )
+
+
+@pytest.mark.parametrize("crop", [False, True])
+@pytest.mark.parametrize("name", WHOLE)
+def test_fault_truncated(tmp_path, monkeypatch, name, crop):
+    monkeypatch.chdir(tmp_path)
+    faulty(tmp_path, WHOLE[name][:-1])
+    assert "line 3: 'bad.png' is damaged" in fault(options("faces.txt", crop=crop))
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_cut_is_noticed(name):
+    whole = WHOLE[name]
+    data._decode(whole)
+    for cut in sorted({*range(0, len(whole), len(whole) // 50), *range(len(whole) - 20, len(whole))}):
+        for rest in (b"", bytes(len(whole) - cut)):  # an unfinished copy is short, or ends in zeros
+            with pytest.raises(tf.errors.OpError):
+                data._decode(whole[:cut] + rest)
+
+
+def test_fault_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    faulty(tmp_path, None)
+    assert fault(options("faces.txt")) == (
+        "faces.txt, line 3: 'bad.png' cannot be read: No such file or directory; "
+        f"expected a PNG or JPEG file, seen from '{tmp_path}'; correct the path or remove the line"
+    )
+
+
+def test_fault_folder_for_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    faulty(tmp_path, None)
+    (tmp_path / "bad.png").mkdir()
+    assert "line 3: 'bad.png' cannot be read: " in fault(options("faces.txt"))
+
+
+def test_fault_size(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    faulty(tmp_path, encode(flat(1, height=9, width=7)))
+    assert fault(options("faces.txt")) == (
+        "faces.txt, line 3: 'bad.png' is 7x9 pixels: expected 8x8; resize it, remove the line, or set crop = True"
+    )
+    assert data.find_fault(options("faces.txt", crop=True), 0, 5) is None
+
+
+def test_fault_in_a_folder_names_the_path(tmp_path):
+    (tmp_path / "good.png").write_bytes(encode(flat(1)))
+    (tmp_path / "small.png").write_bytes(encode(flat(1, 7, 7)))
+    assert fault(options(tmp_path)) == (
+        f"'{tmp_path}/small.png' is 7x7 pixels: expected 8x8; resize it, remove it, or set crop = True"
+    )
+
+
+def test_find_fault_looks_at_the_given_iterations_in_order(tmp_path):
+    contents = [encode(flat(number)) for number in range(12)]
+    order = np.random.RandomState(0).permutation(12)
+    contents[order[5]] = b"first"  # in batch 1 of 3
+    contents[order[9]] = b"second"  # in batch 2
+    source = options(write_list(tmp_path, contents))
+    assert data.find_fault(source, 0, 1) is None
+    assert f"{order[5]}.png" in fault(source, 1, 2)
+    assert f"{order[9]}.png" in fault(source, 2, 1)
+
+
+def test_batches_before_the_fault_are_given(tmp_path):
+    contents = [encode(flat(number)) for number in range(12)]
+    order = np.random.RandomState(0).permutation(12)
+    contents[order[8]] = WHOLE["png"][:-30]
+    iterator = iter(data.dataset(options(write_list(tmp_path, contents))))
+    for first in (0, 4):
+        np.testing.assert_array_equal(levels(next(iterator))[:, 0, 0, 0], order[first : first + 4])
+    with pytest.raises(tf.errors.OpError):
+        next(iterator)
+
+
+def test_find_fault_of_good_images(numbered):
+    assert data.find_fault(options(numbered), 0, 10) is None
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", "lists no images"),
+        (b"\n  \n", "lists no images"),
+        (WHOLE["png"], "as text: 'utf-8' codec"),
+        (b"a.png\0b.png", "as text: it holds null bytes"),
+        (None, "No such file"),
+    ],
+)
+def test_lists_that_are_refused_at_once(tmp_path, content, reason):
+    if content is not None:
+        (tmp_path / "faces.txt").write_bytes(content)
+    with pytest.raises(UserError, match=f"faces.txt.*{reason}.*; expected a text file with one image path a line"):
+        data.dataset(options(tmp_path / "faces.txt"))
+
+
+def test_folder_without_images_is_refused_at_once(tmp_path):
+    (tmp_path / "notes.txt").write_text("none")
+    with pytest.raises(UserError, match="no .png, .jpg, .jpeg files below the folder"):
+        data.dataset(options(tmp_path))
