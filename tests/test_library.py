@@ -28,7 +28,8 @@ def test_readme_lines_run(tmp_path, monkeypatch, capsys):
     gan = variables["gan"]
     assert "d_loss" in capsys.readouterr().out  # Keras' progress bar
     assert int(gan.iteration) == int(gan.g_optimizer.iterations) == int(gan.d_optimizer.iterations) == 10
-    assert PIL.Image.open("samples.png").size == (480, 320)
+    with PIL.Image.open("samples.png") as picture:
+        assert picture.size == (480, 320)
     assert (tmp_path / "losses.csv").read_text().startswith("epoch,d_loss,")
     assert len((tmp_path / "losses.csv").read_text().splitlines()) == 3
 
