@@ -37,6 +37,7 @@ def main(argv, forced=None):
     gan = rpgan_tf.build(options)
     for line in checkpoint.restore(gan, options.wts_dir) or [f"new run in '{options.wts_dir}'"]:
         print(line, flush=True)
+    print(f"images from {options.lfile}, projections {options.filts}", flush=True)
     start = int(gan.iteration.numpy())
     if start >= options.MAXITER:
         print(f"nothing to do: iteration {start} of {options.MAXITER} is reached")

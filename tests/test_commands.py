@@ -156,3 +156,10 @@ def test_latents_are_the_originals():
 def test_help_shows_the_usage(project, name):
     process = command(f"{name}.py", "--help", PYTHONPATH=str(project))
     assert re.match(r"usage: \w+\.py ", process.stdout) and "NAME" in process.stdout or "OUT.npz" in process.stdout
+
+
+def test_tensorflow_starts_silently_with_the_threads_of_the_environment(project):
+    lines = "from rpgan_tf import command; command.start_tensorflow(); import tensorflow as tf; tf.zeros(3);"
+    lines += "print(tf.config.threading.get_intra_op_parallelism_threads())"
+    process = command("-c", lines, OMP_NUM_THREADS="3")
+    assert (process.stdout, process.stderr) == ("3\n", "")

@@ -15,7 +15,7 @@ import numpy as np
 from rpgan_tf import checkpoint, command, files, images
 from rpgan_tf.errors import UserError
 
-ROWS, COLUMNS, WINDOW = 8, 12, 50
+ROWS, COLUMNS, WINDOW = 6, 10, 50
 
 
 def main(argv):
@@ -42,7 +42,8 @@ def main(argv):
         checkpoint.load_npz(generator, path)
         print(f"read {path}")
         samples = generator(images.latents(0, options.zlen))[: ROWS * COLUMNS]
-        axes[name].imshow(images.grid(samples, COLUMNS))
+        framed = np.pad(samples, [(0, 0), (1, 1), (1, 1), (0, 0)])  # 0 is grey
+        axes[name].imshow(images.grid(framed, COLUMNS))
         axes[name].set_title(f"{name} ({options.gan}), iteration {iterations[-1]}")
         axes[name].axis("off")
         (line,) = axes["loss"].plot(iterations, loss, linewidth=0.3, alpha=0.5)
