@@ -11,6 +11,7 @@ Weights, log, options and TensorBoard's files go to the experiment's wts_dir. Ct
 import pathlib
 
 from rpgan_tf import command, config, files, projections
+from rpgan_tf.errors import UserError
 
 
 def main(argv, forced=None):
@@ -24,9 +25,6 @@ def main(argv, forced=None):
     if arguments.dry_run:
         print(config.to_json(options), end="")
         return
-    if options.filts:
-        projections.keep(options.filts, options.wts_dir)
-    files.write_text(pathlib.Path(options.wts_dir) / "options.json", config.to_json(options))
 
     command.start_tensorflow()
     import tensorflow as tf
@@ -37,25 +35,25 @@ def main(argv, forced=None):
     gan = rpgan_tf.build(options)
     for line in checkpoint.restore(gan, options.wts_dir) or [f"new run in '{options.wts_dir}'"]:
         print(line, flush=True)
-    print(f"images from {options.lfile}, projections {options.filts}", flush=True)
     start = int(gan.iteration.numpy())
     if start >= options.MAXITER:
         print(f"nothing to do: iteration {start} of {options.MAXITER} is reached")
         return
+    images = data.dataset(options, start)
+    print(f"images from {options.lfile}, projections {options.filts}", flush=True)
+    if options.filts:
+        projections.keep(options.filts, options.wts_dir)
+    files.write_text(pathlib.Path(options.wts_dir) / "options.json", config.to_json(options))
     run = callbacks.for_run(options)
     try:
-        gan.fit(
-            data.dataset(options, start),
-            steps_per_epoch=options.MAXITER - start,
-            callbacks=run,
-            verbose=0,
-            shuffle=False,
-        )
+        gan.fit(images, steps_per_epoch=options.MAXITER - start, callbacks=run, verbose=0, shuffle=False)
     except tf.errors.OpError:
-        for callback in run:  # every iteration before the fault is good: end as after Ctrl-C
+        fault = data.find_fault(options, int(gan.iteration.numpy()), 1)
+        if fault is None:
+            raise
+        for callback in run:  # every iteration before a bad image is good: end as after Ctrl-C
             callback.on_train_end()
-        data.find_fault(options, int(gan.iteration.numpy()), 1)
-        raise
+        raise UserError(fault) from None
 
 
 if __name__ == "__main__":

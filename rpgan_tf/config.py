@@ -26,7 +26,6 @@ OPTIONS = {
     "MAXITER": 100000,  # iterations in all
     "seed": 0,  # of initial weights, noise, order of images and crops
 }
-POSITIVE = ("imsz", "bsz", "SAVEFREQ", "MAXITER", "ksz", "zlen", "f1", "df")
 PACKAGE = pathlib.Path(__file__).parent
 
 
@@ -81,8 +80,8 @@ def resolve(values, source="options"):
         if key not in defaults:
             raise UserError(f"{source}: unknown option '{key}'; {nearest(key, defaults)}")
     options = {key: _typed(key, values.get(key, default), default, source) for key, default in defaults.items()}
-    for key in POSITIVE:
-        if options.get(key, 1) < 1:
+    for key, value in options.items():
+        if type(value) is int and value < 1 and key != "seed":
             raise UserError(f"{source}: option '{key}' must be at least 1, received {options[key]}")
     if options["imsz"] & (options["imsz"] - 1) or options["imsz"] < 4:
         raise UserError(f"{source}: option 'imsz' must be a power of two >= 4, received {options['imsz']}")
@@ -96,7 +95,9 @@ def resolve(values, source="options"):
 def check_files(options):
     """Raise a `UserError` unless the files that training reads are there and fit."""
     if options.filts:
-        projections.check_fit(projections.load(options.filts), options.imsz, options.filts)
+        filters = projections.load(options.filts)
+        projections.check_fit(filters, options.imsz, options.filts)
+        projections.check_kept(filters, options.filts, options.wts_dir)
     source = options.lfile
     if source == "digits":
         if importlib.util.find_spec("sklearn") is None:

@@ -73,24 +73,26 @@ def dataset(options, start=0):
 
 
 def find_fault(options, first_iteration, num_iterations):
-    """Look for the image that stopped a run, one image after the other.
+    """Find the image that stopped a run, by looking at one image after the other.
 
     Args:
         options: as for `dataset`.
         first_iteration: int, the first iteration whose batch is looked at.
         num_iterations: int, how many batches are looked at.
 
-    Raises:
-        UserError: names the first image that is missing, damaged or, without `crop`, not imsz x imsz.
+    Returns:
+        What is wrong with the first image that is missing, damaged or, without `crop`, not imsz x imsz, and how to mend
+        it; or None.
     """
     if options.lfile == "digits":
-        return
+        return None
     source = _open(options.lfile)
     batches = itertools.islice(_order(options, len(source.items), first_iteration), num_iterations)
     for entry in dict.fromkeys(entry for _, entries in batches for entry in entries):
         fault = _fault(source, source.items[entry], options)
         if fault:
-            raise UserError(f"{source.place(entry)} {fault}")
+            return f"{source.place(entry)} {fault}"
+    return None
 
 
 def digits(size):

@@ -93,16 +93,16 @@ def check_fit(projections, image_size, path):
 
 
 def keep(path, wts_dir):
-    """Copy the filters of a new run to `<wts_dir>/filts.npz`, where the original looks for them.
-
-    Raises:
-        UserError: the run was started with other filters, so its discriminators would see noise.
-    """
+    """Copy the filters of a new run to `<wts_dir>/filts.npz`, where the original looks for them."""
     kept = pathlib.Path(wts_dir) / "filts.npz"
-    projections = load(path)
     if not kept.exists():
         files.write(kept, lambda file: file.write(pathlib.Path(path).read_bytes()))
-    elif not np.array_equal(load(kept).kernels, projections.kernels):
+
+
+def check_kept(projections, path, wts_dir):
+    """Raise a `UserError` if the run in `wts_dir` was started with other filters than those read from `path`."""
+    kept = pathlib.Path(wts_dir) / "filts.npz"
+    if kept.exists() and not np.array_equal(load(kept).kernels, projections.kernels):
         raise UserError(
             f"'{path}' differs from '{kept}', with which the discriminators in '{wts_dir}' were trained; "
             f"go on with --set filts={kept}, or start a new run with --set wts_dir=..."

@@ -148,12 +148,13 @@ def test_filters_that_do_not_fit(project, groups, imsz, message):
 
 
 def test_filters_are_kept_with_the_run_and_must_stay_the_same(project):
-    projections.keep("K2.npz", "models/tiny")
-    projections.keep("K2.npz", "models/tiny")
+    for _ in range(2):
+        projections.keep("K2.npz", "models/tiny")
+        check_filters(project)
     assert (project / "models/tiny/filts.npz").read_bytes() == (project / "K2.npz").read_bytes()
     files.save_arrays("K2b.npz", projections.draw([(8, 2, 1, 2)], seed=2))
     with pytest.raises(UserError, match="'K2b.npz' differs from 'models/tiny/filts.npz'.*--set filts="):
-        projections.keep("K2b.npz", "models/tiny")
+        check_filters(project, filts="K2b.npz")
 
 
 def test_drawn_filters_are_normal_and_of_unit_norm():

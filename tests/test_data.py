@@ -353,8 +353,7 @@ def test_tfds_fault_names_the_image(stored):
     bad = [image.shape for image in stored("tiny_colour", "photo", "train")].index((SIDE + 1, SIDE, 3))
     source = options("tfds:tiny_colour", bsz=11)
     message = f"tfds:tiny_colour:train, image {bad} is 8x9 pixels: expected 8x8; "
-    with pytest.raises(UserError, match="^" + re.escape(message)):
-        data.find_fault(source, 0, 1)
+    assert data.find_fault(source, 0, 1).startswith(message)
     with pytest.raises(tf.errors.OpError):
         batches(source, 1)
 
@@ -391,10 +390,9 @@ def fault(options, iteration=0, count=1):
     """Return what `find_fault` says, after checking that the dataset stops there, too."""
     with pytest.raises(tf.errors.OpError):
         batches(options, iteration + count)
-    with pytest.raises(UserError) as caught:
-        data.find_fault(options, iteration, count)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    message = data.find_fault(options, iteration, count)
+    assert "\n" not in message
+    return message
 
 
 def faulty(folder, content):

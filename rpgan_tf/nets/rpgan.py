@@ -175,18 +175,13 @@ class Discriminator(keras.Model):
         self.built = True
 
     def call(self, images):
-        y = self.project(images)
-        num_discriminators, _, size, _, _ = y.shape
-        bias = None
-        for kernel, next_bias in zip(self.kernels[:-1], self.biases[:-1]):
-            columns = unfold(y) if bias is None else unfold_activation(y, bias)
-            size //= 2
-            y = tf.matmul(kernel, columns, transpose_a=True)
-            y = tf.reshape(y, [num_discriminators, -1, size, size, tf.shape(images)[0]])
-            bias = tf.convert_to_tensor(next_bias)
-        x = y if bias is None else activation(y, bias)
-        columns = tf.reshape(tf.transpose(x, [0, 2, 3, 1, 4]), [num_discriminators, -1, tf.shape(images)[0]])
-        logits = tf.matmul(self.kernels[-1], columns, transpose_a=True)[:, 0] + self.biases[-1]
+        x, bias = self.project(images), None
+        for kernels, biases in zip(self.kernels, self.biases):
+            size = x.shape[2] // 2
+            x = tf.matmul(kernels, columns(x, bias), transpose_a=True)
+            x = tf.reshape(x, [kernels.shape[0], -1, size, size, tf.shape(images)[0]])
+            bias = tf.convert_to_tensor(biases)
+        logits = x[:, 0, 0, 0] + bias
         return logits[0] if self.projections is None else logits
 
     def project(self, images):
@@ -224,39 +219,35 @@ class Discriminator(keras.Model):
         return f"c{layer}" if self.projections is None else f"c{i}_{layer}"
 
 
-def activation(y, bias):
-    """Return leaky_relu(y + bias) for y [K, C, H, W, B] and bias [K, C]."""
-    return tf.nn.leaky_relu(y + bias[:, :, None, None, None], 0.2)
-
-
 @tf.function(jit_compile=True, autograph=False)
-def unfold(x):
-    """Unfold x [K, C, H, W, B] for a 4x4 convolution of stride 2, zero-padded by 1.
+def columns(x, bias):
+    """Return what a layer's kernels are multiplied with: leaky_relu(x + bias), unfolded for its convolution.
+
+    That is 4x4 of stride 2 on x zero-padded by 1, or 2x2 if x has only 2x2 pixels.
+
+    Args:
+        x: float32 [K, C, H, W, B].
+        bias: float32 [K, C] of the layer before; None before the first layer, where nothing is to be done to x.
 
     Returns:
-        [K, 16 * C, H/2 * W/2 * B]: column (h, w, b) is the patch under output pixel (h, w) of image b, rows in the
-        order (kernel row, kernel column, channel).
+        float32 [K, kernel * kernel * C, H/2 * W/2 * B]: column (h, w, b) is the patch under output pixel (h, w) of
+        image b, its rows in the order (kernel row, kernel column, channel).
     """
+    if bias is not None:
+        x = tf.nn.leaky_relu(x + bias[:, :, None, None, None], 0.2)
     num, channels, height, width = x.shape[:4]
+    if height == 2:
+        return tf.reshape(tf.transpose(x, [0, 2, 3, 1, 4]), [num, 4 * channels, -1])
     height, width = height // 2, width // 2
     x = tf.pad(x, [[0, 0], [0, 0], [1, 1], [1, 1], [0, 0]])
     # Split rows and columns into even and odd: a patch is then 2x2 neighbours, each with its four phases.
     x = tf.reshape(x, [num, channels, height + 1, 2, width + 1, 2, -1])
     x = tf.transpose(x, [0, 3, 5, 1, 2, 4, 6])
-    x = tf.stack(
-        [
-            tf.stack([x[..., i : i + height, j : j + width, :] for j in range(2)], axis=2)  # [K, di, j, dj, C, h, w, B]
-            for i in range(2)
-        ],
-        axis=1,
-    )
-    return tf.reshape(x, [num, 16 * channels, -1])
-
-
-@tf.function(jit_compile=True, autograph=False)
-def unfold_activation(y, bias):
-    """Return unfold(leaky_relu(y + bias)), fused."""
-    return unfold(activation(y, bias))
+    rows = [
+        tf.stack([x[..., i : i + height, j : j + width, :] for j in range(2)], axis=2)  # [K, di, j, dj, C, h, w, B]
+        for i in range(2)
+    ]
+    return tf.reshape(tf.stack(rows, axis=1), [num, 16 * channels, -1])
 
 
 def build_generator(options, seeds=None):
