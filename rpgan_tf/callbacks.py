@@ -148,11 +148,12 @@ class TensorBoard(keras.callbacks.Callback):
         self.writer = tf.summary.create_file_writer(str(pathlib.Path(self.options.wts_dir) / "tensorboard"))
         self.latents = images.latents(0, self.model.generator.zlen)
         self.last = (time.monotonic(), _iteration(self.model))
+        self.drawn = _iteration(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
         iteration = _iteration(self.model)
-        with self.writer.as_default(step=iteration):
-            if iteration % self.every == 0:
+        if iteration % self.every == 0:
+            with self.writer.as_default(step=iteration):
                 for name in ("g_loss", "d_loss"):
                     tf.summary.scalar(name, logs[name])
                     for i, loss in enumerate(np.asarray(logs.get(f"{name}es", []))):
@@ -160,12 +161,20 @@ class TensorBoard(keras.callbacks.Callback):
                 seconds = time.monotonic() - self.last[0]
                 tf.summary.scalar("images_per_second", (iteration - self.last[1]) * self.options.bsz / seconds)
                 self.last = (time.monotonic(), iteration)
-            if iteration % self.options.SAVEFREQ == 0:
-                tf.summary.image("samples", images.grid(self.model.generator(self.latents))[None])
-                self.writer.flush()
+        if iteration % self.options.SAVEFREQ == 0:
+            self.draw()
 
     def on_train_end(self, logs=None):
+        if _iteration(self.model) != self.drawn:
+            self.draw()
         self.writer.close()
+
+    def draw(self):
+        """Write the grid of samples now."""
+        self.drawn = _iteration(self.model)
+        with self.writer.as_default(step=self.drawn):
+            tf.summary.image("samples", images.grid(self.model.generator(self.latents))[None])
+        self.writer.flush()
 
 
 def _iteration(gan):

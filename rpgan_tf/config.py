@@ -9,6 +9,7 @@ import importlib.util
 import json
 import pathlib
 import re
+import traceback
 import types
 
 from rpgan_tf import projections
@@ -50,8 +51,8 @@ def load(name, overrides=None):
     try:
         exec(compile(path.read_bytes(), str(path), "exec"), values)
     except Exception as error:
-        lines = [frame.lineno for frame in _frames(error.__traceback__) if frame.name == str(path)]
-        line = getattr(error, "lineno", None) or (lines or [0])[-1]
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = frames[-1].lineno if frames else getattr(error, "lineno", "?")
         raise UserError(
             f"{path}, line {line}: {type(error).__name__}: {error}; expected plain assignments such as imsz = 64"
         ) from None
@@ -67,11 +68,11 @@ def resolve(values, source="options"):
     """Return every option with its value from `values` or its default, checked; raises `UserError`."""
     values = dict(values)
     gans, nets = _classes("gans"), [path.stem for path in (PACKAGE / "nets").glob("[!_]*.py")]
-    gan, net = values.get("gan", OPTIONS["gan"]), values.get("net", OPTIONS["net"])
+    gan, net = (str(values.get(key, OPTIONS[key])) for key in ("gan", "net"))
     if gan not in gans:
-        raise UserError(f"{source}: unknown gan {gan!r}; {nearest(str(gan), gans)}")
+        raise UserError(f"{source}: unknown gan '{gan}'; {nearest(gan, gans)}")
     if net not in nets:
-        raise UserError(f"{source}: unknown net {net!r}; {nearest(str(net), nets)}")
+        raise UserError(f"{source}: unknown net '{net}'; {nearest(net, nets)}")
     net_options = {}
     for node in _class_nodes(PACKAGE / "nets" / f"{net}.py"):
         net_options |= _annotated(node)
@@ -152,12 +153,6 @@ def _typed(key, value, default, source):
 
 def _is_import(value):
     return isinstance(value, types.ModuleType | types.FunctionType | type)
-
-
-def _frames(traceback):
-    while traceback:
-        yield types.SimpleNamespace(lineno=traceback.tb_lineno, name=traceback.tb_frame.f_code.co_filename)
-        traceback = traceback.tb_next
 
 
 def _class_nodes(path):

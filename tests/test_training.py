@@ -120,6 +120,13 @@ def test_run_killed_while_it_saved_goes_on_exactly(uninterrupted, tmp_path):
     assert_same(weights(tmp_path, 80), weights(uninterrupted / "models", 80))
 
 
+def pictures(folder):
+    from tensorboard.backend.event_processing import event_accumulator
+
+    events = event_accumulator.EventAccumulator(str(folder / "tensorboard"), {"tensors": 0}).Reload()
+    return [event.step for event in events.Tensors("samples")]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_save_and_end_cleanly(uninterrupted, tmp_path, number):
     arguments = ["train.py", uninterrupted / "exp/crops.py", "--set", f"wts_dir={tmp_path}"]
@@ -130,6 +137,7 @@ def test_signals_save_and_end_cleanly(uninterrupted, tmp_path, number):
     assert (process.returncode, errors) == (0, "")
     stopped = checkpoint.iterations(tmp_path, "state")[-1]
     assert [checkpoint.iterations(tmp_path, kind)[-1] for kind in ("gmodel", "dmodel", "state")] == [stopped] * 3
+    assert pictures(tmp_path)[-1] == stopped
     if stopped < 80:
         command(*arguments)
         assert_same(weights(tmp_path, 80), weights(uninterrupted / "models", 80))
