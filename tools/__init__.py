@@ -1,0 +1,1 @@
+"""The commands: each file is a docstring that is its usage, and main(argv)."""
