@@ -2,13 +2,15 @@
 """Train an experiment, or go on with it from its last save.
 
     ./train.py face48
-    ./train.py digits --set bsz=32 --set wts_dir=models/digits_32
+    ./train.py digits --set bsz=32 wts_dir=models/digits_32
     ./train.py face48 --dry_run
 
 Weights, log, options and TensorBoard's files go to the experiment's wts_dir. Ctrl-C or SIGTERM saves and ends.
 """
 
+import json
 import pathlib
+import sys
 
 from rpgan_tf import command, config, files, projections
 from rpgan_tf.errors import UserError
@@ -18,7 +20,7 @@ def main(argv, forced=None):
     """Train as `argv` says; `forced` are options that win over the experiment's."""
     parser = command.Parser(__doc__)
     parser.add_experiment()
-    parser.add_argument("--dry_run", action="store_true", help="check everything, print the options, and stop")
+    parser.add_argument("--dry_run", action="store_true", help="check options and files, print the options, stop")
     arguments = parser.parse_args(argv)
     options = command.load_options(arguments.name, arguments.set, forced)
     config.check_files(options)
@@ -27,6 +29,7 @@ def main(argv, forced=None):
         return
 
     command.start_tensorflow()
+    import keras
     import tensorflow as tf
 
     import rpgan_tf
@@ -40,10 +43,13 @@ def main(argv, forced=None):
         print(f"nothing to do: iteration {start} of {options.MAXITER} is reached")
         return
     images = data.dataset(options, start)
-    print(f"images from {options.lfile}, projections {options.filts}", flush=True)
+    print(f"images from {options.lfile}, projections {options.filts or 'none'}", flush=True)
     if options.filts:
         projections.keep(options.filts, options.wts_dir)
-    files.write_text(pathlib.Path(options.wts_dir) / "options.json", config.to_json(options))
+    folder = pathlib.Path(options.wts_dir)
+    files.write_text(folder / "options.json", config.to_json(options))
+    versions = {"rpgan_tf": rpgan_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
+    files.write_text(folder / "run.json", json.dumps({"command": sys.argv, "versions": versions}, indent=2) + "\n")
     run = callbacks.for_run(options)
     try:
         gan.fit(images, steps_per_epoch=options.MAXITER - start, callbacks=run, verbose=0, shuffle=False)

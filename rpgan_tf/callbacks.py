@@ -17,18 +17,21 @@ from rpgan_tf.errors import UserError
 
 def for_run(options):
     """Return the callbacks of a training run, in the order in which they must be called."""
-    return [Log(options), TensorBoard(options), StopOnDivergence(options), Save(options), StopOnSignal()]
+    return [Log(options), StopOnDivergence(options), TensorBoard(options), Save(options), StopOnSignal()]
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Raise a `UserError` when a loss is not finite. Stands before `Save`, so that the last good files stay."""
+    """Raise a `UserError` when a loss is not finite. Stands before `Save`, so that the last good files stay.
+
+    The generator's losses for single discriminators are looked at first, so that the message names the one at fault.
+    """
 
     def __init__(self, options):
         super().__init__()
         self.options = options
 
     def on_train_batch_end(self, batch, logs=None):
-        for name, value in logs.items():
+        for name, value in sorted(logs.items(), key=lambda item: (np.ndim(item[1]), item[0]), reverse=True):
             finite = np.isfinite(value)
             if not np.all(finite):
                 which = f" of discriminator {np.flatnonzero(~finite)[0]}" if np.ndim(value) else ""
@@ -40,9 +43,13 @@ class StopOnDivergence(keras.callbacks.Callback):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """End training cleanly after the iteration in which Ctrl-C or SIGTERM came; a second signal ends it at once."""
+    """End training cleanly after the iteration in which Ctrl-C or SIGTERM came.
+
+    Only a Ctrl-C more than `patience` seconds after the first signal ends it at once, without saving.
+    """
 
     received = None
+    patience = 2.0
 
     def on_train_begin(self, logs=None):
         self.previous = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -56,9 +63,10 @@ class StopOnSignal(keras.callbacks.Callback):
             signal.signal(number, handler)
 
     def _receive(self, number, frame):
-        if self.received is not None:
+        if self.received is None:
+            self.received = time.monotonic()
+        elif number == signal.SIGINT and time.monotonic() - self.received > self.patience:
             raise KeyboardInterrupt
-        self.received = signal.Signals(number).name
 
 
 class Save(keras.callbacks.Callback):
@@ -95,9 +103,9 @@ class Log(keras.callbacks.Callback):
     def __init__(self, options, interval=30.0):
         super().__init__()
         self.options, self.interval = options, interval
+        self.path = pathlib.Path(options.wts_dir) / "train.log"
 
     def on_train_begin(self, logs=None):
-        self.file = open(pathlib.Path(self.options.wts_dir) / "train.log", "a", buffering=1)
         self.bar = tqdm.tqdm(
             total=self.options.MAXITER,
             initial=_iteration(self.model),
@@ -113,10 +121,12 @@ class Log(keras.callbacks.Callback):
         iteration = _iteration(self.model)
         now = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S")
         losses = f"G={float(logs['g_loss']):.6f},D={float(logs['d_loss']):.6f}"
-        self.file.write(f"{now} [{iteration:09d}] Adam Loss: {losses}\n")
+        lines = f"{now} [{iteration:09d}] Adam Loss: {losses}\n"
         if "g_losses" in logs:
             each = ",".join(f"L{i:02d}={loss:.3f}" for i, loss in enumerate(np.asarray(logs["g_losses"])))
-            self.file.write(f"[{iteration:09d}]* {each}\n")
+            lines += f"[{iteration:09d}]* {each}\n"
+        with open(self.path, "a") as file:
+            file.write(lines)
         self.bar.set_postfix_str(losses, refresh=False)
         self.bar.update()
         seconds = time.monotonic()
@@ -131,7 +141,6 @@ class Log(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.bar.close()
-        self.file.close()
 
 
 class TensorBoard(keras.callbacks.Callback):

@@ -39,13 +39,18 @@ def name_statistics(statistics):
     }
 
 
-def load_statistics(path):
-    """Read what `fixbn` stored: a list with (mean [C], variance [C]) for each batch normalization."""
+def load_bgmodel(generator, path):
+    """Read the weights of a bgmodel into the generator; return its statistics, as `name_statistics` takes them.
+
+    Raises:
+        UserError: as `load_npz`, or statistics are missing.
+    """
     arrays = files.load_arrays(path)
-    layers = sorted(int(name[5:-2]) for name in arrays if re.fullmatch(r"bnm_c\d+_w", name))
-    if not layers:
-        raise UserError(f"'{path}' holds no batch statistics (bnm_c1_w, bnv_c1_w, ...); make it with fixbn.py")
-    return [(arrays[f"bnm_c{layer}_w"], arrays[f"bnv_c{layer}_w"]) for layer in layers]
+    statistics = [(bias, bias) for bias in map(np.asarray, generator.biases[:-1])]  # of the same shapes
+    _check_arrays(arrays, generator.get_arrays() | name_statistics(statistics), path)
+    generator.set_arrays(arrays)
+    names = list(name_statistics(statistics))
+    return [(arrays[mean], arrays[variance]) for mean, variance in zip(names[::2], names[1::2])]
 
 
 def path_of(wts_dir, iteration, kind):
@@ -101,6 +106,8 @@ def save(gan, options):
         for old in iterations(options.wts_dir, kind):
             if old != iteration and (kind == "state" or old % options.SAVEFREQ):
                 path_of(options.wts_dir, old, kind).unlink(missing_ok=True)
+    for part in pathlib.Path(options.wts_dir).glob(".iter_*.part"):  # of a save that was killed
+        part.unlink(missing_ok=True)
     return [path_of(options.wts_dir, iteration, kind) for kind in contents]
 
 
@@ -135,6 +142,8 @@ def restore(gan, wts_dir):
             for i, variable in enumerate(_slots(optimizer)):
                 variable.assign(state[f"{name}/{i}"])
         lines.append(f"read {path}")
+    elif path.exists():
+        lines.append(f"'{path}' is not used, since its discriminator is missing: the optimizers start afresh")
     else:
         lines.append(f"no '{path}': the optimizers start afresh")
     gan.iteration.assign(iteration)
@@ -155,7 +164,7 @@ def _optimizer_state(gan):
 
 
 def _check_arrays(arrays, expected, path):
-    """Raise a `UserError` unless `arrays` has the names and shapes of `expected`; statistics of fixbn may be extra."""
+    """Raise a `UserError` unless `arrays` has the names and shapes of `expected`; statistics may be extra."""
     mend = "is it of another experiment, or have its options (f1, df, zlen, ksz, imsz, filts) changed?"
     for name, array in expected.items():
         if name not in arrays:

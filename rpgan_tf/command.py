@@ -18,12 +18,21 @@ class Parser(argparse_flags.ArgumentParser):
     """Argument parser whose usage text is a command's docstring; mistakes are `UserError`s."""
 
     def __init__(self, docstring):
-        super().__init__(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
+        super().__init__(
+            description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        )
 
     def add_experiment(self, form="NAME"):
         """Add the experiment's name and the option --set."""
         self.add_argument("name", metavar=form, help="experiment: exp/NAME.py below this folder, or a .py file")
-        self.add_argument("--set", action="append", default=[], metavar="key=value", help="override an option")
+        self.add_argument(
+            "--set",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="key=value",
+            help="override options of the experiment",
+        )
 
     def error(self, message):
         raise UserError(f"{message}; usage: {' '.join(self.format_usage().split()[1:])}")
@@ -76,6 +85,14 @@ def run(main):
         main(sys.argv[1:])
     except UserError as error:
         print(f"{os.path.basename(sys.argv[0])}: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # whoever read our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:  # a path that may not be read, is too long, or the like
+        if error.filename is None:
+            raise
+        print(f"{os.path.basename(sys.argv[0])}: cannot use '{error.filename}': {error.strerror}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -7,6 +7,8 @@ those of its nets (the same in `nets/<net>.py`). The sources are parsed, not imp
 import ast
 import importlib.util
 import json
+import math
+import os
 import pathlib
 import re
 import traceback
@@ -18,6 +20,7 @@ from rpgan_tf.errors import UserError, nearest
 OPTIONS = {
     "gan": "RPGAN",  # class in rpgan_tf/gans/
     "net": "rpgan",  # module in rpgan_tf/nets/
+    "filts": None,  # random projections: a file of tools/rproj.py; None for a discriminator on the image itself
     "lfile": "",  # images: list file, folder, tfds:<name>[:<split>], or digits
     "crop": False,  # resize the shorter side to imsz + 1, then crop at random; else images must be imsz x imsz
     "imsz": 64,  # height and width of an image
@@ -35,7 +38,7 @@ def load(name, overrides=None):
 
     Args:
         name: str.
-        overrides: dict of option -> value (or its text, as given to --set); wins over the file.
+        overrides: dict of option -> value, or of what `parse_overrides` makes of --set; wins over the file.
 
     Returns:
         `types.SimpleNamespace` with every option resolved and checked (files are not looked at: see `check_files`).
@@ -47,16 +50,18 @@ def load(name, overrides=None):
     if not path.is_file():
         known = [file.stem for file in pathlib.Path("exp").glob("*.py")]
         raise UserError(f"no experiment '{name}': expected a file '{path}'; {nearest(path.stem, known)}")
-    values = {}
+    text, values = path.read_bytes(), {}
     try:
-        exec(compile(path.read_bytes(), str(path), "exec"), values)
-    except Exception as error:
+        tree = ast.parse(text, str(path))
+        exec(compile(tree, str(path), "exec"), values)
+    except (Exception, SystemExit) as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         line = frames[-1].lineno if frames else getattr(error, "lineno", "?")
         raise UserError(
             f"{path}, line {line}: {type(error).__name__}: {error}; expected plain assignments such as imsz = 64"
         ) from None
-    values = {key: value for key, value in values.items() if not key.startswith("_") and not _is_import(value)}
+    assigned = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    values = {key: values[key] for key in values if key in assigned and not key.startswith("_")}
     options = resolve(values | (overrides or {}), str(path))
     for key in ("lfile", "wts_dir"):
         if not getattr(options, key):
@@ -76,7 +81,8 @@ def resolve(values, source="options"):
     net_options = {}
     for node in _class_nodes(PACKAGE / "nets" / f"{net}.py"):
         net_options |= _annotated(node)
-    defaults = OPTIONS | net_options | _declared(gan, gans)
+    gan_options = _declared(gan, gans)
+    defaults = OPTIONS | net_options | gan_options
     for key in values:
         if key not in defaults:
             raise UserError(f"{source}: unknown option '{key}'; {nearest(key, defaults)}")
@@ -84,21 +90,34 @@ def resolve(values, source="options"):
     for key, value in options.items():
         if type(value) is int and value < 1 and key != "seed":
             raise UserError(f"{source}: option '{key}' must be at least 1, received {options[key]}")
+    if not 0 < options.get("learning_rate", 1) < math.inf:
+        received = options["learning_rate"]
+        raise UserError(f"{source}: option 'learning_rate' must be a positive number, received {received}")
     if options["imsz"] & (options["imsz"] - 1) or options["imsz"] < 4:
         raise UserError(f"{source}: option 'imsz' must be a power of two >= 4, received {options['imsz']}")
     if not 0 <= options["seed"] < 2**31:
         raise UserError(f"{source}: option 'seed' must be in 0 .. 2^31 - 1, received {options['seed']}")
-    if options.get("filts"):
+    if "filts" in gan_options and (options["filts"] is None) != (gan_options["filts"] is None):
+        expected = "no filts" if gan_options["filts"] is None else "filts, a file of tools/rproj.py"
+        raise UserError(
+            f"{source}: gan = '{gan}' has {expected}; received filts = {options['filts']!r}; change one of them"
+        )
+    if options["filts"]:
         options["filts"] = options["filts"].replace("<wts_dir>", options["wts_dir"] or ".")
     return types.SimpleNamespace(**options)
 
 
 def check_files(options):
-    """Raise a `UserError` unless the files that training reads are there and fit."""
+    """Raise a `UserError` unless the files that training reads are there and fit, and its folder can be written."""
     if options.filts:
         filters = projections.load(options.filts)
         projections.check_fit(filters, options.imsz, options.filts)
         projections.check_kept(filters, options.filts, options.wts_dir)
+    folder = pathlib.Path(options.wts_dir).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write wts_dir = '{options.wts_dir}': '{folder}' is no folder that you may write in")
     source = options.lfile
     if source == "digits":
         if importlib.util.find_spec("sklearn") is None:
@@ -134,6 +153,8 @@ def _typed(key, value, default, source):
     """Return `value` as the type of `default`; a float stands for an int when it is a whole number."""
     kind = str if default is None else type(default)
     received = f"{value!r}"
+    if key == "filts" and value in (None, "", "None"):
+        return None
     if isinstance(value, Text) and kind is not str:
         try:
             value = {"true": True, "false": False}.get(value.lower(), value)
@@ -144,15 +165,9 @@ def _typed(key, value, default, source):
         value = int(value)
     if kind is float and type(value) is int:
         value = float(value)
-    if value is None and default is None:
-        return None
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         raise UserError(f"{source}: option '{key}' must be {kind.__name__}, received {received}")
     return str(value) if kind is str else value
-
-
-def _is_import(value):
-    return isinstance(value, types.ModuleType | types.FunctionType | type)
 
 
 def _class_nodes(path):

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and arrays in them that are never unpickled."""
 
+import contextlib
 import os
 import pathlib
 import zipfile
@@ -28,7 +29,8 @@ def write(path, writer):
         os.fsync(folder)
         os.close(folder)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise UserError(f"cannot write '{path}': {error.strerror}; nothing there was changed") from None
 
 

@@ -30,6 +30,9 @@ class GAN(keras.Model):
         super().__init__(**kwargs)
         self.generator, self.discriminator = generator, discriminator
         self.options = options
+        for name, value in vars(options).items():
+            if hasattr(type(self), name):  # an option of the paper
+                setattr(self, name, value)
         self.iteration = self.add_weight((), "zeros", dtype="int64", trainable=False, name="iteration")
         self.built = True
 
@@ -45,10 +48,15 @@ class GAN(keras.Model):
         """Return the optimizers of the generator and of the discriminator."""
         raise NotImplementedError
 
-    def compile(self, g_optimizer=None, d_optimizer=None):
-        """Give both optimizers, or None for the paper's own; their variables are made here, ready to be restored."""
-        # Keras would compile the whole step with XLA, which is slow where convolutions run on the CPU.
-        super().compile(jit_compile=False)
+    def compile(
+        self, g_optimizer=None, d_optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile=False
+    ):
+        """Set both optimizers, None for the paper's own; their variables are made here, ready to be restored.
+
+        The other arguments are Keras'. Its own choice would be to compile the whole step with XLA, which is slow where
+        convolutions run on the CPU; the nets say themselves what XLA is to compile.
+        """
+        super().compile(run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
         g_default, d_default = self.optimizers()
         self.g_optimizer, self.d_optimizer = g_optimizer or g_default, d_optimizer or d_default
         self.g_optimizer.build(self.generator.trainable_variables)

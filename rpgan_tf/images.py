@@ -14,11 +14,12 @@ def latents(seed, length, count=ROWS * COLUMNS):
 
 
 def grid(images, columns=COLUMNS):
-    """Tile images [N, H, W, C] in [-1, 1] in reading order into uint8 [N / columns * H, columns * W, C].
+    """Tile images [N, H, W, C] in [-1, 1] in reading order into uint8 [rows * H, columns * W, C].
 
-    Pixels are truncated, as in the original: uint8((x * 0.5 + 0.5) * 255).
+    Pixels are truncated, as in the original: uint8((x * 0.5 + 0.5) * 255). Where the last row is not full, it is black.
     """
     pixels = np.uint8((np.asarray(images) * 0.5 + 0.5) * 255)
+    pixels = np.pad(pixels, [(0, -len(pixels) % columns), (0, 0), (0, 0), (0, 0)])
     count, height, width, channels = pixels.shape
     pixels = pixels.reshape(count // columns, columns, height, width, channels)
     return pixels.transpose(0, 2, 1, 3, 4).reshape(count // columns * height, columns * width, channels)

@@ -93,16 +93,19 @@ def check_fit(projections, image_size, path):
 
 
 def keep(path, wts_dir):
-    """Copy the filters of a new run to `<wts_dir>/filts.npz`, where the original looks for them."""
+    """Copy the filters of a run to `<wts_dir>/filts.npz`, where the original looks for them."""
     kept = pathlib.Path(wts_dir) / "filts.npz"
-    if not kept.exists():
+    if not kept.exists() or not kept.samefile(path):
         files.write(kept, lambda file: file.write(pathlib.Path(path).read_bytes()))
 
 
 def check_kept(projections, path, wts_dir):
     """Raise a `UserError` if the run in `wts_dir` was started with other filters than those read from `path`."""
     kept = pathlib.Path(wts_dir) / "filts.npz"
-    if kept.exists() and not np.array_equal(load(kept).kernels, projections.kernels):
+    if not kept.exists() or not any(pathlib.Path(wts_dir).glob("iter_*.dmodel.npz")):
+        return
+    trained = load(kept)
+    if trained.stride != projections.stride or not np.array_equal(trained.kernels, projections.kernels):
         raise UserError(
             f"'{path}' differs from '{kept}', with which the discriminators in '{wts_dir}' were trained; "
             f"go on with --set filts={kept}, or start a new run with --set wts_dir=..."

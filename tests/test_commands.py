@@ -73,6 +73,14 @@ def test_sample_with_stored_statistics(trained):
     assert np.abs(grid - pixels("batch.png")).max() > 1
 
 
+def test_statistics_that_are_missing_are_named(trained):
+    arrays = files.load_arrays("models/iter_105.bgmodel.npz")
+    files.save_arrays("models/iter_105.bgmodel.npz", {key: arrays[key] for key in arrays if key != "bnv_c2_w"})
+    process = command("interp.py", "old", "out.png", "1,2", check=False)
+    assert process.returncode == 2
+    assert "iter_105.bgmodel.npz' does not fit: it has no array 'bnv_c2_w'" in process.stderr
+
+
 def test_newest_iteration_is_the_default(trained):
     arrays = files.load_arrays("models/iter_105.gmodel.npz")
     files.save_arrays("models/iter_1000.gmodel.npz", arrays)
@@ -141,6 +149,7 @@ def test_grid_places_images_in_reading_order_and_truncates():
     values = np.array([-1, 0, 0.999, 1], np.float32).reshape(4, 1, 1, 1)
     picture = images.grid(np.broadcast_to(values, (4, 2, 3, 1)), columns=2)
     assert picture.shape == (4, 6, 1)
+    assert images.grid(np.ones((3, 2, 2, 3)), columns=2).tolist()[2:] == [[[255] * 3] * 2 + [[0] * 3] * 2] * 2
     assert [int(picture[row, column, 0]) for row, column in ((0, 0), (0, 3), (2, 0), (2, 3))] == [0, 127, 254, 255]
 
 
@@ -155,7 +164,8 @@ def test_latents_are_the_originals():
 )
 def test_help_shows_the_usage(project, name):
     process = command(f"{name}.py", "--help", PYTHONPATH=str(project))
-    assert re.match(r"usage: \w+\.py ", process.stdout) and "NAME" in process.stdout or "OUT.npz" in process.stdout
+    assert re.match(rf"usage: {name.split('/')[-1]}\.py ", process.stdout)
+    assert ("OUT.npz" if name == "tools/rproj" else "NAME") in process.stdout
 
 
 def test_tensorflow_starts_silently_with_the_threads_of_the_environment(project):

@@ -69,6 +69,10 @@ def test_overrides_are_read_as_the_type_of_their_option(project):
         ("imsz=48", "option 'imsz' must be a power of two >= 4, received 48"),
         ("seed=-1", "option 'seed' must be in 0 .. 2^31 - 1, received -1"),
         ("bsz", "--set expects key=value, received 'bsz'"),
+        ("learning_rate=1e999", "option 'learning_rate' must be a positive number, received inf"),
+        ("learning_rate=-1", "option 'learning_rate' must be a positive number, received -1.0"),
+        ("filts=", "gan = 'RPGAN' has filts, a file of tools/rproj.py; received filts = None; change one of them"),
+        ("gan=Baseline", "gan = 'Baseline' has no filts; received filts = 'K2.npz'; change one of them"),
     ],
 )
 def test_mistakes_in_options(project, text, message):
@@ -91,6 +95,8 @@ def test_unknown_experiment_names_the_nearest(project):
         ("lfile = 'digits'", "'wts_dir' is missing; add wts_dir = '...'"),
         ("wts_dir = 'm'", "'lfile' is missing"),
         ("wts_dir = 3", "option 'wts_dir' must be str, received 3"),
+        ("raise SystemExit(3)", "line 1: SystemExit: 3"),
+        ("imsz = 16\0", "SyntaxError: source code string cannot contain null bytes"),
     ],
 )
 def test_mistakes_in_files(project, text, message):
@@ -101,7 +107,8 @@ def test_mistakes_in_files(project, text, message):
 
 def test_imports_and_private_names_are_no_options(project):
     path = project / "exp" / "tiny.py"
-    path.write_text("import math\n_base = 2\n" + path.read_text() + "bsz = _base * 2\n")
+    imports = "from __future__ import annotations\nimport math\nfrom math import log2\n"
+    path.write_text(imports + "_base = 2\n" + path.read_text() + "bsz = _base * 2\n")
     assert config.load("tiny").bsz == 4
 
 
@@ -148,13 +155,20 @@ def test_filters_that_do_not_fit(project, groups, imsz, message):
 
 
 def test_filters_are_kept_with_the_run_and_must_stay_the_same(project):
-    for _ in range(2):
-        projections.keep("K2.npz", "models/tiny")
-        check_filters(project)
-    assert (project / "models/tiny/filts.npz").read_bytes() == (project / "K2.npz").read_bytes()
     files.save_arrays("K2b.npz", projections.draw([(8, 2, 1, 2)], seed=2))
-    with pytest.raises(UserError, match="'K2b.npz' differs from 'models/tiny/filts.npz'.*--set filts="):
-        check_filters(project, filts="K2b.npz")
+    arrays = files.load_arrays("K2.npz")
+    files.save_arrays("K2c.npz", arrays | {"s0": np.int64(4), "s1": np.int64(4)})
+    kept = project / "models/tiny/filts.npz"
+    for path in ("K2b.npz", "K2.npz", "K2.npz", "models/tiny/filts.npz"):  # nothing is trained yet: the last one counts
+        check_filters(project, filts=path)
+        content = (project / path).read_bytes()
+        projections.keep(path, "models/tiny")
+        assert kept.read_bytes() == content
+    files.save_arrays("models/tiny/iter_2.dmodel.npz", {})
+    check_filters(project)
+    for other in ("K2b.npz", "K2c.npz"):
+        with pytest.raises(UserError, match=f"'{other}' differs from 'models/tiny/filts.npz'.*--set filts="):
+            check_filters(project, filts=other)
 
 
 def test_drawn_filters_are_normal_and_of_unit_norm():
@@ -217,6 +231,29 @@ def test_mistakes_end_in_one_line_before_tensorflow_is_imported(project, argumen
         assert process.stderr.startswith(f"{name}: ") and message in process.stderr
         assert process.stderr.count("\n") == 1 and not process.stdout
     assert not (project / "models").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["tiny", "--set", "wts_dir=K2.npz"], "cannot write wts_dir = 'K2.npz': "),
+        (["tiny", "--set", "wts_dir=K2.npz/below"], "cannot write wts_dir = 'K2.npz/below': "),
+        (["tiny", "--set", "filts=exp"], "filters not found: expected a file 'exp'"),
+        (["x" * 300], "File name too long"),
+        (["tiny", "--set", f"lfile={'x' * 300}"], "File name too long"),
+        (["tiny", "--set", f"filts={'x' * 300}"], "File name too long"),
+    ],
+)
+def test_paths_that_cannot_be_used(project, arguments, message):
+    process = command("train.py", *arguments, "--dry_run", check=False)
+    assert process.returncode == 2, process.stderr
+    assert message in process.stderr and process.stderr.count("\n") == 1
+
+
+def test_several_options_after_one_set(project):
+    process = command("train.py", "tiny", "--set", "bsz=2", "crop=True", "--set", "seed=3", "--dry_run")
+    options = json.loads(process.stdout)
+    assert (options["bsz"], options["crop"], options["seed"]) == (2, True, 3)
 
 
 def test_dry_run_prints_the_options_and_writes_nothing(project):

@@ -64,7 +64,7 @@ def uninterrupted(tmp_path_factory):
 def test_files_of_a_run(uninterrupted):
     names = sorted(path.name for path in (uninterrupted / "models").glob("*") if path.is_file())
     models = [f"iter_{n}.{kind}.npz" for n in (40, 80) for kind in ("dmodel", "gmodel")]
-    assert names == ["filts.npz", *models, "iter_80.state.npz", "options.json", "train.log"]
+    assert names == ["filts.npz", *models, "iter_80.state.npz", "options.json", "run.json", "train.log"]
     assert json.loads((uninterrupted / "models/options.json").read_text())["bsz"] == 4
     generator, discriminators, _ = weights(uninterrupted / "models", 80)
     assert list(generator) == [f"c{i}_{kind}" for i in (1, 2, 3) for kind in "wb"]
@@ -120,6 +120,41 @@ def test_run_killed_while_it_saved_goes_on_exactly(uninterrupted, tmp_path):
     assert_same(weights(tmp_path, 80), weights(uninterrupted / "models", 80))
 
 
+@pytest.mark.parametrize("writes", [0, 1, 2, 3])
+def test_a_kill_between_the_files_of_a_save_loses_nothing(tiny, reference, tmp_path, monkeypatch, writes):
+    """Death before the n-th file: the save before it is whole, and the next start takes it."""
+    images = tf.data.Dataset.from_tensors(reference["it0/real"]).repeat()
+    gan, options = rpgan_tf.build(tiny), with_folder(tiny, tmp_path, SAVEFREQ=1000)
+    gan.fit(images, steps_per_epoch=2, verbose=0, shuffle=False)
+    checkpoint.save(gan, options)
+    first = weights(tmp_path, 2)
+    gan.fit(images, steps_per_epoch=1, verbose=0, shuffle=False)
+    written, write = [], files.save_arrays
+
+    def die(path, arrays):
+        if len(written) == writes:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(path, arrays)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "save_arrays", die)
+        if writes == 3:
+            patch.setattr(checkpoint.pathlib.Path, "unlink", lambda *_, **__: die(None, None))  # before the clean-up
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.save(gan, options)
+    again = rpgan_tf.build(tiny)
+    lines = checkpoint.restore(again, tmp_path)
+    iteration = 3 if writes == 3 else 2
+    assert int(again.iteration) == int(again.g_optimizer.iterations) == int(again.d_optimizer.iterations) == iteration
+    assert all(f"iter_{iteration}." in line for line in lines)
+    if writes < 3:
+        (tmp_path / ".iter_9.state.npz.part").write_bytes(b"half")
+        checkpoint.save(again, with_folder(tiny, tmp_path, SAVEFREQ=1000))
+        assert_same(weights(tmp_path, 2), first)
+        assert not list(tmp_path.glob(".*"))
+
+
 def pictures(folder):
     from tensorboard.backend.event_processing import event_accumulator
 
@@ -133,6 +168,7 @@ def test_signals_save_and_end_cleanly(uninterrupted, tmp_path, number):
     process = start(*arguments, "--set", "MAXITER=1000000")
     wait_for(process, "iter_40.gmodel.npz")
     process.send_signal(number)
+    process.send_signal(signal.SIGINT)  # an impatient second one
     _, errors = process.communicate()
     assert (process.returncode, errors) == (0, "")
     stopped = checkpoint.iterations(tmp_path, "state")[-1]
@@ -174,7 +210,10 @@ def test_models_of_the_original_are_taken_as_it_takes_them(tiny, tmp_path, refer
     assert np.array_equal(gan.generator.get_arrays()["c2_w"], reference["G5/c2_w"])
     assert np.array_equal(gan.discriminator.get_arrays()["c2_1_w"], reference["D5/c2_1_w"])
     (tmp_path / "iter_100.dmodel.npz").unlink()
-    assert "the discriminator starts from new weights" in checkpoint.restore(rpgan_tf.build(tiny), tmp_path)[1]
+    np.savez(tmp_path / "iter_105.state.npz", a=1)
+    lines = checkpoint.restore(rpgan_tf.build(tiny), tmp_path)
+    assert "the discriminator starts from new weights" in lines[1]
+    assert "iter_105.state.npz' is not used, since its discriminator is missing" in lines[2]
     assert checkpoint.restore(rpgan_tf.build(tiny), tmp_path / "none") == []
 
 
@@ -256,6 +295,16 @@ def test_divergence_stops_and_keeps_the_last_good_files(project):
     assert_same(weights("models/tiny", 2), before)
 
 
+def test_divergence_names_the_discriminator_and_draws_nothing(tiny, reference, tmp_path):
+    gan, options = rpgan_tf.build(tiny), with_folder(tiny, tmp_path, SAVEFREQ=1)
+    gan.discriminator.biases[0].assign(gan.discriminator.biases[0] * [[1], [1], [1]] + [[0], [np.nan], [0]])
+    images = tf.data.Dataset.from_tensors(reference["it0/real"]).repeat()
+    with pytest.raises(UserError, match="d_losses of discriminator 1 is nan in iteration 1"):
+        gan.fit(images, steps_per_epoch=2, callbacks=callbacks.for_run(options), verbose=0, shuffle=False)
+    assert not list(tmp_path.glob("iter_*"))
+    assert "Adam Loss: G=nan" in (tmp_path / "train.log").read_text()
+
+
 def test_weights_that_are_not_finite_are_not_saved(tiny, tmp_path):
     gan, options = rpgan_tf.build(tiny), with_folder(tiny, tmp_path)
     gan.discriminator.kernels[0].assign(gan.discriminator.kernels[0] * np.inf)
@@ -268,7 +317,7 @@ def test_weights_that_are_not_finite_are_not_saved(tiny, tmp_path):
     "logs, message",
     [
         ({"g_loss": np.float32(np.nan)}, "g_loss is nan in iteration 0"),
-        ({"g_loss": 1.0, "d_losses": np.array([1, 2, -np.inf])}, "d_losses of discriminator 2 is -inf"),
+        ({"d_loss": -np.inf, "d_losses": np.array([1, 2, -np.inf])}, "d_losses of discriminator 2 is -inf"),
     ],
 )
 def test_a_loss_that_is_not_finite_names_its_discriminator(tiny, logs, message):
@@ -308,8 +357,9 @@ def test_baseline_train_uses_the_single_discriminator(project):
 def test_every_experiment_trains_two_iterations(name, tmp_path, monkeypatch):
     """At toy size: its GAN, nets and filters, with the smallest channels, batch and image they allow."""
     monkeypatch.chdir(ROOT)
-    toy = {"f1": 16, "df": 2, "bsz": 2, "imsz": 16, "lfile": "digits", "wts_dir": str(tmp_path)}
-    options = config.load(name, toy | {"crop": False, "MAXITER": 2, "SAVEFREQ": 1})
+    toy = {"f1": 16, "df": 2, "bsz": 2, "imsz": 16, "lfile": "digits", "wts_dir": str(tmp_path), "crop": False}
+    toy = {key: toy[key] for key in toy if key in vars(config.load(name))}
+    options = config.load(name, toy | {"MAXITER": 2, "SAVEFREQ": 1})
     config.check_files(options)
     gan = rpgan_tf.build(options)
     before = gan.generator.get_arrays() | gan.discriminator.get_arrays()

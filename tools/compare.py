@@ -44,7 +44,7 @@ def main(argv):
         samples = generator(images.latents(0, options.zlen))[: ROWS * COLUMNS]
         framed = np.pad(samples, [(0, 0), (1, 1), (1, 1), (0, 0)])  # 0 is grey
         axes[name].imshow(images.grid(framed, COLUMNS))
-        axes[name].set_title(f"{name} ({options.gan}), iteration {iterations[-1]}")
+        axes[name].set_title(f"{name} ({options.gan}), {path.name.split('.')[0]}")
         axes[name].axis("off")
         (line,) = axes["loss"].plot(iterations, loss, linewidth=0.3, alpha=0.5)
         window = min(WINDOW, len(loss))

@@ -33,8 +33,7 @@ def main(argv):
     from rpgan_tf import gan
 
     generator = gan.build_generator(options)
-    checkpoint.load_npz(generator, path)
-    statistics = checkpoint.load_statistics(path)
+    statistics = checkpoint.load_bgmodel(generator, path)
     print(f"read {path}")
     z = images.latents(seed or 0, options.zlen)
     t = np.linspace(0, 1, STEPS)[:, None]

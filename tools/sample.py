@@ -30,8 +30,11 @@ def main(argv):
     from rpgan_tf import gan
 
     generator = gan.build_generator(options)
-    checkpoint.load_npz(generator, path)
-    statistics = checkpoint.load_statistics(path) if arguments.bgmodel else None
+    statistics = None
+    if arguments.bgmodel:
+        statistics = checkpoint.load_bgmodel(generator, path)
+    else:
+        checkpoint.load_npz(generator, path)
     print(f"read {path}")
     images.save_png(arguments.out, images.grid(generator(images.latents(seed or 0, options.zlen), statistics)))
     print(f"wrote {arguments.out}")

@@ -37,9 +37,7 @@ class RPGAN(gan.GAN):
     def optimizers(self):
         # One Adam over stacked weights is K Adams: every discriminator's moments see its own gradient alone.
         return [
-            optimizers.Adam(
-                self.options.learning_rate, self.options.beta_1, self.options.beta_2, epsilon=1e-8, name=name
-            )
+            optimizers.Adam(self.learning_rate, self.beta_1, self.beta_2, epsilon=1e-8, name=name)
             for name in ("g_optimizer", "d_optimizer")
         ]
 

@@ -41,8 +41,8 @@ class Generator(keras.Model):
 
     def __init__(self, ksz, zlen, f1, imsz, seeds=None, **kwargs):
         super().__init__(**kwargs)
-        self.config = {"ksz": ksz, "zlen": zlen, "f1": f1, "imsz": imsz}
-        self.zlen, self.first_size = zlen, ksz - ksz % 2
+        self.ksz, self.zlen, self.f1, self.imsz = ksz, zlen, f1, imsz
+        self.first_size = ksz - ksz % 2
         num_doublings = math.log2(imsz / self.first_size) if self.first_size else 0
         if num_doublings < 1 or num_doublings % 1 or f1 >> int(num_doublings - 1) < 1:
             raise UserError(
@@ -120,7 +120,7 @@ class Generator(keras.Model):
         return tf.nn.moments(x, [0, 1, 2])
 
     def get_config(self):
-        return super().get_config() | self.config
+        return super().get_config() | {name: getattr(self, name) for name in ("ksz", "zlen", "f1", "imsz")}
 
     def get_arrays(self):
         """Return {name in the original's file: float32 array}."""
@@ -154,7 +154,7 @@ class Discriminator(keras.Model):
 
     def __init__(self, df, imsz, projections=None, seeds=None, **kwargs):
         super().__init__(**kwargs)
-        self.projections = projections
+        self.df, self.projections = df, projections
         num_discriminators, size, channels = 1, imsz, 3
         if projections is not None:
             num_discriminators, k, _, _, channels = projections.kernels.shape

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import rpgan_tf
 from rpgan_tf import config, projections
+from rpgan_tf.gans.rpgan import RPGAN
 from tests.conftest import TINY
 
 
@@ -127,7 +128,7 @@ def test_one_identity_projection_equals_the_baseline(reference):
     net.set_arrays({name.replace("c", "c0_"): array for name, array in arrays.items()})
     generator = type(baseline.generator)(**{key: TINY[key] for key in ("ksz", "zlen", "f1", "imsz")})
     generator.set_arrays(baseline.generator.get_arrays())
-    rpgan = rpgan_tf.gan.GAN.__subclasses__()[0](generator, net, baseline.options)
+    rpgan = RPGAN(generator, net, baseline.options)
     rpgan.compile()
     for i in range(3):
         z, real = latents(reference, f"it{i}/z_g"), reference[f"it{i}/real"]
@@ -207,6 +208,28 @@ def test_noise_is_a_function_of_seed_iteration_and_role(gan, tiny):
     assert not any(np.array_equal(first, other) for other in different)
     many = np.asarray(gan.latents(20000, 0))
     np.testing.assert_allclose([many.mean(), many.var()], [0, 1 / 3], atol=5e-3)
+
+
+def test_options_are_the_attributes_of_what_is_built(tiny):
+    gan = rpgan_tf.build(types.SimpleNamespace(**vars(tiny) | {"learning_rate": 1e-3}))
+    assert (gan.learning_rate, gan.filts, gan.generator.f1, gan.discriminator.df) == (1e-3, tiny.filts, 16, 8)
+
+
+def test_keras_own_arguments_of_compile(gan, reference):
+    """Two steps an execution, or eager ones, do what single compiled ones do."""
+    images = tf.data.Dataset.from_tensors(reference["it0/real"]).repeat()
+    start = gan.generator.get_arrays(), gan.discriminator.get_arrays()
+    results = []
+    for arguments in ({}, {"steps_per_execution": 2}, {"run_eagerly": True}):
+        gan.generator.set_arrays(start[0])
+        gan.discriminator.set_arrays(start[1])
+        gan.iteration.assign(0)
+        gan.compile(**arguments)
+        gan.fit(images, steps_per_epoch=4, verbose=0, shuffle=False)
+        results.append(gan.generator.get_arrays())
+    for result in results[1:]:
+        for name, array in results[0].items():
+            np.testing.assert_allclose(result[name], array, atol=1e-6)
 
 
 def test_optimizers_are_those_of_the_paper(gan):
