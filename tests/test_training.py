@@ -299,7 +299,7 @@ def test_divergence_names_the_discriminator_and_draws_nothing(tiny, reference, t
     gan, options = rpgan_tf.build(tiny), with_folder(tiny, tmp_path, SAVEFREQ=1)
     gan.discriminator.biases[0].assign(gan.discriminator.biases[0] * [[1], [1], [1]] + [[0], [np.nan], [0]])
     images = tf.data.Dataset.from_tensors(reference["it0/real"]).repeat()
-    with pytest.raises(UserError, match="d_losses of discriminator 1 is nan in iteration 1"):
+    with pytest.raises(UserError, match="g_losses of discriminator 1 is nan in iteration 1"):
         gan.fit(images, steps_per_epoch=2, callbacks=callbacks.for_run(options), verbose=0, shuffle=False)
     assert not list(tmp_path.glob("iter_*"))
     assert "Adam Loss: G=nan" in (tmp_path / "train.log").read_text()
