@@ -17,7 +17,7 @@ from rpgan_tf.errors import UserError
 
 def for_run(options):
     """Return the callbacks of a training run, in the order in which they must be called."""
-    return [Log(options), StopOnDivergence(options), TensorBoard(options), Save(options), StopOnSignal()]
+    return [Log(options), StopOnDivergence(options), Save(options), TensorBoard(options), StopOnSignal()]
 
 
 class StopOnDivergence(keras.callbacks.Callback):

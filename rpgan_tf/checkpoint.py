@@ -46,10 +46,10 @@ def load_bgmodel(generator, path):
         UserError: as `load_npz`, or statistics are missing.
     """
     arrays = files.load_arrays(path)
-    statistics = [(bias, bias) for bias in map(np.asarray, generator.biases[:-1])]  # of the same shapes
-    _check_arrays(arrays, generator.get_arrays() | name_statistics(statistics), path)
+    expected = name_statistics([(bias, bias) for bias in map(np.asarray, generator.biases[:-1])])  # of the same shapes
+    _check_arrays(arrays, generator.get_arrays() | expected, path)
     generator.set_arrays(arrays)
-    names = list(name_statistics(statistics))
+    names = list(expected)
     return [(arrays[mean], arrays[variance]) for mean, variance in zip(names[::2], names[1::2])]
 
 

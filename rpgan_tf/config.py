@@ -153,7 +153,7 @@ def _typed(key, value, default, source):
     """Return `value` as the type of `default`; a float stands for an int when it is a whole number."""
     kind = str if default is None else type(default)
     received = f"{value!r}"
-    if key == "filts" and value in (None, "", "None"):
+    if OPTIONS.get(key, default) is None and value in (None, "", "None"):
         return None
     if isinstance(value, Text) and kind is not str:
         try:

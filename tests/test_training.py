@@ -295,6 +295,16 @@ def test_divergence_stops_and_keeps_the_last_good_files(project):
     assert_same(weights("models/tiny", 2), before)
 
 
+def test_weights_that_overflow_are_told_in_one_line(tiny, reference, tmp_path):
+    """Finite losses, then infinite weights: refused before a picture of them is drawn, which would warn."""
+    gan = rpgan_tf.build(type(tiny)(**vars(tiny) | {"learning_rate": 1e39}))
+    options = with_folder(tiny, tmp_path, SAVEFREQ=1)
+    images = tf.data.Dataset.from_tensors(reference["it0/real"]).repeat()
+    with pytest.raises(UserError, match="is not finite after iteration 1, so nothing was saved|in iteration 1,"):
+        gan.fit(images, steps_per_epoch=2, callbacks=callbacks.for_run(options), verbose=0, shuffle=False)
+    assert not list(tmp_path.glob("iter_*"))
+
+
 def test_divergence_names_the_discriminator_and_draws_nothing(tiny, reference, tmp_path):
     gan, options = rpgan_tf.build(tiny), with_folder(tiny, tmp_path, SAVEFREQ=1)
     gan.discriminator.biases[0].assign(gan.discriminator.biases[0] * [[1], [1], [1]] + [[0], [np.nan], [0]])
