@@ -7,6 +7,14 @@ import setuptools
 
 ROOT = pathlib.Path(__file__).parent
 
+METRICS = [  # TensorFlow-GAN, and what it needs and does not say, or says too loosely
+    "setuptools<81",  # tensorflow-hub imports pkg_resources
+    "tensorflow-gan>=2.1",
+    "tensorflow-hub>=0.16",
+    "tensorflow-probability>=0.25",
+    "tf-keras>=2.19",
+]
+
 setuptools.setup(
     name="rpgan_tf",
     version=re.search(r'__version__ = "(.+)"', (ROOT / "rpgan_tf/__init__.py").read_text())[1],
@@ -18,6 +26,8 @@ setuptools.setup(
     packages=setuptools.find_packages(include=["rpgan_tf", "rpgan_tf.*"]),
     install_requires=[
         "absl-py>=2.1",
+        "imageio>=2.34",  # GIF, and with imageio-ffmpeg MP4, of morphs and time-lapses
+        "imageio-ffmpeg>=0.5",
         "importlib_resources>=6.0",  # tensorflow-datasets needs it for its own data sets and does not say so
         "keras>=3.10",
         "numpy>=1.26",
@@ -30,6 +40,7 @@ setuptools.setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.19"],
         "demo": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # the embedded digits, and their picture
-        "test": ["pytest>=8.0", "ruff>=0.9", "scikit-learn>=1.5", "matplotlib>=3.9"],
+        "metrics": METRICS,
+        "test": ["pytest>=8.0", "ruff>=0.9", "scikit-learn>=1.5", "matplotlib>=3.9", *METRICS],
     },
 )

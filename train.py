@@ -55,6 +55,8 @@ def main(argv, forced=None):
         gan.fit(images, steps_per_epoch=options.MAXITER - start, callbacks=run, verbose=0, shuffle=False)
     except tf.errors.OpError:
         fault = data.find_fault(options, int(gan.iteration.numpy()), 1)
+        if fault is None and options.test_lfile:
+            fault = data.find_held_out_fault(options)
         if fault is None:
             raise
         for callback in run:  # every iteration before a bad image is good: end as after Ctrl-C

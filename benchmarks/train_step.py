@@ -97,7 +97,7 @@ def discriminators_only(gan, real):
     weight_gradients = tape.gradient(loss, gan.discriminator.trainable_variables)
     with tf.GradientTape() as tape:
         tape.watch(real)
-        loss = tf.reduce_mean(gan.g_loss(gan.discriminator(real)))
+        loss = tf.reduce_mean(gan.g_loss(None, gan.discriminator(real)))
     return [tf.reduce_sum(gradient) for gradient in [*weight_gradients, tape.gradient(loss, real)]]
 
 
@@ -156,7 +156,7 @@ class Loop:
     def make(self, kernel, stride, padding, weights):
         """Return the functions (image gradient of g_i, step on d_i) of one discriminator."""
         gan = self.gan
-        optimizer = gan.optimizers()[1]
+        optimizer = gan.make_optimizer(gan.learning_rate)
         optimizer.build(weights)
 
         def logits(images):
@@ -170,7 +170,7 @@ class Loop:
         def image_gradient(fake):
             with tf.GradientTape() as tape:
                 tape.watch(fake)
-                loss = gan.g_loss(logits(fake))
+                loss = gan.g_loss(None, logits(fake))
             return loss, tape.gradient(loss, fake)
 
         def step(real, fake):

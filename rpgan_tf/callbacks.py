@@ -11,13 +11,16 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from rpgan_tf import checkpoint, images
+from rpgan_tf import checkpoint, data, images, sampling
 from rpgan_tf.errors import UserError
 
 
 def for_run(options):
     """Return the callbacks of a training run, in the order in which they must be called."""
-    return [Log(options), StopOnDivergence(options), Save(options), TensorBoard(options), StopOnSignal()]
+    callbacks = [Log(options), StopOnDivergence(options), Save(options), TensorBoard(options), StopOnSignal()]
+    if options.test_lfile:
+        callbacks.insert(1, HeldOut(options))
+    return callbacks
 
 
 class StopOnDivergence(keras.callbacks.Callback):
@@ -115,36 +118,67 @@ class Log(keras.callbacks.Callback):
             dynamic_ncols=True,
             disable=not sys.stdout.isatty(),
         )
-        self.shown, self.since = time.monotonic(), None
+        self.shown, self.since, self.seen = time.monotonic(), None, 0
 
     def on_train_batch_end(self, batch, logs=None):
         iteration = _iteration(self.model)
         now = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S")
-        losses = f"G={float(logs['g_loss']):.6f},D={float(logs['d_loss']):.6f}"
-        lines = f"{now} [{iteration:09d}] Adam Loss: {losses}\n"
+        losses, optimizer = _losses(logs), type(self.model.g_optimizer).__name__
+        lines = f"{now} [{iteration:09d}] {optimizer} Loss: {losses}\n"
         if "g_losses" in logs:
             each = ",".join(f"L{i:02d}={loss:.3f}" for i, loss in enumerate(np.asarray(logs["g_losses"])))
             lines += f"[{iteration:09d}]* {each}\n"
-        with open(self.path, "a") as file:
-            file.write(lines)
+        _append(self.path, lines)
+        self.seen += _real_images(self.model)
         self.bar.set_postfix_str(losses, refresh=False)
         self.bar.update()
         seconds = time.monotonic()
         if self.since is None:  # the first iteration compiles, and says nothing of the rate
-            self.since = (seconds, iteration)
+            self.since, self.seen = (seconds, iteration), 0
         elif self.bar.disable and (seconds - self.shown > self.interval or iteration == self.options.MAXITER):
             self.shown = seconds
             rate = (iteration - self.since[1]) / (seconds - self.since[0])
             left = datetime.timedelta(seconds=round((self.options.MAXITER - iteration) / rate))
             progress = f"iteration {iteration} of {self.options.MAXITER}: {losses}"
-            print(f"{progress}, {rate * self.options.bsz:.0f} images/s, {left} left", flush=True)
+            print(f"{progress}, {self.seen / (seconds - self.since[0]):.0f} images/s, {left} left", flush=True)
 
     def on_train_end(self, logs=None):
         self.bar.close()
 
 
+class HeldOut(keras.callbacks.Callback):
+    """Report the losses of the held-out images every `test_every` iterations: to `train.log`, and to TensorBoard.
+
+    There they are a run of their own with the tags of training, so that the curves lie over each other.
+    """
+
+    def __init__(self, options):
+        super().__init__()
+        self.options, self.folder = options, pathlib.Path(options.wts_dir)
+
+    def on_train_begin(self, logs=None):
+        self.images = data.held_out(self.options)
+        self.step = tf.function(self.model.test_step, autograph=False)
+        self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / "test"))
+
+    def on_train_batch_end(self, batch, logs=None):
+        iteration = _iteration(self.model)
+        if iteration % self.options.test_every:
+            return
+        losses = [self.step(batch) for batch in self.images]
+        means = {key: np.mean([loss[key] for loss in losses]) for key in ("g_loss", "d_loss")}
+        with self.writer.as_default(step=iteration):
+            for name, mean in means.items():
+                tf.summary.scalar(name, mean)
+        self.writer.flush()
+        _append(self.folder / "train.log", f"[{iteration:09d}] held out: {_losses(means)}\n")
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
+
 class TensorBoard(keras.callbacks.Callback):
-    """Write losses, each discriminator's own, images per second, and a grid of fixed latents at each save.
+    """Write losses, each discriminator's own, images per second, and a picture of fixed latents at each save.
 
     Scalars go out every `every` iterations, below `<wts_dir>/tensorboard`.
     """
@@ -155,21 +189,23 @@ class TensorBoard(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(str(pathlib.Path(self.options.wts_dir) / "tensorboard"))
-        self.latents = images.latents(0, self.model.generator.zlen)
-        self.last = (time.monotonic(), _iteration(self.model))
+        self.latents = sampling.latents(self.options, 0)
+        self.since, self.seen = time.monotonic(), 0
         self.drawn = _iteration(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
         iteration = _iteration(self.model)
+        self.seen += _real_images(self.model)
         if iteration % self.every == 0:
             with self.writer.as_default(step=iteration):
-                for name in ("g_loss", "d_loss"):
-                    tf.summary.scalar(name, logs[name])
-                    for i, loss in enumerate(np.asarray(logs.get(f"{name}es", []))):
-                        tf.summary.scalar(f"{name}_of_each/{i:02d}", loss)
-                seconds = time.monotonic() - self.last[0]
-                tf.summary.scalar("images_per_second", (iteration - self.last[1]) * self.options.bsz / seconds)
-                self.last = (time.monotonic(), iteration)
+                for name, value in logs.items():
+                    if name.endswith("losses"):
+                        for i, loss in enumerate(np.asarray(value)):
+                            tf.summary.scalar(f"{name.removesuffix('es')}_of_each/{i:02d}", loss)
+                    else:
+                        tf.summary.scalar(name, value)
+                tf.summary.scalar("images_per_second", self.seen / (time.monotonic() - self.since))
+                self.since, self.seen = time.monotonic(), 0
         if iteration % self.options.SAVEFREQ == 0:
             self.draw()
 
@@ -179,11 +215,26 @@ class TensorBoard(keras.callbacks.Callback):
         self.writer.close()
 
     def draw(self):
-        """Write the grid of samples now."""
+        """Write the picture of samples now."""
         self.drawn = _iteration(self.model)
         with self.writer.as_default(step=self.drawn):
-            tf.summary.image("samples", images.grid(self.model.generator(self.latents))[None])
+            samples = sampling.generate(self.model.sampler, self.latents, self.options)
+            tf.summary.image("samples", images.picture(samples, self.options)[None])
         self.writer.flush()
+
+
+def _append(path, lines):
+    with open(path, "a") as file:
+        file.write(lines)
+
+
+def _losses(logs):
+    return f"G={float(logs['g_loss']):.6f},D={float(logs['d_loss']):.6f}"
+
+
+def _real_images(gan):
+    """Return how many real images the last iteration took."""
+    return gan.batches(gan.options, _iteration(gan) - 1) * gan.options.bsz * gan.pack
 
 
 def _iteration(gan):

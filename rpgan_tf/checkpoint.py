@@ -1,8 +1,9 @@
 """Weights in the original's files, and the state that makes a resumed run equal an uninterrupted one.
 
-`<wts_dir>/iter_<N>.gmodel.npz` and `.dmodel.npz` hold weights, `.bgmodel.npz` the generator with the statistics that
-`fixbn` stored, all with the original's names and layouts. `iter_<N>.state.npz` holds the optimizers' state; noise,
-crops and order are functions of the iteration, so nothing else is needed.
+`<wts_dir>/iter_<N>.gmodel.npz` and `.dmodel.npz` hold weights, running averages and the vectors of spectral
+normalization, `.ema.npz` the moving average of the generator, `.bgmodel.npz` a generator with the statistics that
+`fixbn` stored; those of RP-GAN's nets have the original's names and layouts. `iter_<N>.state.npz` holds the optimizers'
+state; noise, crops, order, anchors and schedules are functions of the iteration, so nothing else is needed.
 """
 
 import pathlib
@@ -54,7 +55,7 @@ def load_bgmodel(generator, path):
 
 
 def path_of(wts_dir, iteration, kind):
-    """Return the path of the `kind` ("gmodel", "dmodel", "bgmodel", "state") of an iteration."""
+    """Return the path of the `kind` ("gmodel", "dmodel", "ema", "bgmodel", "state") of an iteration."""
     return pathlib.Path(wts_dir) / f"iter_{iteration}.{kind}.npz"
 
 
@@ -91,8 +92,10 @@ def save(gan, options):
     contents = {
         "dmodel": gan.discriminator.get_arrays(),
         "state": _optimizer_state(gan),
-        "gmodel": gan.generator.get_arrays(),
     }
+    if gan.average is not None:
+        contents["ema"] = gan.average.get_arrays()
+    contents["gmodel"] = gan.generator.get_arrays()
     for kind, arrays in contents.items():
         for name, array in arrays.items():
             if not np.all(np.isfinite(array)):
@@ -134,6 +137,14 @@ def restore(gan, wts_dir):
         lines.append(f"read {path}")
     else:
         lines.append(f"no iter_<N>.dmodel.npz in '{wts_dir}': the discriminator starts from new weights")
+    if gan.average is not None:
+        path = path_of(wts_dir, iteration, "ema")
+        if path.exists():
+            load_npz(gan.average, path)
+            lines.append(f"read {path}")
+        else:
+            gan.average.set_arrays(gan.generator.get_arrays())
+            lines.append(f"no '{path}': the moving average starts from the generator")
     path = path_of(wts_dir, iteration, "state")
     if path.exists() and iteration in discriminators:
         state = files.load_arrays(path)

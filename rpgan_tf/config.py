@@ -1,7 +1,8 @@
 """Experiment files: plain assignments, checked before TensorFlow is imported.
 
-An experiment may set the options below, those of its GAN (the annotated class attributes in `gans/<paper>.py`) and
-those of its nets (the same in `nets/<net>.py`). The sources are parsed, not imported, so a mistake is reported at once.
+An experiment may set the `Options` below, those of every GAN (`rpgan_tf/gan.py`), of its GAN (`gans/<paper>.py`) and of
+its nets (`nets/<net>.py`). An option is an annotated class attribute; the annotation says what it may be, and None
+takes back what a base class offers. The sources are parsed, not imported, so a mistake is reported at once.
 """
 
 import ast
@@ -13,23 +14,48 @@ import pathlib
 import re
 import traceback
 import types
+from typing import Literal
 
-from rpgan_tf import projections
+from rpgan_tf import mixtures, projections
 from rpgan_tf.errors import UserError, nearest
 
-OPTIONS = {
-    "gan": "RPGAN",  # class in rpgan_tf/gans/
-    "net": "rpgan",  # module in rpgan_tf/nets/
-    "filts": None,  # random projections: a file of tools/rproj.py; None for a discriminator on the image itself
-    "lfile": "",  # images: list file, folder, tfds:<name>[:<split>], or digits
-    "crop": False,  # resize the shorter side to imsz + 1, then crop at random; else images must be imsz x imsz
-    "imsz": 64,  # height and width of an image
-    "bsz": 64,  # images a batch
-    "wts_dir": "",  # folder for weights and everything else that a run writes
-    "SAVEFREQ": 1000,  # iterations between saves
-    "MAXITER": 100000,  # iterations in all
-    "seed": 0,  # of initial weights, noise, order of images and crops
+Count = Whole = int
+Positive = NonNegative = Share = float
+
+KINDS = {  # annotation: (type, what is said of it, what it must satisfy)
+    "bool": (bool, "True or False", lambda value: True),
+    "str": (str, "a text", lambda value: True),
+    "Count": (int, "a whole number, at least 1", lambda value: value >= 1),
+    "Whole": (int, "a whole number, at least 0", lambda value: value >= 0),
+    "float": (float, "a finite number", math.isfinite),
+    "Positive": (float, "a positive number", lambda value: 0 < value < math.inf),
+    "NonNegative": (float, "a number >= 0", lambda value: 0 <= value < math.inf),
+    "Share": (float, "a number >= 0 and below 1", lambda value: 0 <= value < 1),
 }
+
+
+class Options:
+    """The options of every experiment."""
+
+    gan: str = "RPGAN"  # class in rpgan_tf/gans/
+    net: str = "rpgan"  # module in rpgan_tf/nets/
+    lfile: str = ""  # images: list file, folder, tfds:<name>[:<split>], digits[:train|:test]; or mixture:<name>
+    test_lfile: str = ""  # held-out images, whose losses are reported
+    test_every: Count = 500  # iterations between reports of the held-out losses
+    crop: bool = False  # resize the shorter side to imsz + 1, then crop at random; as the original of RP-GAN
+    resize: Literal["no", "cover", "stretch"] = "no"  # cover: shorter side to imsz, centre; stretch: both sides
+    resize_filter: Literal["bilinear", "bicubic", "lanczos3", "area"] = "bilinear"
+    channels: Literal[1, 3] = 3  # of an image
+    imsz: Count = 64  # height and width of an image
+    bsz: Count = 64  # images a batch
+    wts_dir: str = ""  # folder for weights and everything else that a run writes
+    SAVEFREQ: Count = 1000  # iterations between saves
+    MAXITER: Count = 100000  # iterations in all
+    seed: Whole = 0  # of initial weights, noise, order of images and crops
+
+
+OF_IMAGES = ("crop", "resize", "resize_filter", "channels", "imsz")
+OF_POINTS = "toy"  # the net for data that are no images
 PACKAGE = pathlib.Path(__file__).parent
 
 
@@ -72,60 +98,92 @@ def load(name, overrides=None):
 def resolve(values, source="options"):
     """Return every option with its value from `values` or its default, checked; raises `UserError`."""
     values = dict(values)
-    gans, nets = _classes("gans"), [path.stem for path in (PACKAGE / "nets").glob("[!_]*.py")]
-    gan, net = (str(values.get(key, OPTIONS[key])) for key in ("gan", "net"))
+    gans, nets = _gans(), _nets()
+    gan, net = (str(values.get(key, getattr(Options, key))) for key in ("gan", "net"))
     if gan not in gans:
         raise UserError(f"{source}: unknown gan '{gan}'; {nearest(gan, gans)}")
     if net not in nets:
         raise UserError(f"{source}: unknown net '{net}'; {nearest(net, nets)}")
-    net_options = {}
-    for node in _class_nodes(PACKAGE / "nets" / f"{net}.py"):
-        net_options |= _annotated(node)
-    gan_options = _declared(gan, gans)
-    defaults = OPTIONS | net_options | gan_options
-    for key in values:
-        if key not in defaults:
-            raise UserError(f"{source}: unknown option '{key}'; {nearest(key, defaults)}")
-    options = {key: _typed(key, values.get(key, default), default, source) for key, default in defaults.items()}
-    for key, value in options.items():
-        if type(value) is int and value < 1 and key != "seed":
-            raise UserError(f"{source}: option '{key}' must be at least 1, received {options[key]}")
-    if not 0 < options.get("learning_rate", 1) < math.inf:
-        received = options["learning_rate"]
-        raise UserError(f"{source}: option 'learning_rate' must be a positive number, received {received}")
+    of_gan, of_net = _of_gan(gan), _of_net(net)
+    declared = _annotated(_classes("config.py")["Options"][1]) | of_net | of_gan
+    for key, value in values.items():
+        if not declared.get(key) and value is not None:
+            raise UserError(f"{source}: {_unknown(key, gan, net, declared, gans, nets)}")
+    options = {
+        key: _typed(key, values.get(key, option[1]), option[0], source) for key, option in declared.items() if option
+    }
     if options["imsz"] & (options["imsz"] - 1) or options["imsz"] < 4:
         raise UserError(f"{source}: option 'imsz' must be a power of two >= 4, received {options['imsz']}")
-    if not 0 <= options["seed"] < 2**31:
+    if options["seed"] >= 2**31:
         raise UserError(f"{source}: option 'seed' must be in 0 .. 2^31 - 1, received {options['seed']}")
-    if "filts" in gan_options and (options["filts"] is None) != (gan_options["filts"] is None):
-        expected = "no filts" if gan_options["filts"] is None else "filts, a file of tools/rproj.py"
+    if options["crop"] and options["resize"] != "no":
         raise UserError(
-            f"{source}: gan = '{gan}' has {expected}; received filts = {options['filts']!r}; change one of them"
+            f"{source}: crop = True resizes by itself and excludes resize = '{options['resize']}'; keep one of them"
+        )
+    options.setdefault("filts", None)
+    if options["filts"] and "filts" not in of_net:
+        raise UserError(
+            f"{source}: net = '{net}' has no discriminators for projections, received filts = '{options['filts']}'; "
+            f"take net = 'rpgan', or a gan without filts (gan = '{gan}')"
+        )
+    if of_gan.get("filts") and not options["filts"]:
+        raise UserError(
+            f"{source}: gan = '{gan}' needs filts, a file of tools/rproj.py, received None; gan = 'Baseline' has none"
         )
     if options["filts"]:
         options["filts"] = options["filts"].replace("<wts_dir>", options["wts_dir"] or ".")
+    _check_kind_of_data(options, values, source)
     return types.SimpleNamespace(**options)
+
+
+def _check_kind_of_data(options, values, source):
+    """Check that images meet nets for images and points the net for points, which are 1 x 1 images of many channels."""
+    if options["net"] != OF_POINTS:
+        if options["lfile"].startswith("mixture:"):
+            raise UserError(
+                f"{source}: lfile = '{options['lfile']}' has points, and net = '{options['net']}' is for images; "
+                f"take net = '{OF_POINTS}'"
+            )
+        return
+    if not options["lfile"].startswith("mixture:"):
+        expected = "expected lfile = 'mixture:<name>'"
+        raise UserError(
+            f"{source}: net = '{OF_POINTS}' is for points: {expected}, received lfile = '{options['lfile']}'"
+        )
+    for key in OF_IMAGES:
+        if key in values:
+            raise UserError(f"{source}: option '{key}' is of images, and lfile = '{options['lfile']}' has points")
+    options |= {"imsz": 1, "channels": mixtures.find(options["lfile"]).dims}
 
 
 def check_files(options):
     """Raise a `UserError` unless the files that training reads are there and fit, and its folder can be written."""
     if options.filts:
         filters = projections.load(options.filts)
-        projections.check_fit(filters, options.imsz, options.filts)
+        projections.check_fit(filters, options.imsz, options.filts, options.channels)
         projections.check_kept(filters, options.filts, options.wts_dir)
     folder = pathlib.Path(options.wts_dir).absolute()
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write wts_dir = '{options.wts_dir}': '{folder}' is no folder that you may write in")
-    source = options.lfile
-    if source == "digits":
+    _check_source("lfile", options.lfile)
+    if options.test_lfile:
+        _check_source("test_lfile", options.test_lfile)
+
+
+def _check_source(key, source):
+    """Raise a `UserError` if there are no data where `source`, the value of option `key`, says."""
+    if source.startswith("mixture:"):
+        mixtures.find(source)
+    elif source.partition(":")[0] == "digits":
         if importlib.util.find_spec("sklearn") is None:
-            raise UserError("lfile = 'digits' needs scikit-learn, which is not installed: pip install scikit-learn")
+            raise UserError(f"{key} = '{source}' needs scikit-learn, which is not installed: pip install scikit-learn")
     elif not source.startswith("tfds:") and not pathlib.Path(source).exists():
         raise UserError(
-            f"images not found: lfile = '{source}' is no list file and no folder; expected a text file with one image "
-            "path a line, a folder of images, tfds:<name>[:<split>], or digits; set it with --set lfile=..."
+            f"images not found: {key} = '{source}' is no list file and no folder; expected a text file with one image "
+            "path a line, a folder of images, tfds:<name>[:<split>], digits[:train|:test] or mixture:<name>; set it "
+            f"with --set {key}=..."
         )
 
 
@@ -149,12 +207,17 @@ class Text(str):
     """A value as typed on the command line, to be read as the type of its option."""
 
 
-def _typed(key, value, default, source):
-    """Return `value` as the type of `default`; a float stands for an int when it is a whole number."""
-    kind = str if default is None else type(default)
+def _typed(key, value, annotation, source):
+    """Return `value` as the `annotation` says; a float stands for an int when it is a whole number."""
     received = f"{value!r}"
-    if OPTIONS.get(key, default) is None and value in (None, "", "None"):
+    parts = [part.strip() for part in annotation.split("|")]
+    if "None" in parts and value in (None, "", "None"):
         return None
+    if annotation.startswith("Literal["):
+        choices = ast.literal_eval(annotation.removeprefix("Literal"))
+        kind, expected, fits = type(choices[0]), f"one of {', '.join(map(repr, choices))}", choices.__contains__
+    else:
+        kind, expected, fits = KINDS[parts[0]]
     if isinstance(value, Text) and kind is not str:
         try:
             value = {"true": True, "false": False}.get(value.lower(), value)
@@ -165,9 +228,19 @@ def _typed(key, value, default, source):
         value = int(value)
     if kind is float and type(value) is int:
         value = float(value)
-    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        raise UserError(f"{source}: option '{key}' must be {kind.__name__}, received {received}")
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)) or not fits(value):
+        raise UserError(f"{source}: option '{key}' must be {expected}, received {received}")
     return str(value) if kind is str else value
+
+
+def _unknown(key, gan, net, declared, gans, nets):
+    """Return what to say of an option that gan and net have not: whose it is, or what it may have meant."""
+    owners = [f"gan = '{name}'" for name in gans if _of_gan(name).get(key)]
+    owners += [f"net = '{name}'" for name in nets if _of_net(name).get(key)]
+    if owners:
+        owners = ", ".join(owners[:4])
+        return f"gan = '{gan}' with net = '{net}' has no option '{key}', {owners} would have; remove or change one"
+    return f"unknown option '{key}'; {nearest(key, [name for name, option in declared.items() if option])}"
 
 
 def _class_nodes(path):
@@ -175,22 +248,60 @@ def _class_nodes(path):
 
 
 def _annotated(node):
-    """Return the annotated class attributes of a class: its options and their defaults."""
+    """Return the annotated attributes of a class as {option: (annotation, default)}, None where it is taken back."""
     return {
-        item.target.id: ast.literal_eval(item.value)
+        item.target.id: None if ast.unparse(item.annotation) == "None" else _option(item)
         for item in node.body
         if isinstance(item, ast.AnnAssign) and item.value is not None
     }
 
 
-def _classes(package):
-    """Return {class name: (module name, class node)} of a package of this library."""
-    paths = sorted((PACKAGE / package).glob("[!_]*.py"))
+def _option(item):
+    return ast.unparse(item.annotation), ast.literal_eval(item.value)
+
+
+def _classes(pattern):
+    """Return {class name: (module name, class node)} of files of this library."""
+    paths = sorted(PACKAGE.glob(pattern))
     return {node.name: (path.stem, node) for path in paths for node in _class_nodes(path)}
 
 
+def _gans():
+    """Return the GANs that an experiment may name; classes with a leading underscore are only built upon."""
+    return {name: found for name, found in _classes("gans/*.py").items() if not name.startswith("_")}
+
+
+def _nets():
+    """Return the modules of nets: those that have, or import by name, a `build_generator`."""
+    return [path.stem for path in sorted(PACKAGE.glob("nets/*.py")) if "build_generator" in _names(path)]
+
+
+def _names(path):
+    """Return {name: node} of the classes and functions of a module, and of those it imports by name from other nets."""
+    names = {}
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            names[node.name] = node
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rpgan_tf.nets."):
+            others = _names(path.with_name(node.module.rpartition(".")[2] + ".py"))
+            names |= {alias.name: others[alias.name] for alias in node.names if alias.name in others}
+    return names
+
+
+def _of_net(net):
+    """Return the options that the classes of a module of nets declare."""
+    options = {}
+    for node in _names(PACKAGE / "nets" / f"{net}.py").values():
+        options |= _annotated(node)
+    return options
+
+
+def _of_gan(name):
+    """Return the options that a GAN and the classes it is built on declare."""
+    return _declared(name, _classes("gans/*.py") | _classes("gan.py"))
+
+
 def _declared(name, classes):
-    """Return the options that a class and its bases in the same package declare."""
     if name not in classes:
         return {}
     node = classes[name][1]
@@ -202,4 +313,4 @@ def _declared(name, classes):
 
 def gan_module(name):
     """Return the name of the module in `rpgan_tf.gans` that holds the class `name`."""
-    return _classes("gans")[name][0]
+    return _gans()[name][0]

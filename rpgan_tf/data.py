@@ -1,9 +1,10 @@
-"""Images from a list file, a folder, tensorflow-datasets or scikit-learn's digits, as an endless stream of batches.
+"""Images from a list file, a folder, tensorflow-datasets or scikit-learn's digits, or points of a mixture of Gaussians.
 
-Order and crops are functions of (seed, position) alone, so a stream can start anywhere. Nothing here knows what the
-images are for.
+As an endless stream of batches, whose order, crops and points are functions of (seed, position) alone, so that it can
+start anywhere; or, to be held out, once and in stored order. Nothing here knows what the data are for.
 """
 
+import functools
 import itertools
 import os
 import pathlib
@@ -14,11 +15,18 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from rpgan_tf.errors import UserError
+from rpgan_tf import mixtures
+from rpgan_tf.errors import UserError, nearest
 
-CROP = -1  # what crops are drawn for; `rpgan_tf.gan` counts its own roles up from 0
+CROP, POINTS, HELD_OUT_POINTS = -1, -2, -3  # what is drawn here; `rpgan_tf.gan` counts its own roles up from 0
+NUM_HELD_OUT_POINTS = 10000
+PARALLEL_IMAGES = 16  # read and decoded at the same time
 SUFFIXES = (".png", ".jpg", ".jpeg")
-EXPECTED = "a text file with one image path a line, a folder of images, tfds:<name>[/<config>][:<split>], or digits"
+DIGITS = {"digits": slice(None), "digits:train": slice(1500), "digits:test": slice(1500, None)}
+EXPECTED = (
+    "a text file with one image path a line, a folder of images, tfds:<name>[/<config>][:<split>], "
+    "digits[:train|:test], or mixture:<name>"
+)
 
 
 class Source(typing.NamedTuple):
@@ -37,66 +45,88 @@ class Source(typing.NamedTuple):
     removal: str
 
 
-def dataset(options, start=0):
-    """Return the images of `options.lfile` as an endless dataset of batches.
+def dataset(options, start=0, batches=None):
+    """Return the data of `options.lfile` as an endless dataset with one element for each iteration.
 
-    The order is the original's: `RandomState(seed).permutation(n)`, and whenever the images are used up, the next
-    permutation of the same generator; batches run across its ends. Batch i holds positions (start + i) * bsz, ...
+    The element of iteration i is that iteration's batches, of bsz * pack images each, one after the other. It holds the
+    next positions of one stream, in which images are ordered as in the original: `RandomState(seed).permutation(n)`,
+    and whenever the images are used up, the next permutation of the same generator; elements run across its ends.
 
     Args:
-        options: `lfile`, `crop`, `imsz`, `bsz` and `seed` of `rpgan_tf.config`.
-        start: int, iteration of the first batch.
+        options: from `rpgan_tf.config`.
+        start: int, iteration of the first element.
+        batches: function from an iteration to how many batches it takes; None for that of the GAN in `options`.
 
     Returns:
-        `tf.data.Dataset` of float32 [bsz, imsz, imsz, 3] in [-1, 1]. Iterating it raises a `tf.errors.OpError` at the
-        first batch with an image that is missing, damaged or, without `crop`, not imsz x imsz: see `find_fault`.
+        `tf.data.Dataset` of float32 [batches(i) * bsz * pack, imsz, imsz, channels] in [-1, 1], or of points
+        [batches(i) * bsz * pack, dims]; the first axis is static if it is the same for all iterations up to MAXITER.
+        Iterating it raises a `tf.errors.OpError` at the first element with an image that is missing, damaged or,
+        without `crop` and `resize`, not imsz x imsz: see `find_fault`.
 
     Raises:
         UserError: there are no images, or `lfile` cannot be read.
     """
-    if options.lfile == "digits":
-        pixels = tf.constant(digits(options.imsz))
-        batches = _indices(options, len(pixels), start).map(lambda _, entries: tf.gather(pixels, entries))
-    else:
-        source = _open(options.lfile)
-
-        def load(position, entry):
-            image = _decode(source.read(source.items[entry]))
-            if options.crop:
-                return _random_crop(image, options.imsz, tf.random.fold_in([options.seed, CROP], position))
-            return tf.ensure_shape(image, [options.imsz, options.imsz, 3])
-
-        images = _indices(options, len(source.items), start).unbatch()
-        images = images.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        batches = images.batch(options.bsz, drop_remainder=True)
-    return batches.map(lambda images: tf.cast(images, tf.float32) * 2 / 255 - 1).prefetch(tf.data.AUTOTUNE)
+    batches = batches or _batches_of_gan(options)
+    num_images, load = _open_data("lfile", options, options.seed)
+    numbers = set(map(batches, range(options.MAXITER)))
+    size = numbers.pop() * options.bsz * options.pack if len(numbers) == 1 else None
+    indices = tf.data.Dataset.from_generator(
+        lambda: _order(options, num_images, start, batches), output_signature=(tf.TensorSpec([size], tf.int64),) * 2
+    )
+    return indices.map(load).prefetch(2)
 
 
-def find_fault(options, first_iteration, num_iterations):
+def held_out(options):
+    """Return the data of `options.test_lfile` once, in stored order, as batches of bsz * pack.
+
+    Values are as in `dataset`, with the central crop for a random one. What does not fill a batch is left out. Of a
+    mixture there are 10,000 points.
+
+    Raises:
+        UserError: there are less than one batch, or `test_lfile` cannot be read.
+    """
+    num_images, load = _open_data("test_lfile", options, None)
+    num_images, size = num_images or NUM_HELD_OUT_POINTS, options.bsz * options.pack
+    if num_images < size:
+        raise UserError(
+            f"test_lfile = '{options.test_lfile}' has {num_images} images: expected at least one batch of bsz * pack = "
+            f"{size}; add images, or set a smaller bsz"
+        )
+    entries = tf.data.Dataset.range(num_images).batch(size, drop_remainder=True)
+    return entries.map(lambda entries: load(entries, entries)).prefetch(2)
+
+
+def find_fault(options, first_iteration, num_iterations, batches=None):
     """Find the image that stopped a run, by looking at one image after the other.
 
     Args:
         options: as for `dataset`.
-        first_iteration: int, the first iteration whose batch is looked at.
-        num_iterations: int, how many batches are looked at.
+        first_iteration: int, the first iteration whose images are looked at.
+        num_iterations: int, the images of how many iterations are looked at.
+        batches: as for `dataset`.
 
     Returns:
-        What is wrong with the first image that is missing, damaged or, without `crop`, not imsz x imsz, and how to mend
-        it; or None.
+        What is wrong with the first image that is missing, damaged or, without `crop` and `resize`, not imsz x imsz,
+        and how to mend it; or None.
     """
-    if options.lfile == "digits":
+    if _is_sound(options.lfile):
         return None
-    source = _open(options.lfile)
-    batches = itertools.islice(_order(options, len(source.items), first_iteration), num_iterations)
-    for entry in dict.fromkeys(entry for _, entries in batches for entry in entries):
-        fault = _fault(source, source.items[entry], options)
-        if fault:
-            return f"{source.place(entry)} {fault}"
-    return None
+    source = _open("lfile", options.lfile)
+    order = _order(options, len(source.items), first_iteration, batches or _batches_of_gan(options))
+    entries = itertools.chain.from_iterable(entries for _, entries in itertools.islice(order, num_iterations))
+    return _first_fault(source, dict.fromkeys(entries), options)
 
 
-def digits(size):
-    """Return scikit-learn's 1797 digits (8x8, 0 .. 16) as grey RGB images uint8 [1797, size, size, 3].
+def find_held_out_fault(options):
+    """Return as `find_fault` what is wrong with the first faulty image of `options.test_lfile`, or None."""
+    if _is_sound(options.test_lfile):
+        return None
+    source = _open("test_lfile", options.test_lfile)
+    return _first_fault(source, range(len(source.items)), options)
+
+
+def digits(size, channels=3):
+    """Return scikit-learn's 1797 digits (8x8, 0 .. 16) as grey images uint8 [1797, size, size, channels].
 
     Raises:
         UserError: scikit-learn is not installed.
@@ -107,45 +137,154 @@ def digits(size):
         raise UserError("lfile = 'digits' needs scikit-learn: pip install scikit-learn") from None
     small = np.uint8(sklearn.datasets.load_digits().images * 255 / 16)
     large = [PIL.Image.fromarray(image).resize((size, size), PIL.Image.Resampling.BICUBIC) for image in small]
-    return np.repeat(np.stack(large)[..., None], 3, axis=-1)
+    return np.repeat(np.stack(large)[..., None], channels, axis=-1)
 
 
-def _order(options, num_images, start):
-    """Yield (positions, entries), int64 [bsz] each, of iterations start, start + 1, ...: position p takes entry p."""
+def _batches_of_gan(options):
+    from rpgan_tf import gan
+
+    return functools.partial(gan.find(options).batches, options)
+
+
+def _order(options, num_images, start, batches):
+    """Yield (positions, entries), int64 [n] each, of iterations start, start + 1, ...: position p takes entry p.
+
+    Where there is no end of images, `num_images` is None and entries are positions.
+    """
     random = np.random.RandomState(options.seed)
-    permutations = (random.permutation(num_images) for _ in itertools.count())
-    entries = itertools.islice(itertools.chain.from_iterable(permutations), start * options.bsz, None)
-    for position in itertools.count(start * options.bsz, options.bsz):
-        yield np.arange(position, position + options.bsz), np.array(list(itertools.islice(entries, options.bsz)))
+    position = sum(map(batches, range(start))) * options.bsz * options.pack
+    ahead, first = np.zeros(0, np.int64), 0  # the entries of positions first, first + 1, ...
+    for iteration in itertools.count(start):
+        size = batches(iteration) * options.bsz * options.pack
+        positions = np.arange(position, position + size)
+        while num_images and first + len(ahead) < position + size:
+            used = min(position - first, len(ahead))
+            ahead, first = np.concatenate([ahead[used:], random.permutation(num_images)]), first + used
+        yield positions, ahead[position - first :][:size] if num_images else positions
+        position += size
 
 
-def _indices(options, num_images, start):
-    """Return `_order` as a dataset."""
-    signature = (tf.TensorSpec([options.bsz], tf.int64),) * 2
-    return tf.data.Dataset.from_generator(lambda: _order(options, num_images, start), output_signature=signature)
+def _open_data(option, options, seed):
+    """Open the data that an option names.
+
+    Args:
+        option: "lfile" or "test_lfile".
+        options: as for `dataset`.
+        seed: int, of random crops; None for central ones.
+
+    Returns:
+        The number of images, None for points without end; and the function from positions and entries, int64 [n], to
+        what they stand for, scaled: float32 [n, imsz, imsz, channels] or [n, dims].
+    """
+    lfile, shape = getattr(options, option), [options.imsz, options.imsz, options.channels]
+    if lfile.startswith(mixtures.PREFIX):
+        mixture = mixtures.find(lfile)
+        role = HELD_OUT_POINTS if lfile.endswith(mixtures.HELD_OUT) else POINTS
+        return None, lambda positions, _: _points(mixture, [options.seed, role], positions)
+    if lfile.startswith("digits:") and lfile not in DIGITS:
+        raise UserError(f"no digits '{lfile}' for {option}; {nearest(lfile, DIGITS)}")
+    if lfile in DIGITS:
+        pixels = tf.constant(digits(options.imsz, options.channels)[DIGITS[lfile]])
+        return len(pixels), lambda _, entries: _scale(tf.gather(pixels, entries))
+    source = _open(option, lfile)
+
+    def load(position, entry):
+        image = _decode(source.read(source.items[entry]), options.channels)
+        place = None if seed is None else tf.random.fold_in([seed, CROP], position)
+        return _scale(tf.ensure_shape(_fit(image, options, place), shape))
+
+    return len(source.items), lambda positions, entries: tf.map_fn(
+        lambda index: load(*index),
+        (positions, entries),
+        fn_output_signature=tf.TensorSpec(shape, tf.float32),
+        parallel_iterations=PARALLEL_IMAGES,
+    )
 
 
-def _decode(contents):
-    """Decode the bytes of a PNG or JPEG file, string [], to RGB uint8 [H, W, 3]; raises `tf.errors.OpError`.
+def _scale(pixels):
+    """Return pixels of 0 .. 255 as float32 in [-1, 1]."""
+    return tf.cast(pixels, tf.float32) * 2 / 255 - 1
 
-    Grey, palette and 16-bit images become 8-bit RGB; alpha is dropped, as in the original.
+
+def _points(mixture, seed, positions):
+    """Draw the points of consecutive positions, int64 [n], from a mixture: float32 [n, dims].
+
+    Philox turns a counter into four numbers. Each position has counters of its own, so that a point is the same in
+    whatever batch it comes.
+    """
+    key = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed).key
+    count, first, width = tf.size(positions), tf.cast(positions[0], tf.uint64), -(-mixture.dims // 4)
+    draw = {"key": key, "alg": tf.random.Algorithm.PHILOX.value}
+    # The second half of a counter tells the two draws apart.
+    uniform = tf.raw_ops.StatelessRandomUniformV2(shape=[count, 4], counter=tf.stack([first, 0]), **draw)[:, 0]
+    normal = tf.raw_ops.StatelessRandomNormalV2(
+        shape=[count, 4 * width], counter=tf.stack([first * tf.constant(width, tf.uint64), 1]), **draw
+    )
+    centers = tf.gather(mixture.centers, tf.cast(uniform * len(mixture.centers), tf.int32))
+    points = centers + mixture.scales * normal[:, : mixture.dims]
+    return tf.ensure_shape(points, [positions.shape[0], mixture.dims])
+
+
+def _decode(contents, channels=3):
+    """Decode the bytes of a PNG or JPEG file, string [], to uint8 [H, W, channels]; raises `tf.errors.OpError`.
+
+    Grey, palette and 16-bit images become 8-bit RGB, or all become grey; alpha is dropped, as in the original.
     """
     head = tf.strings.substr(contents, 0, 3)
     tf.debugging.Assert((head == b"\x89PN") | (head == b"\xff\xd8\xff"), ["neither PNG nor JPEG"])
-    image = tf.io.decode_image(contents, channels=3, expand_animations=False)
-    return tf.ensure_shape(image, [None, None, 3])
+    image = tf.io.decode_image(contents, channels=channels, expand_animations=False)
+    return tf.ensure_shape(image, [None, None, channels])
 
 
-def _random_crop(image, size, seed):
-    """Resize an image so that its shorter side is size + 1 (rarely size, by rounding), then crop at random.
+def _fit(image, options, place):
+    """Bring an image to imsz x imsz pixels as `crop` and `resize` say; without them it is returned as it is.
 
-    uint8 [H, W, 3] -> float32 [size, size, 3] in 0 .. 255. Sides and pixels are the original's: float32 arithmetic,
-    truncated; bilinear without half-pixel centers. The seed, int [2], decides the place; every place is as likely.
+    Args:
+        image: uint8 [H, W, C].
+        options: as for `dataset`.
+        place: seed, int [2], of a random crop, whose every place is as likely; None for the central one.
+
+    Returns:
+        float32 [imsz, imsz, C] in 0 .. 255, or the image.
+    """
+    size = options.imsz
+    if options.crop:
+        image = _resize_as_original(image, size + 1)
+        if place is not None:
+            return tf.image.stateless_random_crop(image, [size, size, image.shape[-1]], place)
+    elif options.resize == "no":
+        return image
+    else:
+        sides = tf.shape(image)[:2]
+        shorter = tf.reduce_min(sides)
+        sides = [size, size] if options.resize == "stretch" else (sides * size + shorter // 2) // shorter  # rounded
+        image = tf.clip_by_value(tf.image.resize(image, sides, options.resize_filter, antialias=True), 0, 255)
+    top, left = tf.unstack((tf.shape(image)[:2] - size) // 2)
+    return image[top : top + size, left : left + size]
+
+
+def _resize_as_original(image, shorter):
+    """Resize an image uint8 [H, W, C] to its shorter side, rarely one less by rounding: float32 in 0 .. 255.
+
+    Sides and pixels are the original's: float32 arithmetic, truncated; bilinear without half-pixel centers.
     """
     sides = tf.cast(tf.shape(image)[:2], tf.float32)
-    sides = tf.cast((size + 1.0) / tf.reduce_min(sides) * sides, tf.int32)
-    resized = tf.raw_ops.ResizeBilinear(images=image[None], size=sides, align_corners=False, half_pixel_centers=False)
-    return tf.image.stateless_random_crop(resized[0], [size, size, 3], seed)
+    sides = tf.cast(float(shorter) / tf.reduce_min(sides) * sides, tf.int32)
+    return tf.raw_ops.ResizeBilinear(images=image[None], size=sides, align_corners=False, half_pixel_centers=False)[0]
+
+
+def _is_sound(lfile):
+    """Return whether data cannot be faulty, because they come with a library or are computed."""
+    return lfile in DIGITS or lfile.startswith(mixtures.PREFIX)
+
+
+def _first_fault(source, entries, options):
+    """Return where the first faulty image among entries is, what is wrong with it and how to mend it; or None."""
+    for entry in entries:
+        fault = _fault(source, source.items[entry], options)
+        if fault:
+            return f"{source.place(entry)} {fault}"
+    return None
 
 
 def _fault(source, item, options):
@@ -161,31 +300,33 @@ def _fault(source, item, options):
     except tf.errors.OpError:
         return f"is damaged or no image: expected a whole PNG or JPEG file; replace it or {source.removal}"
     size = options.imsz
-    if not options.crop and (height, width) != (size, size):
-        return f"is {width}x{height} pixels: expected {size}x{size}; resize it, {source.removal}, or set crop = True"
+    if not options.crop and options.resize == "no" and (height, width) != (size, size):
+        mend = f"set resize = 'cover' or crop = True, resize it, or {source.removal}"
+        return f"is {width}x{height} pixels: expected {size}x{size}; {mend}"
+    return None
 
 
-def _open(lfile):
-    """Return the `Source` that `lfile` stands for; raises `UserError`."""
+def _open(option, lfile):
+    """Return the `Source` that `lfile`, the value of an option, stands for; raises `UserError`."""
     if lfile.startswith("tfds:"):
-        return _open_tfds(lfile)
+        return _open_tfds(option, lfile)
     if os.path.isdir(lfile):
-        return _open_folder(lfile)
-    return _open_list(lfile)
+        return _open_folder(option, lfile)
+    return _open_list(option, lfile)
 
 
-def _open_list(lfile):
+def _open_list(option, lfile):
     """Return the images that a text file lists, one path a line, seen from the current folder."""
     try:
         text = pathlib.Path(lfile).read_text(encoding="utf-8-sig")
         if "\0" in text:
             raise ValueError("it holds null bytes")
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read lfile = '{lfile}' as text: {error}; expected {EXPECTED}") from None
+        raise UserError(f"cannot read {option} = '{lfile}' as text: {error}; expected {EXPECTED}") from None
     lines = [line.strip() for line in text.split("\n")]
     numbers = [number for number, line in enumerate(lines) if line]
     if not numbers:
-        raise UserError(f"lfile = '{lfile}' lists no images; expected {EXPECTED}")
+        raise UserError(f"{option} = '{lfile}' lists no images; expected {EXPECTED}")
     return Source(
         tf.constant([lines[number] for number in numbers]),
         tf.io.read_file,
@@ -194,18 +335,18 @@ def _open_list(lfile):
     )
 
 
-def _open_folder(lfile):
+def _open_folder(option, lfile):
     """Return all .png, .jpg and .jpeg files below a folder, sorted by path."""
     folders = os.walk(lfile, followlinks=True)
     paths = [os.path.join(folder, name) for folder, _, names in folders for name in names]
     paths = sorted(path for path in paths if path.lower().endswith(SUFFIXES))
     if not paths:
-        raise UserError(f"no {', '.join(SUFFIXES)} files below the folder lfile = '{lfile}'; expected {EXPECTED}")
+        raise UserError(f"no {', '.join(SUFFIXES)} files below the folder {option} = '{lfile}'; expected {EXPECTED}")
     items = tf.constant([os.fsencode(path) for path in paths])
     return Source(items, tf.io.read_file, lambda entry: f"'{paths[entry]}'", "remove it")
 
 
-def _open_tfds(lfile):
+def _open_tfds(option, lfile):
     """Read a split of tensorflow-datasets, in stored order; it is downloaded and prepared first if need be.
 
     The images are those of its feature `image`, else of its first image feature by name. They are held in memory as
@@ -213,18 +354,18 @@ def _open_tfds(lfile):
     """
     match = re.fullmatch(r"tfds:([^:]+(?::[\d.*]+)?)(?::(\D.*))?", lfile)
     if not match:
-        raise UserError(f"cannot read lfile = '{lfile}'; expected {EXPECTED}")
+        raise UserError(f"cannot read {option} = '{lfile}'; expected {EXPECTED}")
     name, split = match[1], match[2] or "train"
     try:
         import tensorflow_datasets as tfds
     except ImportError:
-        raise UserError(f"lfile = '{lfile}' needs tensorflow-datasets: pip install tensorflow-datasets") from None
+        raise UserError(f"{option} = '{lfile}' needs tensorflow-datasets: pip install tensorflow-datasets") from None
     try:
         builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
         features = dict(sorted(builder.info.features.items()))
         images = [key for key in features if _is_picture(features[key], tfds)]
         if not images:
-            raise UserError(f"lfile = '{lfile}' has no images, only {', '.join(features)}; choose another data set")
+            raise UserError(f"{option} = '{lfile}' has no images, only {', '.join(features)}; choose another data set")
         if not builder.data_path.exists():
             print(f"{lfile} is not on this disk: downloading and preparing {name} in '{builder.data_dir}'", flush=True)
             builder.download_and_prepare()
@@ -242,7 +383,7 @@ def _open_tfds(lfile):
         lines = str(error).splitlines() or [""]
         reason = " ".join(lines[:1] + [line for line in lines if line.startswith("Did you mean")])
         raise UserError(
-            f"cannot read lfile = '{lfile}': {type(error).__name__}: {reason}; expected tfds:<name>[:<split>] "
+            f"cannot read {option} = '{lfile}': {type(error).__name__}: {reason}; expected tfds:<name>[:<split>] "
             "of https://www.tensorflow.org/datasets with a network, or a data set prepared below TFDS_DATA_DIR"
         ) from None
     return Source(items, tf.identity, lambda entry: f"tfds:{name}:{split}, image {entry}", "choose a split without it")

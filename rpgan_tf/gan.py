@@ -6,47 +6,89 @@ by all alike.
 """
 
 import importlib
+from typing import Literal
 
 import keras
 import tensorflow as tf
 
-from rpgan_tf import config, projections
+from rpgan_tf import config, optimizers, projections
+from rpgan_tf.config import Count, NonNegative, Positive, Share
 
-G_STEP, D_STEP = range(2)  # what noise is drawn for
+G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS = range(5)  # what noise is drawn for
 
 
 class GAN(keras.Model):
     """A generator and a discriminator (or a bank of K) that train each other.
 
-    A paper fills `g_loss`, `d_loss` and `optimizers`; its options are annotated class attributes.
+    A paper fills `g_loss` and `d_loss`, and what else it does differently; its options are annotated class attributes.
 
     Args:
-        generator: maps latents [B, zlen] to images [B, H, W, C] in [-1, 1].
-        discriminator: maps images to logits [B] or [K, B].
+        generator: maps latents [B, zlen] to images [B, H, W, C] in [-1, 1], or to points [B, dims].
+        discriminator: maps images to logits [B] or [K, B], or to [..., B, A] for a loss of A outcomes.
         options: from `rpgan_tf.config`.
+        average: a second generator, for the moving average of the first one's weights; None without `ema`.
     """
 
-    def __init__(self, generator, discriminator, options, **kwargs):
+    d_steps: Count = 1  # of an iteration, each with real images and noise of its own
+    g_steps: Count = 1  # of an iteration, each with noise of its own
+    accumulation: Count = 1  # batches whose gradients are averaged for one step of an optimizer
+    pack: Count = 1  # images that the discriminator sees at once (PacGAN, arXiv 1712.04086), stacked on channels
+    prior: Literal["normal", "uniform"] = "normal"  # of the latents: N(0, 1) or U[-1, 1)
+    learning_rate: Positive = 2e-4
+    d_learning_rate: Positive | None = None  # that of D, where it differs
+    decay: Share = 0.0  # of the learning rates: they are multiplied by 1 - decay after each iteration
+    weight_decay: NonNegative = 0.0  # times the weights, added to their gradients
+    beta_1: Share = 0.5
+    beta_2: Share = 0.999
+    ema: Share = 0.0  # samples come from the moving average of G's weights with this momentum; 0: from G itself
+
+    def __init__(self, generator, discriminator, options, average=None, **kwargs):
         super().__init__(**kwargs)
-        self.generator, self.discriminator = generator, discriminator
+        self.generator, self.discriminator, self.average = generator, discriminator, average
         self.options = options
         for name, value in vars(options).items():
             if hasattr(type(self), name):  # an option of the paper
                 setattr(self, name, value)
         self.iteration = self.add_weight((), "zeros", dtype="int64", trainable=False, name="iteration")
+        if average is not None:
+            average.set_arrays(generator.get_arrays())
         self.built = True
 
-    def g_loss(self, fake_logits):
-        """Return the generator's loss: logits [..., B] -> [...]."""
+    def g_loss(self, real_logits, fake_logits):
+        """Return the generator's loss: logits [..., B] -> [...]. `real_logits` are None unless `g_sees_real`."""
         raise NotImplementedError
 
     def d_loss(self, real_logits, fake_logits):
         """Return the discriminator's loss: logits [..., B] -> [...]."""
         raise NotImplementedError
 
-    def optimizers(self):
-        """Return the optimizers of the generator and of the discriminator."""
-        raise NotImplementedError
+    def d_penalty(self, real, fake, step):
+        """Return what is added to the discriminator's loss for packed images [B, H, W, C]: [...], or None."""
+        del real, fake, step
+
+    @classmethod
+    def g_sees_real(cls, options):
+        """Return whether the generator's loss looks at a batch of real images of its own."""
+        del options
+        return False
+
+    @classmethod
+    def batches(cls, options, iteration):
+        """Return how many batches of real images the iteration takes: those of D's steps, then those of G's."""
+        del iteration
+        return (options.d_steps + options.g_steps * cls.g_sees_real(options)) * options.accumulation
+
+    def num_batches(self):
+        """Return `batches` of this iteration: int, or int tensor [] where it changes."""
+        return self.batches(self.options, None)
+
+    def num_d_steps(self):
+        """Return how many steps of D this iteration has: int, or int tensor [] where it changes."""
+        return self.d_steps
+
+    def make_optimizer(self, learning_rate, **arguments):
+        """Return an optimizer; the one of D serves all K, since every weight's moments see its own gradient alone."""
+        return optimizers.Adam(learning_rate, self.beta_1, self.beta_2, epsilon=1e-8, **arguments)
 
     def compile(
         self, g_optimizer=None, d_optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile=False
@@ -57,51 +99,170 @@ class GAN(keras.Model):
         convolutions run on the CPU; the nets say themselves what XLA is to compile.
         """
         super().compile(run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
-        g_default, d_default = self.optimizers()
-        self.g_optimizer, self.d_optimizer = g_optimizer or g_default, d_optimizer or d_default
+        arguments = {"gradient_accumulation_steps": self.accumulation if self.accumulation > 1 else None}
+        g_rate, d_rate = self.learning_rate, self.d_learning_rate or self.learning_rate
+        self.g_optimizer = g_optimizer or self.make_optimizer(self.decaying(g_rate), name="g_optimizer", **arguments)
+        self.d_optimizer = d_optimizer or self.make_optimizer(self.decaying(d_rate), name="d_optimizer", **arguments)
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
 
-    def call(self, z):
-        return self.generator(z)
+    def decaying(self, learning_rate):
+        """Return the learning rate, or where it decays, a function that computes it for the current iteration."""
+        if not self.decay:
+            return learning_rate
+        return lambda: learning_rate * (1 - self.decay) ** tf.cast(self.iteration, tf.float32)
 
-    def latents(self, batch_size, role):
-        """Draw U[-1, 1) latents [batch_size, zlen]: a function of seed, iteration and role alone."""
+    def call(self, z):
+        return self.sampler(z)
+
+    @property
+    def sampler(self):
+        """The generator that samples come from: with `ema` the average of the one that is trained."""
+        return self.generator if self.average is None else self.average
+
+    def noise_seed(self, role, step=0):
+        """Return the seed of a stateless draw: a function of seed, iteration, role and step within the iteration."""
         seed = tf.random.fold_in([self.options.seed, role], self.iteration)
-        return tf.random.stateless_uniform([batch_size, self.generator.zlen], seed, -1, 1, alg="philox")
+        return seed if isinstance(step, int) and step == 0 else tf.random.fold_in(seed, step)
+
+    def latents(self, batch_size, role, step=0):
+        """Draw latents [batch_size, zlen] for a role and a step within the iteration."""
+        return self.draw_latents(batch_size, self.noise_seed(role, step))
+
+    def draw_latents(self, batch_size, seed):
+        """Draw latents [batch_size, zlen] of the prior."""
+        shape = [batch_size, self.generator.zlen]
+        if self.prior == "uniform":
+            return tf.random.stateless_uniform(shape, seed, -1, 1, alg="philox")
+        return tf.random.stateless_normal(shape, seed, alg="philox")
+
+    def judge(self, images, training=True):
+        """Return the discriminator's logits for images [pack * B, ...], `pack` of them at a time."""
+        return self.discriminator(self.packed(images), training=training)
+
+    def packed(self, images):
+        """Stack image i, B + i, 2 B + i, ... on their last axis: [pack * B, ..., C] -> [B, ..., pack * C]."""
+        return images if self.pack == 1 else tf.concat(tf.split(images, self.pack), axis=-1)
 
     def train_step(self, real):
-        """Do one iteration on real images [B, H, W, C]: first the generator, then the discriminators."""
-        batch_size = tf.shape(real)[0]
+        """Do one iteration on real images, all batches of the iteration one after the other: [n * pack * B, ...]."""
         with tf.control_dependencies([real]):  # input that fails or ends leaves everything as it was
-            logs = self.g_step(real, self.latents(batch_size, G_STEP))
-            logs |= self.d_step(real, self.latents(batch_size, D_STEP))
+            logs = self.iterate(real)
             self.iteration.assign_add(1)
+            if self.average is not None:
+                self.update_average()
+        logs = {key: value for key, value in logs.items() if not key.endswith("logits")}
         if logs["d_loss"].shape.rank:  # a bank: report the mean, and each of its K
-            logs |= {"g_losses": logs["g_loss"], "d_losses": logs["d_loss"]}
-            logs |= {key: tf.reduce_mean(logs[key]) for key in ("g_loss", "d_loss")}
+            each = {"g_losses": logs["g_loss"], "d_losses": logs["d_loss"]}
+            logs = {key: tf.reduce_mean(loss) for key, loss in logs.items()} | each
         return logs
 
-    def g_step(self, real, z):
-        """Do one optimizer step on the generator with latents z [B, zlen]; return {"g_loss": [] or [K]}."""
-        del real  # this loss does not look at it
+    def iterate(self, real):
+        """Do the steps of D, then those of G; return the losses of the last of each."""
+        real = self.divide(real)
+        return self.all_d_steps(real) | self.all_g_steps(real)
+
+    def divide(self, real):
+        """Divide an iteration's images into its batches: [n * pack * B, ...] -> [n, pack * B, ...]."""
+        return tf.reshape(real, [self.num_batches(), -1, *real.shape[1:]])
+
+    def all_d_steps(self, real):
+        """Do the steps of D on the first batches of real images [n, pack * B, ...]."""
+        size, count = tf.shape(real)[1], self.num_d_steps() * self.accumulation
+        return self.repeat(count, lambda i: self.d_step(real[i], self.latents(size, D_STEP, i), i))
+
+    def all_g_steps(self, real):
+        """Do the steps of G, on the last of the batches if its loss looks at real images."""
+        size, count = tf.shape(real)[1], self.g_steps * self.accumulation
+        if self.g_sees_real(self.options):
+            own = real[-count:]
+            return self.repeat(count, lambda i: self.g_step(own[i], self.latents(size, G_STEP, i)))
+        return self.repeat(count, lambda i: self.g_step(None, self.latents(size, G_STEP, i)))
+
+    def repeat(self, count, step):
+        """Call step(0) ... step(count - 1), for `count` int or int tensor []; return the logs of the last."""
+        logs = step(0)
+        if isinstance(count, int) and count == 1:
+            return logs
+        shapes = {key: tf.TensorShape([None] * value.shape.rank) for key, value in logs.items()}
+        _, logs = tf.while_loop(
+            lambda i, _: i < count,
+            lambda i, _: (i + 1, step(i)),
+            (tf.constant(1), logs),
+            shape_invariants=(tf.TensorShape([]), shapes),
+            parallel_iterations=1,
+        )
+        return logs
+
+    def d_step(self, real, z, step=0):
+        """Do one optimizer step on the discriminators with latents z [B, zlen].
+
+        `step` counts the steps within the iteration, for what a loss draws.
+
+        Returns:
+            {"d_loss": [] or [K]}, the penalty included if there is one, "d_penalty", and the logits before the step.
+        """
+        real, fake = self.packed(real), self.packed(self.generator(z, training=True))
         with tf.GradientTape() as tape:
-            loss = self.g_loss(self.discriminator(self.generator(z)))
+            real_logits, fake_logits = self.judge_both(real, fake)
+            logs = {"d_loss": self.d_loss(real_logits, fake_logits)}
+            penalty = self.d_penalty(real, fake, step)
+            if penalty is not None:
+                logs = {"d_loss": logs["d_loss"] + penalty, "d_penalty": penalty}
+            objective = tf.reduce_sum(logs["d_loss"])
+        self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
+        return logs | {"real_logits": real_logits, "fake_logits": fake_logits}
+
+    def judge_both(self, real, fake):
+        """Return the logits of packed real and fake images: in one call if that makes no difference, else in two."""
+        if not self.discriminator.independent:
+            return self.discriminator(real, training=True), self.discriminator(fake, training=True)
+        logits = self.discriminator(tf.concat([real, fake], axis=0), training=True)
+        return tf.split(logits, 2, axis=self.discriminator.batch_axis)
+
+    def g_step(self, real, z, real_logits=None):
+        """Do one optimizer step on the generator with latents z [B, zlen]; return {"g_loss": [] or [K]}.
+
+        Where the loss looks at real images, these are `real`, unless their logits are at hand.
+        """
+        if self.g_sees_real(self.options) and real_logits is None:
+            real_logits = self.judge(real)
+        with tf.GradientTape() as tape:
+            loss = self.g_loss(real_logits, self.judge(self.generator(z, training=True)))
             objective = tf.reduce_mean(loss)
-        variables = self.generator.trainable_variables
-        self.g_optimizer.apply(tape.gradient(objective, variables), variables)
+        self.update(self.g_optimizer, self.generator.trainable_variables, objective, tape)
         return {"g_loss": loss}
 
-    def d_step(self, real, z):
-        """Do one optimizer step on the discriminators with latents z [B, zlen]; return {"d_loss": [] or [K]}."""
-        fake = self.generator(z)
-        with tf.GradientTape() as tape:
-            logits = self.discriminator(tf.concat([real, fake], axis=0))
-            loss = self.d_loss(*tf.split(logits, 2, axis=-1))
-            objective = tf.reduce_sum(loss)
-        variables = self.discriminator.trainable_variables
-        self.d_optimizer.apply(tape.gradient(objective, variables), variables)
-        return {"d_loss": loss}
+    def update(self, optimizer, variables, objective, tape):
+        """Do a step of an optimizer, with weight decay."""
+        gradients = tape.gradient(objective, variables)
+        if self.weight_decay:
+            gradients = [
+                gradient + self.weight_decay * variable.value for gradient, variable in zip(gradients, variables)
+            ]
+        optimizer.apply(gradients, variables)
+
+    def update_average(self):
+        """Move the average towards the generator's weights: average += (1 - ema) (weight - average)."""
+        for average, weight in zip(self.average.trainable_variables, self.generator.trainable_variables):
+            average.assign_add((1 - self.ema) * (weight - average))
+        for average, weight in zip(self.average.non_trainable_variables, self.generator.non_trainable_variables):
+            average.assign(weight)
+
+    def test_step(self, real):
+        """Return the losses of held-out images [pack * B, ...] and of the same latents each time, in evaluation mode.
+
+        No penalty is added.
+        """
+        seed = tf.random.fold_in([self.options.seed, HELD_OUT], 0)
+        fake = self.generator(self.draw_latents(tf.shape(real)[0], seed), training=False)
+        logits = self.judge(real, training=False), self.judge(fake, training=False)
+        return {"g_loss": tf.reduce_mean(self.g_loss(*logits)), "d_loss": tf.reduce_mean(self.d_loss(*logits))}
+
+
+def find(options):
+    """Return the class of the GAN that `options` name."""
+    return getattr(importlib.import_module(f"rpgan_tf.gans.{config.gan_module(options.gan)}"), options.gan)
 
 
 def build(options):
@@ -111,14 +272,13 @@ def build(options):
         UserError: filters are missing or do not fit, or sizes do not fit each other.
     """
     net = importlib.import_module(f"rpgan_tf.nets.{options.net}")
-    paper = importlib.import_module(f"rpgan_tf.gans.{config.gan_module(options.gan)}")
     filters = None
     if options.filts:
         filters = projections.load(options.filts)
-        projections.check_fit(filters, options.imsz, options.filts)
+        projections.check_fit(filters, options.imsz, options.filts, options.channels)
     seeds = keras.random.SeedGenerator(options.seed)
     generator, discriminator = net.build_generator(options, seeds), net.build_discriminator(options, filters, seeds)
-    gan = getattr(paper, options.gan)(generator, discriminator, options)
+    gan = find(options)(generator, discriminator, options, build_generator(options) if options.ema else None)
     gan.compile()
     return gan
 

@@ -1,4 +1,4 @@
-"""Adam in one pass over the weights."""
+"""Adam in one pass over the weights, and RMSprop as the originals compute it."""
 
 import keras
 import tensorflow as tf
@@ -15,7 +15,7 @@ class Adam(keras.optimizers.Adam):
     def update_step(self, gradient, variable, learning_rate):
         """Update a `tf.Variable` and its moments in place."""
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value + 1, variable.dtype)
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
@@ -28,3 +28,13 @@ class Adam(keras.optimizers.Adam):
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+
+class RMSprop(keras.optimizers.RMSprop):
+    """`keras.optimizers.RMSprop` with epsilon outside of the root, as in PyTorch: lr * g / (sqrt(v) + epsilon)."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Update a variable and the average v of its squared gradients in place."""
+        velocity = self._velocities[self._get_variable_index(variable)]
+        velocity.assign(self.rho * velocity + (1 - self.rho) * gradient**2)
+        variable.assign_sub(learning_rate * gradient / (tf.sqrt(velocity) + self.epsilon))

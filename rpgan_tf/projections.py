@@ -1,7 +1,8 @@
-"""Random projections: the fixed filters through which RP-GAN's discriminators see an image.
+"""Random projections: the fixed filters through which RP-GAN's discriminators see an image, or a point.
 
-Files have the original's layout: `nfilt` (K), and for each i in 0..K-1 `p{i}` float32 [k, k, 3, numf] and its stride
-`s{i}`. Knows NumPy only, so that a file is checked before TensorFlow is imported.
+Files have the original's layout: `nfilt` (K), and for each i in 0..K-1 `p{i}` float32 [k, k, C, numf] and its stride
+`s{i}`. A point is an image of 1x1 pixel with a channel for each coordinate, so its filters are [1, 1, dims, numf] of
+stride 1. Knows NumPy only, so that a file is checked before TensorFlow is imported.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ MEND = "make one with tools/rproj.py (see filts/README.md)"
 
 @dataclasses.dataclass(frozen=True)
 class Projections:
-    """K projections of one shape: `kernels` float32 [K, k, k, 3, numf] and their common `stride`."""
+    """K projections of one shape: `kernels` float32 [K, k, k, C, numf] and their common `stride`."""
 
     kernels: np.ndarray
     stride: int
@@ -28,12 +29,13 @@ class Projections:
         return (self.kernels.shape[1] - self.stride) // 2
 
 
-def draw(groups, seed):
+def draw(groups, seed, channels=3):
     """Draw random filters as RP-GAN does (arXiv 1705.07831, section 3).
 
     Args:
         groups: list of (k, stride, numf, K): K projections of k x k filters with numf output channels.
         seed: int; the same seed gives the same filters.
+        channels: int, channels of the images, or coordinates of the points.
 
     Returns:
         dict of arrays in the layout of `filts.npz`: i.i.d. N(0, 1), each output channel scaled to unit L2 norm.
@@ -42,7 +44,7 @@ def draw(groups, seed):
     arrays = {}
     for k, stride, num_channels, num_projections in groups:
         for _ in range(num_projections):
-            kernel = random.standard_normal((k, k, 3, num_channels))
+            kernel = random.standard_normal((k, k, channels, num_channels))
             kernel /= np.sqrt(np.sum(kernel**2, axis=(0, 1, 2)))
             i = len(arrays) // 2
             arrays[f"p{i}"], arrays[f"s{i}"] = kernel.astype(np.float32), np.int64(stride)
@@ -71,14 +73,33 @@ def load(path):
             f"it has {listed or 'none'}; {MEND} with a single group"
         )
     kernels = np.stack(kernels).astype(np.float32)
-    if kernels.ndim != 5 or kernels.shape[1] != kernels.shape[2] or kernels.shape[3] != 3 or not kernels.size:
-        raise UserError(f"'{path}': expected filters [k, k, 3, numf], received {kernels.shape[1:]}; {MEND}")
+    if kernels.ndim != 5 or kernels.shape[1] != kernels.shape[2] or not kernels.size:
+        raise UserError(f"'{path}': expected filters [k, k, C, numf], received {kernels.shape[1:]}; {MEND}")
     return Projections(kernels, strides[0])
 
 
-def check_fit(projections, image_size, path):
-    """Raise a `UserError` if a discriminator cannot be built on projections of `image_size` x `image_size` images."""
-    k, stride = projections.kernels.shape[1], projections.stride
+def check_fit(projections, image_size, path, channels=3):
+    """Raise a `UserError` if a discriminator cannot be built on projections of the data.
+
+    Args:
+        projections: `Projections`.
+        image_size: int, height and width of the images; 1 for points.
+        path: file of the projections, to be named.
+        channels: int, channels of the images, or coordinates of the points.
+    """
+    k, stride, received = projections.kernels.shape[1], projections.stride, projections.kernels.shape[3]
+    if received != channels:
+        raise UserError(
+            f"'{path}' does not fit: expected filters for the {channels} channels of the data, received some for "
+            f"{received}; set filts= to another file, or make one with tools/rproj.py --channels {channels}"
+        )
+    if image_size == 1:
+        if (k, stride) != (1, 1):
+            raise UserError(
+                f"'{path}' does not fit points: expected filters of size 1 with stride 1, received size {k} with "
+                f"stride {stride}; make others, as with tools/rproj.py OUT.npz 1,1,1,12 --channels {channels}"
+            )
+        return
     if stride < 1 or k < stride or (k - stride) % 2:
         raise UserError(
             f"'{path}': filters of size {k} with stride {stride} do not fit: expected an even size - stride >= 0; "

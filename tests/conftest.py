@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+import rpgan_tf
 from rpgan_tf import config, files, projections
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -40,6 +41,12 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "exp" / "tiny.py").write_text(text)
     files.save_arrays(tmp_path / "K2.npz", projections.draw([(8, 2, 1, 2)], seed=1))
     return tmp_path
+
+
+def on_points(gan, filters=None, **values):
+    """Build a GAN on the small nets for points, of the ring of eight; `filters` are random directions."""
+    toy = {"net": "toy", "lfile": "mixture:ring8", "bsz": 6, "zlen": 4, "g_width": 8, "d_width": 5}
+    return rpgan_tf.build(config.resolve(toy | ({"filts": filters} if filters else {}) | values | {"gan": gan}))
 
 
 def command(*arguments, check=True, **environment):

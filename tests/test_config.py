@@ -60,19 +60,28 @@ def test_overrides_are_read_as_the_type_of_their_option(project):
         ("Bsz=32", "unknown option 'Bsz'; did you mean 'bsz'?"),
         ("gan=RPGNA", "unknown gan 'RPGNA'; did you mean 'RPGAN'?"),
         ("net=rpgam", "unknown net 'rpgam'; did you mean 'rpgan'?"),
-        ("bsz=many", "option 'bsz' must be int, received 'many'"),
-        ("bsz=1.5", "option 'bsz' must be int, received '1.5'"),
-        ("bsz=True", "option 'bsz' must be int, received 'True'"),
-        ("crop=1", "option 'crop' must be bool, received '1'"),
-        ("learning_rate=fast", "option 'learning_rate' must be float, received 'fast'"),
-        ("bsz=0", "option 'bsz' must be at least 1, received 0"),
+        ("bsz=many", "option 'bsz' must be a whole number, at least 1, received 'many'"),
+        ("bsz=1.5", "option 'bsz' must be a whole number, at least 1, received '1.5'"),
+        ("bsz=True", "option 'bsz' must be a whole number, at least 1, received 'True'"),
+        ("crop=1", "option 'crop' must be True or False, received '1'"),
+        ("learning_rate=fast", "option 'learning_rate' must be a positive number, received 'fast'"),
+        ("bsz=0", "option 'bsz' must be a whole number, at least 1, received '0'"),
         ("imsz=48", "option 'imsz' must be a power of two >= 4, received 48"),
-        ("seed=-1", "option 'seed' must be in 0 .. 2^31 - 1, received -1"),
+        ("seed=-1", "option 'seed' must be a whole number, at least 0, received '-1'"),
+        ("seed=3e9", "option 'seed' must be in 0 .. 2^31 - 1, received 3000000000"),
+        ("decay=1", "option 'decay' must be a number >= 0 and below 1, received '1'"),
+        ("weight_decay=nan", "option 'weight_decay' must be a number >= 0, received 'nan'"),
+        ("channels=2", "option 'channels' must be one of 1, 3, received '2'"),
+        ("prior=gauss", "option 'prior' must be one of 'normal', 'uniform', received 'gauss'"),
+        ("clip=1", "gan = 'RPGAN' with net = 'rpgan' has no option 'clip', gan = 'WGAN' would have; remove or change"),
+        ("net=dcgan", "has no option 'ksz', net = 'rpgan' would have"),
+        ("net=toy", "has no option 'ksz', net = 'rpgan' would have"),
+        ("lfile=mixture:ring8", "lfile = 'mixture:ring8' has points, and net = 'rpgan' is for images; take net = 'toy'"),
         ("bsz", "--set expects key=value, received 'bsz'"),
-        ("learning_rate=1e999", "option 'learning_rate' must be a positive number, received inf"),
-        ("learning_rate=-1", "option 'learning_rate' must be a positive number, received -1.0"),
-        ("filts=", "gan = 'RPGAN' has filts, a file of tools/rproj.py; received filts = None; change one of them"),
-        ("gan=Baseline", "gan = 'Baseline' has no filts; received filts = 'K2.npz'; change one of them"),
+        ("learning_rate=1e999", "option 'learning_rate' must be a positive number, received '1e999'"),
+        ("learning_rate=-1", "option 'learning_rate' must be a positive number, received '-1'"),
+        ("filts=", "gan = 'RPGAN' needs filts, a file of tools/rproj.py, received None"),
+        ("gan=Baseline", "gan = 'Baseline' with net = 'rpgan' has no option 'filts', gan = 'RPGAN', net = 'rpgan'"),
     ],
 )
 def test_mistakes_in_options(project, text, message):
@@ -94,7 +103,7 @@ def test_unknown_experiment_names_the_nearest(project):
         ("imsz = 16\nbsz = sixteen", "line 2: NameError: name 'sixteen' is not defined"),
         ("lfile = 'digits'", "'wts_dir' is missing; add wts_dir = '...'"),
         ("wts_dir = 'm'", "'lfile' is missing"),
-        ("wts_dir = 3", "option 'wts_dir' must be str, received 3"),
+        ("wts_dir = 3", "option 'wts_dir' must be a text, received 3"),
         ("raise SystemExit(3)", "line 1: SystemExit: 3"),
         ("imsz = 16\0", "SyntaxError: source code string cannot contain null bytes"),
     ],
@@ -267,3 +276,35 @@ def test_importing_the_library_does_not_import_tensorflow():
         "-c", "import rpgan_tf, sys; rpgan_tf.checkpoint, rpgan_tf.images; print('tensorflow' in sys.modules)"
     )
     assert process.stdout == "False\n", sys.path
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"net": "toy"}, "net = 'toy' is for points: expected lfile = 'mixture:<name>', received lfile = ''"),
+        ({"net": "toy", "lfile": "mixture:ring8", "imsz": 32}, "option 'imsz' is of images, and lfile = 'mixture:ring8'"),
+        ({"net": "toy", "lfile": "mixture:rign8"}, "no mixture 'mixture:rign8'"),
+        ({"gan": "RPGAN", "net": "toy", "lfile": "mixture:ring8"}, ""),
+        ({"gan": "RPGAN", "net": "dcgan"}, "net = 'dcgan' has no discriminators for projections"),
+        ({"gan": "RaSGAN", "net": "dcgan", "filts": "a.npz"}, "has no option 'filts'"),
+        ({"resize": "cover", "crop": True}, "crop = True resizes by itself and excludes resize = 'cover'"),
+        ({"gan": "WGAN", "beta_1": 0.5}, "gan = 'WGAN' with net = 'rpgan' has no option 'beta_1'"),
+        ({"gan": "GAN"}, "unknown gan 'GAN'"),
+        ({"gan": "_Averaging"}, "unknown gan '_Averaging'"),
+        ({"net": "layers"}, "unknown net 'layers'"),
+    ],
+)
+def test_what_does_not_go_together(values, message):
+    if not message:
+        assert config.resolve(values).channels == 2
+        return
+    with pytest.raises(UserError, match=re.escape(message)):
+        config.resolve(values)
+
+
+def test_options_of_nets_and_papers():
+    """Declared by its classes, those it is built on, and nets that a module takes from another."""
+    options = config.resolve({"gan": "RaLSGAN", "net": "patchgan"})
+    assert (options.g_real, options.d_steps, options.learning_rate, options.ngf) == ("resample", 1, 1e-4, 64)
+    assert not hasattr(options, "f1") and options.filts is None
+    assert config.resolve({"gan": "SAGAN", "net": "sagan"}).d_learning_rate == 4e-4

@@ -10,8 +10,9 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import data
+from rpgan_tf import data, mixtures
 from rpgan_tf.errors import UserError
+from tests import test_mixtures
 
 SIDE = 8
 RANDOM = np.random.RandomState(7)
@@ -20,7 +21,9 @@ DEEP = np.uint16(RANDOM.randint(0, 65536, (SIDE, SIDE, 4)))
 
 
 def options(lfile, **values):
-    return types.SimpleNamespace(**({"lfile": str(lfile), "crop": False, "imsz": SIDE, "bsz": 4, "seed": 0} | values))
+    defaults = {"crop": False, "resize": "no", "resize_filter": "bilinear", "channels": 3, "imsz": SIDE, "bsz": 4}
+    defaults |= {"gan": "RPGAN", "pack": 1, "d_steps": 1, "g_steps": 1, "accumulation": 1, "seed": 0, "MAXITER": 1000}
+    return types.SimpleNamespace(lfile=str(lfile), **(defaults | values))
 
 
 def batches(options, count, start=0):
@@ -102,6 +105,117 @@ def test_digits_shape_is_static():
     assert data.dataset(options("digits")).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
 
 
+@pytest.mark.parametrize(
+    "lfile, shape", [("digits", [SIDE, SIDE, 3]), ("mixture:ring8", [2]), ("mixture:1200d", [1200])]
+)
+@pytest.mark.parametrize("number, size", [(lambda i: 3, 24), (lambda i: 1 + (i == 900), None)])
+def test_shape_is_static_if_all_iterations_are_alike(lfile, shape, number, size):
+    stream = data.dataset(options(lfile, pack=2), batches=number)
+    assert stream.element_spec == tf.TensorSpec([size, *shape], tf.float32)
+    assert next(iter(stream)).shape == [24 if size else 8, *shape]
+
+
+# Batches of an iteration
+
+
+def vary(iteration):
+    return (3, 1, 2)[iteration % 3]
+
+
+def varied(options, count, start=0):
+    return list(data.dataset(options, start, vary).take(count).as_numpy_iterator())
+
+
+@pytest.fixture(params=["numbered", "mixed_sizes", "digits", "mixture:grid9"])
+def any_source(request):
+    crop = request.param == "mixed_sizes"
+    is_name = request.param.startswith(("digits", "mixture"))
+    lfile = request.param if is_name else request.getfixturevalue(request.param)
+    return options(lfile, crop=crop, pack=2, bsz=3, seed=5)
+
+
+def test_batches_of_an_iteration_are_consecutive(any_source):
+    received = varied(any_source, 7)
+    assert [len(element) for element in received] == [18, 6, 12, 18, 6, 12, 18]
+    expected = data.dataset(any_source, batches=lambda i: 1).take(15).as_numpy_iterator()
+    np.testing.assert_array_equal(np.concatenate(received), np.concatenate(list(expected)))
+
+
+@pytest.mark.parametrize("start", [1, 4, 9])
+def test_a_resumed_stream_of_varied_batches_is_the_uninterrupted_one(any_source, start):
+    for received, expected in zip(varied(any_source, 4, start), varied(any_source, start + 4)[start:], strict=True):
+        np.testing.assert_array_equal(received, expected)
+
+
+def test_positions_by_hand(numbered):
+    random = np.random.RandomState(0)
+    order = np.concatenate([random.permutation(5) for _ in range(20)])
+    first, second = varied(options(numbered), 2, start=4)  # 3 + 1 + 2 + 3 batches of 4 images come before
+    np.testing.assert_array_equal(levels(first)[:, 0, 0, 0], order[36:40])
+    np.testing.assert_array_equal(levels(second)[:, 0, 0, 0], order[40:48])
+
+
+def test_a_late_start_takes_no_steps_through_the_images(numbered):
+    order = data._order(options(numbered, bsz=1), 10**6, 10**6 - 3, lambda i: 1)
+    entries = [int(next(order)[1][0]) for _ in range(5)]
+    random = np.random.RandomState(0)
+    expected = np.concatenate([random.permutation(10**6)[-3:], random.permutation(10**6)[:2]])
+    np.testing.assert_array_equal(entries, expected)
+
+
+def test_the_gan_says_how_many_batches(numbered):
+    source = options(numbered, d_steps=3, accumulation=2, pack=2)
+    np.testing.assert_array_equal(next(iter(data.dataset(source))), varied_by(source, 6))
+    assert batches(source, 1).shape == (1, 48, SIDE, SIDE, 3)
+
+
+def varied_by(options, number):
+    return next(iter(data.dataset(options, batches=lambda i: number)))
+
+
+def test_find_fault_looks_at_the_batches_of_the_iteration(tmp_path):
+    contents = [encode(flat(number)) for number in range(48)]
+    order = np.random.RandomState(0).permutation(48)
+    contents[order[15]] = b"in iteration 1"
+    contents[order[23]] = b"in iteration 2"
+    source = options(write_list(tmp_path, contents))
+    assert data.find_fault(source, 0, 1, vary) is None
+    assert f"{order[15]}.png" in data.find_fault(source, 1, 1, vary)
+    assert f"{order[23]}.png" in data.find_fault(source, 2, 1, vary)
+    assert data.find_fault(source, 3, 1, vary) is None
+    assert f"{order[15]}.png" in data.find_fault(options(source.lfile, d_steps=2), 1, 1)
+
+
+# Points
+
+
+@pytest.mark.parametrize("name", ["ring8", "grid25", "1200d"])
+def test_points_are_of_the_mixture(name):
+    points = next(iter(data.dataset(options(f"mixture:{name}", bsz=4000), batches=lambda i: 1))).numpy()
+    assert points.dtype == np.float32
+    test_mixtures.check(points, mixtures.find(f"mixture:{name}"))
+
+
+def test_points_depend_on_seed_and_position_alone():
+    first, again, other, test = (
+        np.concatenate(batches(options(lfile, bsz=size, seed=seed), 24 // size))
+        for lfile, size, seed in [
+            ("mixture:ring8", 4, 0),
+            ("mixture:ring8", 12, 0),
+            ("mixture:ring8", 4, 1),
+            ("mixture:ring8:test", 4, 0),
+        ]
+    )
+    np.testing.assert_array_equal(first, again)
+    assert len(np.unique(np.concatenate([first, other, test]), axis=0)) == 3 * 24
+
+
+def test_unknown_mixture():
+    with pytest.raises(UserError, match="no mixture 'mixture:rign8'.*did you mean 'ring8'"):
+        data.dataset(options("mixture:rign8"))
+    assert data.find_fault(options("mixture:ring8"), 0, 1) is None
+
+
 # Pixels
 
 
@@ -144,6 +258,80 @@ def test_range_is_minus_one_to_one(tmp_path):
     images = batches(options(write_list(tmp_path, [encode(pixels)]), imsz=16, bsz=1), 1)
     np.testing.assert_array_equal(images[0, 0], scaled(pixels))
     assert images.min() == -1 and images.max() == 1
+
+
+GREY = {mode: encoded for mode, (encoded, _) in PNGS.items() if mode in ("1", "L", "LA", "I;16", "16 bits, 2")}
+
+
+@pytest.mark.parametrize("name", GREY)
+def test_one_channel_of_grey_images(tmp_path, name):
+    images = batches(options(write_list(tmp_path, [GREY[name]]), bsz=1, channels=1), 1)
+    np.testing.assert_array_equal(images[0, 0], scaled(PNGS[name][1][..., :1]))
+
+
+@pytest.mark.parametrize("name", ["RGB", "RGBA", "P", "16 bits, 3", "16 bits, 4"])
+def test_one_channel_of_colour_images(tmp_path, name):
+    images = batches(options(write_list(tmp_path, [PNGS[name][0]]), bsz=1, channels=1), 1)
+    expected = PIL.Image.fromarray(np.uint8(PNGS[name][1])).convert("L")
+    assert images.shape[2:] == (SIDE, SIDE, 1)
+    assert np.abs(np.int32(levels(images[0, 0, ..., 0])) - np.array(expected)).max() <= 1
+
+
+def test_one_channel_of_a_jpeg(tmp_path):
+    ramp = np.uint8(np.arange(SIDE)[:, None, None] * [10, 20, 30] + np.arange(SIDE)[None, :, None])
+    encoded = encode(ramp, "JPEG")
+    images = batches(options(write_list(tmp_path, [encoded]), bsz=1, channels=1), 1)
+    expected = PIL.Image.fromarray(tf.io.decode_jpeg(encoded, channels=3).numpy()).convert("L")
+    assert np.abs(np.int32(levels(images[0, 0, ..., 0])) - np.array(expected)).max() <= 2  # it is the file's own luma
+
+
+# Sizes
+
+
+FILTERS = {
+    "bilinear": PIL.Image.Resampling.BILINEAR,
+    "bicubic": PIL.Image.Resampling.BICUBIC,
+    "lanczos3": PIL.Image.Resampling.LANCZOS,
+    "area": PIL.Image.Resampling.BOX,
+}
+
+
+def by_pillow(pixels, sides, method, size=SIDE):
+    """Resize [H, W, C] to (height, width) with Pillow in float32, antialiased as always there; cut out the centre."""
+    planes = [PIL.Image.fromarray(np.float32(plane)) for plane in np.moveaxis(pixels, -1, 0)]
+    planes = [plane.resize(sides[::-1], FILTERS[method]) for plane in planes]
+    top, left = (sides[0] - size) // 2, (sides[1] - size) // 2
+    return np.clip(np.stack(planes, axis=-1)[top : top + size, left : left + size], 0, 255)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("method", ["bilinear", "bicubic", "lanczos3"])
+@pytest.mark.parametrize(
+    "shape, cover", [((5, 5), (8, 8)), ((40, 21), (15, 8)), ((21, 40), (8, 15)), ((8, 13), (8, 13)), ((6, 7), (8, 9))]
+)
+def test_resize(tmp_path, shape, cover, method, channels):
+    pixels = np.uint8(np.random.RandomState(2).randint(0, 256, (*shape, channels)))
+    lfile = write_list(tmp_path, [encode(pixels[..., 0] if channels == 1 else pixels)])
+    for how, sides in (("cover", cover), ("stretch", (SIDE, SIDE))):
+        source = options(lfile, resize=how, resize_filter=method, channels=channels, bsz=1)
+        images = batches(source, 1)[0, 0]
+        assert images.shape == (SIDE, SIDE, channels) and np.abs(images).max() <= 1
+        np.testing.assert_allclose((images + 1) * 127.5, by_pillow(pixels, sides, method), atol=1e-3)  # of 255
+        assert data.find_fault(source, 0, 1) is None
+
+
+def test_resize_by_area(tmp_path):
+    pixels = np.uint8(np.random.RandomState(2).randint(0, 256, (24, 32, 3)))
+    images = batches(options(write_list(tmp_path, [encode(pixels)]), resize="stretch", resize_filter="area"), 1)
+    expected = pixels.reshape(8, 3, 8, 4, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose((images[0, 0] + 1) * 127.5, expected, atol=1e-3)
+
+
+def test_resize_of_a_constant_image_and_one_of_the_size(tmp_path):
+    source = options(write_list(tmp_path, [encode(flat(77, 50, 30))]), resize="cover", imsz=16)
+    np.testing.assert_allclose(batches(source, 1), scaled(77), atol=1e-5)
+    source = options(write_list(tmp_path, [encode(PIXELS)]), resize="cover")
+    np.testing.assert_array_equal(batches(source, 1)[0, 0], scaled(PIXELS))
 
 
 # Crops
@@ -248,6 +436,19 @@ def test_digits():
     expected = PIL.Image.fromarray(np.uint8(small[5] * 255 / 16)).resize((32, 32), PIL.Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(large[5], np.stack([np.array(expected)] * 3, axis=-1))
     assert data.find_fault(options("digits"), 0, 3) is None
+
+
+@pytest.mark.parametrize("suffix, cut", [(":train", slice(1500)), (":test", slice(1500, 1797)), ("", slice(None))])
+def test_digits_splits(suffix, cut):
+    images = data.digits(SIDE, channels=1)[cut]
+    assert images.shape == (len(range(1797)[cut]), SIDE, SIDE, 1)
+    received = batches(options(f"digits{suffix}", bsz=len(images), channels=1), 1)[0]
+    np.testing.assert_array_equal(received, scaled(images[np.random.RandomState(0).permutation(len(images))]))
+
+
+def test_digits_unknown_split():
+    with pytest.raises(UserError, match="no digits 'digits:tset' for lfile; did you mean 'digits:test'?"):
+        data.dataset(options("digits:tset"))
 
 
 def test_digits_resume():
@@ -383,6 +584,81 @@ def test_tfds_mistakes(stored, lfile, reason):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("size", [6, 20])
+def test_tfds_resized(stored, size):
+    images = np.stack(stored("tiny_grey", "image", "train"))[..., :1]
+    source = options("tfds:tiny_grey", bsz=11, channels=1, imsz=size, resize="cover")
+    expected = images[np.random.RandomState(0).permutation(11), :1, :1]  # each is of one grey
+    np.testing.assert_allclose(batches(source, 1)[0], scaled(np.tile(expected, (1, size, size, 1))), atol=1e-5)
+
+
+# Held-out data
+
+
+def held_out(test_lfile, **values):
+    return list(data.held_out(options("digits", test_lfile=str(test_lfile), **values)).as_numpy_iterator())
+
+
+def test_held_out_images_come_once_in_stored_order(numbered):
+    received = held_out(numbered, bsz=2)
+    assert [levels(batch)[:, 0, 0, 0].tolist() for batch in received] == [[0, 1], [2, 3]]
+    np.testing.assert_array_equal(received[1][1], scaled(flat(3)))
+    assert [batch.shape for batch in held_out(numbered, bsz=1, pack=4)] == [(4, SIDE, SIDE, 3)]
+    assert len(held_out(numbered, bsz=5)) == 1
+
+
+def test_held_out_shape_is_static(numbered):
+    stream = data.held_out(options("digits", test_lfile=str(numbered), pack=1))
+    assert stream.element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
+
+
+@pytest.mark.parametrize("shape", [(7, 9), (30, 13), (12, 12)])
+def test_held_out_crop_is_the_central_one(tmp_path, shape):
+    pixels = np.uint8(np.random.RandomState(2).randint(0, 256, (*shape, 3)))
+    received = held_out(write_list(tmp_path, [encode(pixels)]), bsz=1, crop=True)[0][0]
+    resized = scaled(resize(pixels, SIDE))
+    top, left = (resized.shape[0] - SIDE) // 2, (resized.shape[1] - SIDE) // 2
+    np.testing.assert_allclose(received, resized[top : top + SIDE, left : left + SIDE], atol=2e-6)
+
+
+def test_held_out_images_are_resized_as_others(mixed_sizes):
+    values = {"resize": "cover", "bsz": 7}
+    received = held_out(mixed_sizes, **values)[0]
+    order = np.random.RandomState(0).permutation(7)
+    np.testing.assert_array_equal(received[order], batches(options(mixed_sizes, **values), 1)[0])
+
+
+def test_held_out_digits():
+    received = np.concatenate(held_out("digits:test", bsz=99))
+    np.testing.assert_array_equal(received, scaled(data.digits(SIDE)[1500:]))
+
+
+def test_held_out_points():
+    received = held_out("mixture:ring8:test", bsz=300, pack=2)
+    assert len(received) == 16  # 9,600 of 10,000 points
+    stream = batches(options("mixture:ring8:test", bsz=600), 16)
+    np.testing.assert_array_equal(received, stream)
+
+
+def test_held_out_mistakes(numbered):
+    expected = "has 5 images: expected at least one batch of bsz \\* pack = 6; add images, or set a smaller bsz"
+    with pytest.raises(UserError, match=f"test_lfile = '{numbered}' {expected}"):
+        held_out(numbered, bsz=3, pack=2)
+    with pytest.raises(UserError, match="cannot read test_lfile = 'nowhere' as text"):
+        held_out("nowhere")
+
+
+def test_held_out_fault(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    faulty(tmp_path, encode(flat(1, height=9, width=7)))
+    source = options("digits", test_lfile="faces.txt")
+    with pytest.raises(tf.errors.OpError):
+        held_out("faces.txt", bsz=3)
+    assert data.find_held_out_fault(source).startswith("faces.txt, line 3: 'bad.png' is 7x9 pixels: expected 8x8; ")
+    for lfile, values in (("faces.txt", {"crop": True}), ("digits:test", {}), ("mixture:ring8", {})):
+        assert data.find_held_out_fault(options("digits", test_lfile=lfile, **values)) is None
+
+
 # Faults
 
 
@@ -460,7 +736,8 @@ def test_fault_size(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     faulty(tmp_path, encode(flat(1, height=9, width=7)))
     assert fault(options("faces.txt")) == (
-        "faces.txt, line 3: 'bad.png' is 7x9 pixels: expected 8x8; resize it, remove the line, or set crop = True"
+        "faces.txt, line 3: 'bad.png' is 7x9 pixels: expected 8x8; set resize = 'cover' or crop = True, resize it, "
+        "or remove the line"
     )
     assert data.find_fault(options("faces.txt", crop=True), 0, 5) is None
 
@@ -469,7 +746,8 @@ def test_fault_in_a_folder_names_the_path(tmp_path):
     (tmp_path / "good.png").write_bytes(encode(flat(1)))
     (tmp_path / "small.png").write_bytes(encode(flat(1, 7, 7)))
     assert fault(options(tmp_path)) == (
-        f"'{tmp_path}/small.png' is 7x7 pixels: expected 8x8; resize it, remove it, or set crop = True"
+        f"'{tmp_path}/small.png' is 7x7 pixels: expected 8x8; set resize = 'cover' or crop = True, resize it, "
+        "or remove it"
     )
 
 

@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 
-from rpgan_tf import checkpoint, command, files, images
+from rpgan_tf import command, files, images, sampling
 from rpgan_tf.errors import UserError
 
 ROWS, COLUMNS, WINDOW = 6, 10, 50
@@ -26,22 +26,21 @@ def main(argv):
     arguments = parser.parse_args(argv)
     runs = [command.load_options(name, []) for name in arguments.names]
     losses = [read_losses(pathlib.Path(options.wts_dir) / "train.log") for options in runs]
-    paths = [checkpoint.find(options.wts_dir, "gmodel") for options in runs]
+    for options in runs:
+        sampling.check_images(options, "tools/compare.py")
+    paths = [sampling.find(options) for options in runs]
     try:
         import matplotlib.figure
     except ImportError:
         raise UserError("tools/compare.py needs matplotlib: pip install matplotlib") from None
 
     command.start_tensorflow()
-    from rpgan_tf import gan
 
     figure = matplotlib.figure.Figure(figsize=(6 * len(runs), 8), layout="constrained")
     axes = figure.subplot_mosaic([arguments.names, ["loss"] * len(runs)], height_ratios=[4, 3])
     for name, options, path, (iterations, loss) in zip(arguments.names, runs, paths, losses):
-        generator = gan.build_generator(options)
-        checkpoint.load_npz(generator, path)
+        samples = sampling.load(options, path)(sampling.latents(options, 0))[: ROWS * COLUMNS]
         print(f"read {path}")
-        samples = generator(images.latents(0, options.zlen))[: ROWS * COLUMNS]
         framed = np.pad(samples, [(0, 0), (1, 1), (1, 1), (0, 0)])  # 0 is grey
         axes[name].imshow(images.grid(framed, COLUMNS))
         axes[name].set_title(f"{name} ({options.gan}), {path.name.split('.')[0]}")
@@ -60,7 +59,7 @@ def read_losses(path):
     """Return iterations and generator losses of a train.log; where a run was resumed, what came last counts."""
     if not path.is_file():
         raise UserError(f"no file '{path}'; train the experiment first")
-    found = re.findall(r"\[(\d+)\] Adam Loss: G=([-+\w.]+)", path.read_text())
+    found = re.findall(r"\[(\d+)\] \w+ Loss: G=([-+\w.]+)", path.read_text())
     if not found:
         raise UserError(f"'{path}' has no loss lines; train the experiment first")
     by_iteration = {int(iteration): float(loss) for iteration, loss in found}

@@ -5,10 +5,11 @@
 ./fixbn.py face48 20000               iteration 20000 instead of the newest
 ./fixbn.py face48 --chunk 64          with less memory; the result is the same
 
-Stores the moments of one batch of 2,048 latents with the weights, in iter_<N>.bgmodel.npz.
+Stores the moments of one batch of 2,048 latents with the weights, in iter_<N>.bgmodel.npz. Only RP-GAN's nets need it;
+the others have running averages.
 """
 
-from rpgan_tf import checkpoint, command, files, images
+from rpgan_tf import checkpoint, command, files, sampling
 from rpgan_tf.errors import UserError
 
 COUNT = 2048
@@ -28,7 +29,12 @@ def main(argv):
         )
     options = command.load_options(arguments.name, arguments.set)
 
-    path = checkpoint.find(options.wts_dir, "gmodel", arguments.iteration)
+    if options.net != sampling.FIXED_BY_FIXBN:
+        raise UserError(
+            f"there is nothing to fix: net = '{options.net}' has running averages in its model; fixbn.py is for "
+            f"net = '{sampling.FIXED_BY_FIXBN}'"
+        )
+    path = sampling.find(options, arguments.iteration)
 
     command.start_tensorflow()
     from rpgan_tf import gan
@@ -36,8 +42,8 @@ def main(argv):
     generator = gan.build_generator(options)
     checkpoint.load_npz(generator, path)
     print(f"read {path}")
-    statistics = generator.batch_statistics(images.latents(arguments.seed, options.zlen, COUNT), arguments.chunk)
-    out = path.with_name(path.name.replace("gmodel", "bgmodel"))
+    statistics = generator.batch_statistics(sampling.latents(options, arguments.seed, COUNT), arguments.chunk)
+    out = path.with_name(path.name.replace(".ema.", ".bgmodel.").replace(".gmodel.", ".bgmodel."))
     files.save_arrays(out, generator.get_arrays() | checkpoint.name_statistics(statistics))
     print(f"wrote {out}")
 

@@ -5,12 +5,12 @@
 ./interp.py face48,100,20000 out.png 137,65 1,150    seed 100, iteration 20000
 
 a and b count the images of sample.py's grid with that seed, from 1, in reading order; a row starts at a and ends at b.
-Needs the statistics that fixbn.py stores.
+RP-GAN's nets need the statistics that fixbn.py stores.
 """
 
 import numpy as np
 
-from rpgan_tf import checkpoint, command, images
+from rpgan_tf import command, images, sampling
 from rpgan_tf.errors import UserError
 
 STEPS = 11
@@ -27,17 +27,15 @@ def main(argv):
     pairs = [parse_pair(text) for text in arguments.pairs]
     options = command.load_options(name, arguments.set)
 
-    path = checkpoint.find(options.wts_dir, "bgmodel", iteration)
+    sampling.check_images(options, "interp.py")
+    path = sampling.find(options, iteration, single=True)
 
     command.start_tensorflow()
-    from rpgan_tf import gan
-
-    generator = gan.build_generator(options)
-    statistics = checkpoint.load_bgmodel(generator, path)
+    generate = sampling.load(options, path)
     print(f"read {path}")
-    z = images.latents(seed or 0, options.zlen)
+    z = sampling.latents(options, seed or 0)
     t = np.linspace(0, 1, STEPS)[:, None]
-    rows = [generator(np.float32(z[a - 1] * (1 - t) + z[b - 1] * t), statistics) for a, b in pairs]
+    rows = [generate(np.float32(z[a - 1] * (1 - t) + z[b - 1] * t)) for a, b in pairs]
     images.save_png(arguments.out, images.grid(np.concatenate(rows), columns=STEPS))
     print(f"wrote {arguments.out}")
 

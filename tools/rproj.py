@@ -3,6 +3,8 @@
 
 tools/rproj.py filts/K12_dm12.npz 8,2,1,12 --seed 12
 tools/rproj.py out.npz 8,2,1,12 4,2,1,12             several groups
+tools/rproj.py out.npz 8,2,1,12 --channels 1         for grey images
+tools/rproj.py out.npz 1,1,1,12 --channels 2         12 random directions of the plane, for points of two coordinates
 
 A group k,stride,numf,K is K projections, each of numf filters of k x k pixels at that stride, i.i.d. normal and scaled
 to unit L2 norm. Training wants all of a file to be of one group's kind.
@@ -18,12 +20,15 @@ def main(argv):
     parser.add_argument("out", metavar="OUT.npz", help="file to write")
     parser.add_argument("groups", nargs="+", metavar="k,stride,numf,K")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same filters (default 0)")
+    parser.add_argument("--channels", type=int, default=3, help="of the images, or coordinates of points (default 3)")
     arguments = parser.parse_args(argv)
     if not arguments.out.endswith(".npz"):
         raise UserError(f"expected a file name that ends in .npz, received '{arguments.out}'")
     if arguments.seed < 0:
         raise UserError(f"expected --seed >= 0, received {arguments.seed}")
-    arrays = projections.draw([parse_group(text) for text in arguments.groups], arguments.seed)
+    if arguments.channels < 1:
+        raise UserError(f"expected --channels >= 1, received {arguments.channels}")
+    arrays = projections.draw([parse_group(text) for text in arguments.groups], arguments.seed, arguments.channels)
     files.save_arrays(arguments.out, arrays)
     print(f"wrote {arguments.out}: {arrays['nfilt']} projections, seed {arguments.seed}")
 

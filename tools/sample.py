@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
-"""Draw a grid of 10 x 15 samples.
+"""Draw a grid of 10 x 15 samples; of an experiment on points, a scatter plot of 2,500 over the data.
 
 ./sample.py face48 out.png
-./sample.py face48,100 out.png          seed 100 instead of 0
-./sample.py face48 out.png 20000        iteration 20000 instead of the newest
-./sample.py face48 out.png --bgmodel    with the statistics that fixbn.py stored
+./sample.py face48,100 out.png                    seed 100 instead of 0
+./sample.py face48 out.png 20000                  iteration 20000 instead of the newest
+./sample.py face48 out.png --bgmodel              with the statistics that fixbn.py stored
+./sample.py face48 out_{seed}.png --seeds 0-99    a grid for each of the seeds 0 to 99
 
 The same seed and weights give the pixels of the original: the 150 latents are one batch, normalized by its own
-statistics.
+statistics. Nets with running averages use these. With a moving average of the generator (ema) the samples are its;
+--set ema=0 draws those of the generator itself.
 """
 
-from rpgan_tf import checkpoint, command, images
+import tqdm
+
+from rpgan_tf import command, images, sampling
+from rpgan_tf.errors import UserError
 
 
 def main(argv):
@@ -20,24 +25,37 @@ def main(argv):
     parser.add_argument("out", help="PNG file to write")
     parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
     parser.add_argument("--bgmodel", action="store_true", help="use stored statistics instead of the batch's own")
+    parser.add_argument("--seeds", metavar="FIRST-LAST", help="one picture each; out must hold {seed}")
     arguments = parser.parse_args(argv)
     name, seed = command.split_name(arguments.name, 1)
+    seeds = [seed or 0]
+    if arguments.seeds:
+        seeds = parse_seeds(arguments.seeds)
+        if "{seed}" not in arguments.out or seed is not None:
+            raise UserError(
+                f"--seeds expects NAME without a seed and a name such as out_{{seed}}.png, received '{argv}'"
+            )
     options = command.load_options(name, arguments.set)
+    if arguments.bgmodel and options.net != sampling.FIXED_BY_FIXBN:
+        raise UserError(f"--bgmodel is for net = '{sampling.FIXED_BY_FIXBN}'; net = '{options.net}' needs no fixbn.py")
 
-    path = checkpoint.find(options.wts_dir, "bgmodel" if arguments.bgmodel else "gmodel", arguments.iteration)
+    path = sampling.find(options, arguments.iteration, single=arguments.bgmodel)
 
     command.start_tensorflow()
-    from rpgan_tf import gan
-
-    generator = gan.build_generator(options)
-    statistics = None
-    if arguments.bgmodel:
-        statistics = checkpoint.load_bgmodel(generator, path)
-    else:
-        checkpoint.load_npz(generator, path)
+    generate = sampling.load(options, path)
     print(f"read {path}")
-    images.save_png(arguments.out, images.grid(generator(images.latents(seed or 0, options.zlen), statistics)))
-    print(f"wrote {arguments.out}")
+    for seed in tqdm.tqdm(seeds, disable=len(seeds) == 1):
+        out = arguments.out.replace("{seed}", str(seed))
+        images.save_png(out, images.picture(generate(sampling.latents(options, seed)), options))
+        tqdm.tqdm.write(f"wrote {out}")
+
+
+def parse_seeds(text):
+    """Return the seeds of "first-last"."""
+    first, dash, last = text.partition("-")
+    if not (dash and first.isdecimal() and last.isdecimal() and int(first) <= int(last) < 2**32):
+        raise UserError(f"expected --seeds FIRST-LAST, as 0-99; received '{text}'")
+    return range(int(first), int(last) + 1)
 
 
 if __name__ == "__main__":

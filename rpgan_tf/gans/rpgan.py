@@ -7,9 +7,11 @@ optimizers' state is saved. `Baseline` is its single discriminator on the image 
 One iteration: G takes a step; then, with new noise, the same real batch and the updated G, the discriminators do.
 """
 
+from typing import Literal
+
 import tensorflow as tf
 
-from rpgan_tf import gan, optimizers
+from rpgan_tf import gan
 
 
 class RPGAN(gan.GAN):
@@ -22,11 +24,10 @@ class RPGAN(gan.GAN):
     """
 
     filts: str = "<wts_dir>/filts.npz"  # from tools/rproj.py
-    learning_rate: float = 2e-4
-    beta_1: float = 0.5
-    beta_2: float = 0.999
+    prior: Literal["normal", "uniform"] = "uniform"
 
-    def g_loss(self, fake_logits):
+    def g_loss(self, real_logits, fake_logits):
+        del real_logits
         return tf.reduce_mean(tf.nn.softplus(-fake_logits), axis=-1)
 
     def d_loss(self, real_logits, fake_logits):
@@ -34,12 +35,10 @@ class RPGAN(gan.GAN):
         fake_loss = tf.reduce_mean(tf.nn.softplus(fake_logits), axis=-1)
         return (real_loss + fake_loss) / 2
 
-    def optimizers(self):
-        # One Adam over stacked weights is K Adams: every discriminator's moments see its own gradient alone.
-        return [
-            optimizers.Adam(self.learning_rate, self.beta_1, self.beta_2, epsilon=1e-8, name=name)
-            for name in ("g_optimizer", "d_optimizer")
-        ]
+    def iterate(self, real):
+        """Do the steps of G, then those of D, unlike the other papers."""
+        real = self.divide(real)
+        return self.all_g_steps(real) | self.all_d_steps(real)
 
 
 class Baseline(RPGAN):

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from rpgan_tf import net
+from rpgan_tf.config import Count
 from rpgan_tf.errors import UserError
 
 EPSILON = 1e-3  # of batch normalization
@@ -21,8 +23,8 @@ def uniform(fan_in, seeds):
     return keras.initializers.RandomUniform(-limit, limit, seed=seeds)
 
 
-class Generator(keras.Model):
-    """Map latents [B, zlen] to images [B, imsz, imsz, 3] in [-1, 1].
+class Generator(net.Net):
+    """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
 
     Batch normalization takes the moments of the current batch, in training and after it: the net keeps no running
     averages. To generate images one by one, or a few, pass the `statistics` that `fixbn` stored.
@@ -32,16 +34,17 @@ class Generator(keras.Model):
         zlen: length of the latent vector.
         f1: channels of the first layer, at ksz - ksz % 2 pixels; every further layer has half of them.
         imsz: image size.
+        channels: of an image.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
-    ksz: int = 4
-    zlen: int = 100
-    f1: int = 1024
+    ksz: Count = 4
+    zlen: Count = 100
+    f1: Count = 1024
 
-    def __init__(self, ksz, zlen, f1, imsz, seeds=None, **kwargs):
+    def __init__(self, ksz, zlen, f1, imsz, channels=3, seeds=None, **kwargs):
         super().__init__(**kwargs)
-        self.ksz, self.zlen, self.f1, self.imsz = ksz, zlen, f1, imsz
+        self.ksz, self.zlen, self.f1, self.imsz, self.channels = ksz, zlen, f1, imsz, channels
         self.first_size = ksz - ksz % 2
         num_doublings = math.log2(imsz / self.first_size) if self.first_size else 0
         if num_doublings < 1 or num_doublings % 1 or f1 >> int(num_doublings - 1) < 1:
@@ -53,22 +56,22 @@ class Generator(keras.Model):
         self.kernels, self.biases = [], []
         for layer in range(1, int(num_doublings) + 2):
             if layer == 1:
-                channels = f1
+                filters = f1
                 shape, fan_in = (1, 1, zlen, f1 * self.first_size**2), zlen
             else:
                 last = layer == num_doublings + 1
-                previous, channels = channels, 3 if last else channels // 2
-                shape, fan_in = (ksz, ksz, channels, previous), ksz * ksz * previous
+                previous, filters = filters, channels if last else filters // 2
+                shape, fan_in = (ksz, ksz, filters, previous), ksz * ksz * previous
             self.kernels.append(self.add_weight(shape, uniform(fan_in, seeds), name=f"c{layer}_w"))
-            self.biases.append(self.add_weight((channels,), "zeros", name=f"c{layer}_b"))
-        self.built = True
+            self.biases.append(self.add_weight((filters,), "zeros", name=f"c{layer}_b"))
 
-    def call(self, z, statistics=None):
+    def call(self, z, statistics=None, training=False):
         """Generate images.
 
         Args:
             z: float32 [B, zlen].
             statistics: list with (mean [C], variance [C]) for each batch normalization, or None for the batch's own.
+            training: makes no difference.
         """
         x = self.convolve(0, z)
         for layer in range(len(self.kernels) - 1):
@@ -120,23 +123,15 @@ class Generator(keras.Model):
         return tf.nn.moments(x, [0, 1, 2])
 
     def get_config(self):
-        return super().get_config() | {name: getattr(self, name) for name in ("ksz", "zlen", "f1", "imsz")}
-
-    def get_arrays(self):
-        """Return {name in the original's file: float32 array}."""
-        return {weight.name: weight.numpy() for weight in self.weights}
-
-    def set_arrays(self, arrays):
-        """Assign what `get_arrays` returned, or a file of the original held."""
-        for weight in self.weights:
-            weight.assign(arrays[weight.name])
+        return super().get_config() | {name: getattr(self, name) for name in ("ksz", "zlen", "f1", "imsz", "channels")}
 
 
-class Discriminator(keras.Model):
+class Discriminator(net.Discriminator):
     """K discriminators, each on its own fixed random projection of the image; or one on the image itself.
 
-    Maps images [B, imsz, imsz, 3] to logits [K, B], or [B] without projections. Each discriminator halves its input
-    with 4x4 convolutions of stride 2 down to 2x2, and ends in a 2x2 convolution to one logit.
+    Maps images [B, imsz, imsz, channels] to logits [K, B], or [B] without projections; with A outcomes, to [K, B, A] or
+    [B, A]. Each discriminator halves its input with 4x4 convolutions of stride 2 down to 2x2, and ends in a 2x2
+    convolution to its logits. Where several images are stacked, it sees the projection of each, stacked.
 
     All K are one computation: activations lie as [K, C, H, W, B], the stacked kernels as [K, kernel * kernel * C, F],
     and a convolution is a product of K matrices with the unfolded input. With the batch innermost, unfolding copies
@@ -147,53 +142,67 @@ class Discriminator(keras.Model):
         df: channels of the first layer; every further layer has twice as many.
         imsz: image size.
         projections: `rpgan_tf.projections.Projections`, or None for one discriminator on the image.
+        channels: of an image.
+        pack: images stacked on the channels of what is looked at.
+        num_outcomes: A, or None.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
-    df: int = 64
+    df: Count = 64
+    filts: str | None = None
 
-    def __init__(self, df, imsz, projections=None, seeds=None, **kwargs):
-        super().__init__(**kwargs)
-        self.df, self.projections = df, projections
-        num_discriminators, size, channels = 1, imsz, 3
+    independent = True
+
+    def __init__(self, df, imsz, projections=None, channels=3, pack=1, num_outcomes=None, seeds=None, **kwargs):
+        super().__init__(num_outcomes, **kwargs)
+        self.df, self.projections, self.pack = df, projections, pack
+        num_discriminators, size, inputs = 1, imsz, pack * channels
         if projections is not None:
-            num_discriminators, k, _, _, channels = projections.kernels.shape
-            size = imsz // projections.stride
-            # One convolution computes all projections: [k, k, 3, K * numf].
+            num_discriminators, k, _, _, num_filters = projections.kernels.shape
+            size, inputs = imsz // projections.stride, pack * num_filters
+            # One convolution computes all projections: [k, k, channels, K * numf].
             self.filters = tf.constant(
-                projections.kernels.transpose(1, 2, 3, 0, 4).reshape(k, k, 3, num_discriminators * channels)
+                projections.kernels.transpose(1, 2, 3, 0, 4).reshape(k, k, channels, num_discriminators * num_filters)
             )
         self.kernels, self.biases = [], []
         for layer in range(int(math.log2(size))):
             last = layer == math.log2(size) - 1
-            kernel_size, filters = (2, 1) if last else (4, df << layer)
-            fan_in = kernel_size**2 * channels
+            kernel_size, filters = (2, num_outcomes or 1) if last else (4, df << layer)
+            fan_in = kernel_size**2 * inputs
             shape = (num_discriminators, fan_in, filters)
             self.kernels.append(self.add_weight(shape, uniform(fan_in, seeds), name=f"c{layer}_w"))
             self.biases.append(self.add_weight((num_discriminators, filters), "zeros", name=f"c{layer}_b"))
-            channels = filters
-        self.built = True
-
-    def call(self, images):
-        x, bias = self.project(images), None
-        for kernels, biases in zip(self.kernels, self.biases):
-            size = x.shape[2] // 2
-            x = tf.matmul(kernels, columns(x, bias), transpose_a=True)
-            x = tf.reshape(x, [kernels.shape[0], -1, size, size, tf.shape(images)[0]])
-            bias = tf.convert_to_tensor(biases)
-        logits = x[:, 0, 0, 0] + bias
-        return logits[0] if self.projections is None else logits
+            inputs = filters
 
     def project(self, images):
-        """Return what the discriminators see: [B, H, W, 3] -> [K, C, H / stride, W / stride, B]."""
+        """Return what the discriminators see: [B, H, W, pack * C] -> [K, pack * numf, H / stride, W / stride, B].
+
+        Without projections it is [1, pack * C, H, W, B].
+        """
         if self.projections is None:
             return tf.transpose(images, [3, 1, 2, 0])[None]
         padding, stride = self.projections.padding, self.projections.stride
+        num_projections, num_filters = len(self.projections.kernels), self.projections.kernels.shape[-1]
+        batch_size = tf.shape(images)[0]
+        images = tf.concat(tf.split(images, self.pack, axis=-1), axis=0) if self.pack > 1 else images
         images = tf.pad(images, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
         x = tf.transpose(tf.nn.conv2d(images, self.filters, stride, "VALID"), [3, 1, 2, 0])
-        num_projections = len(self.projections.kernels)
-        shape = [num_projections, x.shape[0] // num_projections, x.shape[1], x.shape[2], tf.shape(images)[0]]
-        return tf.reshape(x, shape)
+        size = x.shape[1]
+        if self.pack > 1:
+            x = tf.reshape(x, [num_projections, num_filters, size, size, self.pack, batch_size])
+            x = tf.transpose(x, [0, 4, 1, 2, 3, 5])
+        return tf.reshape(x, [num_projections, self.pack * num_filters, size, size, batch_size])
+
+    def judge(self, seen, training=False):
+        x, bias = seen, None
+        for kernels, biases in zip(self.kernels, self.biases):
+            size = x.shape[2] // 2
+            x = tf.matmul(kernels, columns(x, bias), transpose_a=True)
+            x = tf.reshape(x, [kernels.shape[0], -1, size, size, tf.shape(seen)[-1]])
+            bias = tf.convert_to_tensor(biases)
+        logits = x[:, :, 0, 0] + bias[:, :, None]  # [K, A or 1, B]
+        logits = tf.transpose(logits, [0, 2, 1]) if self.num_outcomes else logits[:, 0]
+        return logits[0] if self.projections is None else logits
 
     def get_arrays(self):
         """Return {name in the original's file: float32 array}, a kernel [k, k, C, F] for each discriminator."""
@@ -252,9 +261,18 @@ def columns(x, bias):
 
 def build_generator(options, seeds=None):
     """Build the generator that `options` describe."""
-    return Generator(options.ksz, options.zlen, options.f1, options.imsz, seeds, name="generator")
+    return Generator(options.ksz, options.zlen, options.f1, options.imsz, options.channels, seeds, name="generator")
 
 
 def build_discriminator(options, projections=None, seeds=None):
     """Build the discriminator, or the bank of K, that `options` and `projections` describe."""
-    return Discriminator(options.df, options.imsz, projections, seeds, name="discriminator")
+    return Discriminator(
+        options.df,
+        options.imsz,
+        projections,
+        options.channels,
+        options.pack,
+        vars(options).get("num_outcomes"),
+        seeds,
+        name="discriminator",
+    )

@@ -33,7 +33,7 @@ def test_generator_and_image_gradient_agree_with_the_original(gan, reference):
     np.testing.assert_allclose(fake, reference["it0/fake_g"], rtol=0, atol=1e-5)
     with tf.GradientTape() as tape:
         tape.watch(fake)
-        objective = tf.reduce_mean(gan.g_loss(gan.discriminator(fake)))
+        objective = tf.reduce_mean(gan.g_loss(None, gan.discriminator(fake)))
     expected = reference["it0/dloss_dfake"]
     np.testing.assert_allclose(tape.gradient(objective, fake), expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
@@ -104,7 +104,7 @@ def test_identical_discriminators_give_the_gradient_of_one(tiny, reference):
         )
         gan.generator.set_arrays(arrays_of(reference, "G0/"))
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(gan.g_loss(discriminator(gan.generator(latents(reference, "it0/z_g")))))
+            loss = tf.reduce_mean(gan.g_loss(None, discriminator(gan.generator(latents(reference, "it0/z_g")))))
         for_generator = tape.gradient(loss, gan.generator.trainable_variables)
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(
@@ -140,11 +140,11 @@ def test_one_identity_projection_equals_the_baseline(reference):
 
 def test_losses_by_hand(gan):
     logits = np.array([[0.0, 0.0], [np.log(3), -np.log(3)]], np.float32)  # sigmoid: 1/2, 1/2; 3/4, 1/4
-    np.testing.assert_allclose(gan.g_loss(logits), [np.log(2), (np.log(4 / 3) + np.log(4)) / 2], rtol=1e-6)
+    np.testing.assert_allclose(gan.g_loss(None, logits), [np.log(2), (np.log(4 / 3) + np.log(4)) / 2], rtol=1e-6)
     np.testing.assert_allclose(gan.d_loss(logits, logits), [np.log(2), (np.log(4 / 3) + np.log(4)) / 2], rtol=1e-6)
     confident = np.array([50.0, 50.0], np.float32)
     np.testing.assert_allclose(gan.d_loss(confident, -confident), 0, atol=1e-6)
-    np.testing.assert_allclose(gan.g_loss(-confident), 50, rtol=1e-6)
+    np.testing.assert_allclose(gan.g_loss(None, -confident), 50, rtol=1e-6)
 
 
 def test_each_step_moves_its_own_net_alone(gan, reference):

@@ -1,0 +1,21 @@
+"""DCGAN on CelebA at 64x64.
+
+./train.py dcgan_celeba --set lfile=folder_of_celeba_images
+
+Settings: github.com/zh-hike/GANs: 300 epochs of 468 batches of 30,000 faces (the numbering of CelebA-HQ), Adam 2e-4.
+Initial weights are the paper's (arXiv 1511.06434); that program's are --set init=zoo. Published number: FID 24.86 (its
+README, later 25.86), on how many samples is not said.
+"""
+
+gan = "DCGAN"
+net = "dcgan"
+zlen = 100
+ngf = 64
+ndf = 64
+imsz = 64
+bsz = 64
+lfile = "data/celeba"
+resize = "stretch"
+wts_dir = "models/dcgan_celeba"
+SAVEFREQ = 5000
+MAXITER = 140400

@@ -1,0 +1,27 @@
+"""RaSGAN, the relativistic average standard GAN, on MNIST at 64x64.
+
+./train.py rasgan_mnist
+
+Settings: train_RaSGAN.sh of github.com/Yagami360/MachineLearning_Exercises_Python_PyTorch (GAN_RGAN_PyTorch): 100
+epochs of 937 batches, Adam 1e-4, initial weights of PyTorch 1.1. Its G step looks at the real images of D's step as D
+saw them before its update: --set g_real=stale does that; the default is the paper's author's, new real images.
+Published number: none, that program shows pictures only. Images come from TensorFlow Datasets, fetched at the first
+start.
+"""
+
+gan = "RaSGAN"
+net = "dcgan"
+init = "pytorch1.1"
+channels = 1
+zlen = 100
+ngf = 64
+ndf = 64
+imsz = 64
+bsz = 64
+lfile = "tfds:mnist:train"
+test_lfile = "tfds:mnist:test"
+resize = "cover"
+resize_filter = "lanczos3"
+wts_dir = "models/rasgan_mnist"
+SAVEFREQ = 5000
+MAXITER = 93700

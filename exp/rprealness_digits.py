@@ -1,0 +1,24 @@
+"""RealnessGAN through 12 random projections, on the embedded digits at 32x32: minutes on two CPU cores.
+
+./train.py rprealness_digits
+
+A composition of two papers: the objective of RealnessGAN for each of RP-GAN's twelve discriminators, which are computed
+as one. Settings: ours. Published number: none.
+"""
+
+gan = "RealnessGAN"
+net = "rpgan"
+filts = "filts/K12_dm12_grey.npz"
+num_outcomes = 10
+channels = 1
+zlen = 64
+ksz = 4
+f1 = 128
+df = 32
+imsz = 32
+bsz = 64
+lfile = "digits:train"
+test_lfile = "digits:test"
+wts_dir = "models/rprealness_digits"
+SAVEFREQ = 500
+MAXITER = 1500

@@ -1,0 +1,22 @@
+"""RSGAN on the embedded digits of scikit-learn at 32x32: minutes on two CPU cores.
+
+./train.py rsgan_digits
+
+Settings: ours, the paper's objective and learning rates on small nets. The learning rate is that of the author's
+scripts for spectral normalization and cats, 2e-4. Published number: none.
+"""
+
+gan = "RSGAN"
+net = "dcgan"
+learning_rate = 2e-4
+channels = 1
+zlen = 64
+ngf = 32
+ndf = 32
+imsz = 32
+bsz = 64
+lfile = "digits:train"
+test_lfile = "digits:test"
+wts_dir = "models/rsgan_digits"
+SAVEFREQ = 500
+MAXITER = 3000

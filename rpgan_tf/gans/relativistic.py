@@ -1,0 +1,120 @@
+"""Relativistic GANs: the discriminator says how much more realistic real images are than fake ones.
+
+Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN", arXiv 1807.00734.
+Author's code: github.com/AlexiaJM/RelativisticGAN. The other program that this one covers:
+github.com/Yagami360/MachineLearning_Exercises_Python_PyTorch (GAN_RGAN_PyTorch).
+
+r and f are the logits of real and fake images, sp = softplus, bce(t, 1) = sp(-t), bce(t, 0) = sp(t). Pairs are image i
+of the one and image i of the other batch; with PatchGAN's logits, patch i. Means run over the batch, patches included,
+and gradients go through them. The halves are in both programs, not in the paper; RSGAN has none.
+
+Differs from the author's code in: noise and order come from a seed. Her published RaSGAN and RaLSGAN were trained with
+E f - r for f - E r in the second term, as she notes. Yagami360's G step has the logits of real images of the last D
+step, made before D's update (`g_real = 'stale'`); it also reuses that one real batch if D takes several steps, which
+always see new ones here.
+
+One iteration: D takes a step; then, with new noise and new real images (`g_real`), G does.
+"""
+
+from typing import Literal
+
+import tensorflow as tf
+
+from rpgan_tf import gan
+from rpgan_tf.config import NonNegative, Positive
+from rpgan_tf.gans.wgan_gp import gradient_penalty
+
+
+class _Relativistic(gan.GAN):
+    """What the four have in common: their G looks at real images."""
+
+    g_real: Literal["resample", "recompute", "stale"] = "resample"  # real images of the G step: new ones; those of the
+    # last D step, judged anew; or their logits of that step
+    penalty: NonNegative = 0.0  # times the gradient penalty of WGAN-GP; 0: none
+    learning_rate: Positive = 1e-4
+
+    def d_penalty(self, real, fake, step):
+        if self.penalty:
+            seed = self.noise_seed(gan.PENALTY, step)
+            return self.penalty * gradient_penalty(self.discriminator, real, fake, seed)
+
+    @classmethod
+    def g_sees_real(cls, options):
+        return True
+
+    @classmethod
+    def batches(cls, options, iteration):
+        steps = options.d_steps + options.g_steps * (options.g_real == "resample")
+        return steps * options.accumulation
+
+    def iterate(self, real):
+        if self.g_real == "resample":
+            return super().iterate(real)
+        real = self.divide(real)
+        logs = self.all_d_steps(real)
+        r = logs["real_logits"] if self.g_real == "stale" else None
+        count, size = self.g_steps * self.accumulation, tf.shape(real)[1]
+        return logs | self.repeat(count, lambda i: self.g_step(real[-1], self.latents(size, gan.G_STEP, i), r))
+
+
+class RSGAN(_Relativistic):
+    """Relativistic standard GAN (equations 4 and 5 of the paper).
+
+    D:  E bce(r - f, 1)
+    G:  E bce(f - r, 1)
+    """
+
+    def d_loss(self, r, f):
+        return tf.reduce_mean(tf.nn.softplus(f - r), axis=-1)
+
+    def g_loss(self, r, f):
+        return self.d_loss(f, r)
+
+
+class _Averaging(_Relativistic):
+    """Relativistic average GANs: a loss of r - E f and f - E r; G's has real and fake change places."""
+
+    def d_loss(self, r, f):
+        r_to_f = r - tf.reduce_mean(f, axis=-1, keepdims=True)
+        f_to_r = f - tf.reduce_mean(r, axis=-1, keepdims=True)
+        return (tf.reduce_mean(self.real_term(r_to_f), axis=-1) + tf.reduce_mean(self.real_term(-f_to_r), axis=-1)) / 2
+
+    def g_loss(self, r, f):
+        return self.d_loss(f, r)
+
+    def real_term(self, t):
+        """Return what is charged for t, which D wants to be large."""
+        raise NotImplementedError
+
+
+class RaSGAN(_Averaging):
+    """Relativistic average standard GAN.
+
+    D:  1/2 ( E bce(r - E f, 1) + E bce(f - E r, 0) )
+    G:  1/2 ( E bce(f - E r, 1) + E bce(r - E f, 0) )
+    """
+
+    def real_term(self, t):
+        return tf.nn.softplus(-t)
+
+
+class RaLSGAN(_Averaging):
+    """Relativistic average least-squares GAN.
+
+    D:  1/2 ( E (r - E f - 1)^2 + E (f - E r + 1)^2 )
+    G:  1/2 ( E (f - E r - 1)^2 + E (r - E f + 1)^2 )
+    """
+
+    def real_term(self, t):
+        return (t - 1) ** 2
+
+
+class RaHingeGAN(_Averaging):
+    """Relativistic average hinge GAN.
+
+    D:  1/2 ( E max(0, 1 - (r - E f)) + E max(0, 1 + (f - E r)) )
+    G:  1/2 ( E max(0, 1 - (f - E r)) + E max(0, 1 + (r - E f)) )
+    """
+
+    def real_term(self, t):
+        return tf.nn.relu(1 - t)

@@ -1,0 +1,93 @@
+"""Mixtures of Gaussians whose modes are known: the toy data on which mode collapse is counted.
+
+Knows NumPy only, so that an experiment is checked before TensorFlow is imported.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from rpgan_tf.errors import UserError, nearest
+
+PREFIX, HELD_OUT = "mixture:", ":test"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mixture:
+    """M equally likely Gaussians with independent coordinates.
+
+    Attributes:
+        centers: float32 [M, dims], the means.
+        scales: float32 [dims], the standard deviation of each coordinate, the same for all M.
+    """
+
+    centers: np.ndarray
+    scales: np.ndarray
+
+    @property
+    def dims(self):
+        """Number of coordinates."""
+        return self.centers.shape[1]
+
+    def points(self, count, seed):
+        """Draw points float32 [count, dims]; the same seed, int >= 0, gives the same points."""
+        random = np.random.default_rng(seed)
+        centers = self.centers[random.integers(len(self.centers), size=count)]
+        return centers + self.scales * random.standard_normal((count, self.dims), np.float32)
+
+
+def ring8():
+    """Return eight modes on the unit circle, as PacGAN's code has them (Lin et al., arXiv 1712.04086).
+
+    The angles are 2 pi i / 8. Demos that take linspace(0, 2 pi, 8) have seven modes, one of twice the weight.
+    """
+    angles = 2 * np.pi * np.arange(8) / 8
+    return _mixture(np.stack([np.cos(angles), np.sin(angles)], axis=1), [0.01] * 2)
+
+
+def grid25():
+    """Return 5x5 modes two apart, as PacGAN's code has them (Lin et al., arXiv 1712.04086)."""
+    return _mixture(_grid([-4, -2, 0, 2, 4]), [0.05] * 2)
+
+
+def grid9():
+    """Return the 3x3 modes of RealnessGAN's toy (Xiangli et al., arXiv 2002.05512, figure 2).
+
+    The paper's figure shows the centers; 0.05 is the standard deviation with which evaluation scripts count its modes.
+    """
+    return _mixture(_grid([-2, 0, 2]), [0.05] * 2)
+
+
+def high_dimensional():
+    """Return ten modes of 700 dimensions in a space of 1,200, with the means of PacGAN's code (arXiv 1712.04086).
+
+    The benchmark is VEEGAN's (Srivastava et al., arXiv 1705.07761). A mode's mean is the same in every coordinate; 700
+    coordinates have unit variance, here the first 700, and the other 500 none.
+    """
+    means = [-1, -0.5, 0, 0.5, -2, -2.5, 10, 0.25, -13, -5.5]
+    return _mixture(np.repeat(np.array(means)[:, None], 1200, axis=1), [1] * 700 + [0] * 500)
+
+
+MIXTURES = {"ring8": ring8, "grid25": grid25, "grid9": grid9, "1200d": high_dimensional}
+
+
+def find(lfile):
+    """Return the `Mixture` that `lfile` names: "mixture:<name>", or "mixture:<name>:test" for held-out points of it.
+
+    Raises:
+        UserError: there is no such mixture.
+    """
+    name = lfile.removeprefix(PREFIX).removesuffix(HELD_OUT)
+    if not lfile.startswith(PREFIX) or name not in MIXTURES:
+        hint = nearest(name, MIXTURES)
+        raise UserError(f"no mixture '{lfile}': expected mixture:<name> or mixture:<name>:test; {hint}")
+    return MIXTURES[name]()
+
+
+def _mixture(centers, scales):
+    return Mixture(np.float32(centers), np.float32(scales))
+
+
+def _grid(values):
+    """Return all pairs of values [n^2, 2]."""
+    return np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1).reshape(-1, 2)

@@ -1,0 +1,58 @@
+"""What all nets share: their weights as named arrays, and how a discriminator is asked. Knows no architecture."""
+
+import keras
+import tensorflow as tf
+
+
+class Net(keras.Model):
+    """A net whose weights are all there before its first call, and can be read and set by name."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.built = True
+
+    def get_arrays(self):
+        """Return {name, such as "conv1/kernel": array} of all weights, trainable or not, in order of definition."""
+        return {weight.path.removeprefix(f"{self.name}/"): weight.numpy() for weight in self.weights}
+
+    def set_arrays(self, arrays):
+        """Assign what `get_arrays` returned."""
+        for weight in self.weights:
+            weight.assign(arrays[weight.path.removeprefix(f"{self.name}/")])
+
+
+class Discriminator(Net):
+    """Map images [B, H, W, C] to logits [B], or to [B, A] for A outcomes; a bank of K puts an axis in front.
+
+    Attributes:
+        feature_axes: axes of what `project` returns that hold the features of one image.
+        batch_axis: axis of the batch in the logits.
+        independent: whether no image's logits depend on the rest of the batch and a call changes nothing, so that
+            images of two batches may go through together.
+
+    Args:
+        num_outcomes: A, or None.
+    """
+
+    feature_axes = (1, 2, 3)
+    independent = False
+
+    def __init__(self, num_outcomes=None, **kwargs):
+        super().__init__(**kwargs)
+        self.num_outcomes = num_outcomes
+        self.batch_axis = -2 if num_outcomes else -1
+
+    def call(self, images, training=False):
+        return self.judge(self.project(images), training=training)
+
+    def project(self, images):
+        """Return what the discriminator sees: here, the images themselves."""
+        return images
+
+    def judge(self, seen, training=False):
+        """Return the logits of what `project` returned."""
+        raise NotImplementedError
+
+    def flat(self, x):
+        """Return the last layer's [B, ..., A or 1] as logits, with as many for an image as stand in between."""
+        return tf.reshape(x, [-1, self.num_outcomes] if self.num_outcomes else [-1])

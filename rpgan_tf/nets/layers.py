@@ -1,0 +1,185 @@
+"""Layers as PyTorch computes them, so that programs written in it can be compared number by number. Knows no net.
+
+Weights are made by the constructors. Kernels lie as in Keras: [in, out], [k, k, in, out] for a convolution and
+[k, k, out, in] for a transposed one.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+
+class Linear(keras.layers.Layer):
+    """Base of the linear layers: a kernel, which may be spectrally normalized, and perhaps a bias.
+
+    Spectral normalization divides the kernel by its largest singular value sigma = u^T W v (Miyato et al., arXiv
+    1802.05957, section 2.1); the rows of W are the last axis of the kernel. Each call in training does one power
+    iteration and keeps its u and v; in evaluation the kept ones are used. The raw kernel is the weight that is
+    trained: the gradient goes through sigma, with u and v constant.
+
+    Args:
+        shape: shape of the kernel.
+        units: outputs, the length of the bias.
+        bias: whether there is a bias.
+        spectral: whether the kernel is normalized.
+        std: standard deviation of the normal distribution of initial kernels; None for PyTorch's default, U[-b, b]
+            with b = 1 / sqrt(fan_in), where the fan-in of a transposed convolution is k * k * out. Biases have the
+            latter in any case.
+        seeds: `keras.random.SeedGenerator` of the initial weights.
+    """
+
+    def __init__(self, shape, units, bias=False, spectral=False, std=None, seeds=None, **kwargs):
+        super().__init__(**kwargs)
+        self.spectral = spectral
+        bound = 1 / math.sqrt(math.prod(shape[:-1]))
+        uniform = keras.initializers.RandomUniform(-bound, bound, seed=seeds)
+        initializer = keras.initializers.RandomNormal(0.0, std, seed=seeds) if std else uniform
+        self.kernel = self.add_weight(shape, initializer, name="kernel")
+        self.bias = self.add_weight((units,), uniform, name="bias") if bias else None
+        if spectral:
+            unit = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
+            self.u = self.add_weight(shape[-1:], unit, trainable=False, name="u")
+            self.v = self.add_weight((math.prod(shape[:-1]),), "zeros", trainable=False, name="v")
+            self.iterate()  # so that a new net can be evaluated, too
+        self.built = True
+
+    def iterate(self):
+        """Do one power iteration: v = W^T u / |W^T u|, u = W v / |W v|."""
+        matrix = tf.reshape(self.kernel, [self.v.shape[0], -1])  # the transpose of W
+        self.v.assign(_unit(tf.linalg.matvec(matrix, self.u)))
+        self.u.assign(_unit(tf.linalg.matvec(matrix, self.v, transpose_a=True)))
+
+    def current_kernel(self, training):
+        """Return the kernel to compute with."""
+        if not self.spectral:
+            return tf.convert_to_tensor(self.kernel)
+        if training:
+            self.iterate()
+        matrix = tf.reshape(self.kernel, [self.v.shape[0], -1])
+        u, v = (tf.stop_gradient(tf.convert_to_tensor(vector)) for vector in (self.u, self.v))
+        return self.kernel / tf.tensordot(v, tf.linalg.matvec(matrix, u), 1)
+
+    def call(self, x, training=False):
+        y = self.apply_kernel(x, self.current_kernel(training))
+        return y if self.bias is None else y + self.bias
+
+    def apply_kernel(self, x, kernel):
+        """Return the product of x with the kernel."""
+        raise NotImplementedError
+
+
+class Dense(Linear):
+    """Map [B, in] to [B, units]."""
+
+    def __init__(self, inputs, units, **kwargs):
+        super().__init__((inputs, units), units, **kwargs)
+
+    def apply_kernel(self, x, kernel):
+        return tf.matmul(x, kernel)
+
+
+class Convolution(Linear):
+    """Map [B, H, W, in] to [B, H', W', channels].
+
+    Padding is TensorFlow's: for k = 4 and stride 2 on even sizes, "SAME" is 1 on each side.
+    """
+
+    def __init__(self, inputs, channels, size, stride=1, padding="VALID", **kwargs):
+        super().__init__((size, size, inputs, channels), channels, **kwargs)
+        self.stride, self.padding = stride, padding
+
+    def apply_kernel(self, x, kernel):
+        return tf.nn.conv2d(x, kernel, self.stride, self.padding)
+
+
+class TransposedConvolution(Linear):
+    """Map [B, H, W, in] to [B, H', W', channels]: PyTorch's k4 s1 p0 is "VALID", its k4 s2 p1 is "SAME"."""
+
+    def __init__(self, inputs, channels, size, stride=1, padding="VALID", **kwargs):
+        super().__init__((size, size, channels, inputs), channels, **kwargs)
+        self.stride, self.padding = stride, padding
+
+    def apply_kernel(self, x, kernel):
+        size, _, channels, _ = kernel.shape
+        grown = size - self.stride if self.padding == "VALID" else 0
+        height, width = (length * self.stride + grown for length in x.shape[1:3])
+        return tf.nn.conv2d_transpose(x, kernel, [tf.shape(x)[0], height, width, channels], self.stride, self.padding)
+
+
+class BatchNormalization(keras.layers.Layer):
+    """Normalize over all axes but the last, as PyTorch does with its momentum of 0.1.
+
+    The batch is normalized with its biased variance, while the running variance moves towards the unbiased one;
+    Keras' own layer takes the biased one for both.
+
+    Args:
+        channels: length of the last axis.
+        gamma: initializer of the scale.
+    """
+
+    momentum, epsilon = 0.9, 1e-5
+
+    def __init__(self, channels, gamma="ones", **kwargs):
+        super().__init__(**kwargs)
+        self.gamma = self.add_weight((channels,), gamma, name="gamma")
+        self.beta = self.add_weight((channels,), "zeros", name="beta")
+        # The mean over replicas, each of which normalizes its own part of the batch.
+        running = {"trainable": False, "aggregation": "mean"}
+        self.moving_mean = self.add_weight((channels,), "zeros", name="moving_mean", **running)
+        self.moving_variance = self.add_weight((channels,), "ones", name="moving_variance", **running)
+        self.built = True
+
+    def call(self, x, training=False):
+        mean, variance = self.moving_mean, self.moving_variance
+        if training:
+            mean, variance = tf.nn.moments(x, list(range(x.shape.rank - 1)))
+            count = tf.cast(tf.size(x) // x.shape[-1], x.dtype)
+            self.move(self.moving_mean, mean)
+            self.move(self.moving_variance, variance * count / tf.maximum(count - 1, 1))
+        return tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, self.epsilon)
+
+    def move(self, running, current):
+        """Move a running average towards the current value."""
+        running.assign(self.momentum * running + (1 - self.momentum) * current)
+
+
+class Attention(keras.layers.Layer):
+    """Self-attention (Zhang et al., arXiv 1805.08318, section 3), as the programs in PyTorch have it.
+
+    y = gamma * o + x with o_i = sum_j a_ij v(x_j) and a_ij = softmax over j of q(x_i) . k(x_j), where i and j are
+    pixels and gamma starts at 0. q and k have an eighth of the channels, v all of them; each has a bias.
+
+    Args:
+        channels: channels of x, at least 8.
+        spectral: whether q, k and v are spectrally normalized.
+        seeds: `keras.random.SeedGenerator` of the initial weights.
+    """
+
+    def __init__(self, channels, spectral=False, seeds=None, **kwargs):
+        super().__init__(**kwargs)
+        self.gamma = self.add_weight((), "zeros", name="gamma")
+        with keras.name_scope(self.name):
+            self.query, self.key, self.value = (
+                Convolution(channels, units, 1, bias=True, spectral=spectral, seeds=seeds, name=name)
+                for name, units in (("query", channels // 8), ("key", channels // 8), ("value", channels))
+            )
+        self.built = True
+
+    def call(self, x, training=False):
+        attended = tf.matmul(self.attention_map(x, training), _pixels(self.value(x, training=training)))
+        return self.gamma * tf.reshape(attended, tf.shape(x)) + x
+
+    def attention_map(self, x, training=False):
+        """Return a: [B, H, W, C] -> [B, H * W, H * W], rows of which sum to one."""
+        query, key = (_pixels(layer(x, training=training)) for layer in (self.query, self.key))
+        return tf.nn.softmax(tf.matmul(query, key, transpose_b=True))
+
+
+def _pixels(x):
+    """Return [B, H, W, C] as [B, H * W, C]."""
+    return tf.reshape(x, [-1, x.shape[1] * x.shape[2], x.shape[3]])
+
+
+def _unit(vector):
+    return vector / tf.maximum(tf.norm(vector), 1e-12)

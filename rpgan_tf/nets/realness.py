@@ -1,0 +1,104 @@
+"""The nets of RealnessGAN for images: DCGAN's generator against a spectrally normalized discriminator.
+
+Xiangli, Deng, Dai, Loy, Lin, "Real or Not Real, that is the Question", arXiv 2002.05512; layers as in the authors'
+code, github.com/kam1107/RealnessGAN. Differs from it in: of the discriminator's two heads only the one whose output is
+used is built.
+"""
+
+import tensorflow as tf
+
+from rpgan_tf import net
+from rpgan_tf.config import Count
+from rpgan_tf.nets import dcgan
+from rpgan_tf.nets.layers import Convolution, Dense
+
+
+class Generator(dcgan.Generator):
+    """DCGAN's generator with the widths of RealnessGAN; see `rpgan_tf.nets.dcgan`."""
+
+    zlen: Count = 128
+    ngf: Count = 32
+
+
+class Discriminator(net.Discriminator):
+    """Map images [B, imsz, imsz, channels] to logits [B, A], or [B].
+
+    Convolutions halve the size down to 4x4 and double the channels from `ndf` on; a dense head makes the logits. All
+    are spectrally normalized, none has a bias.
+
+    With adaptive reparameterization the head makes mean and log variance, and the logits are drawn: mean + exp(log
+    variance / 2) * N(0, 1). The noise is a function of the seed and of a counter, which is saved, and which every call
+    in training moves on; calls in evaluation draw the same again.
+
+    Args:
+        ndf: channels of the first layer.
+        imsz: image size, a power of two >= 16.
+        channels: of what is looked at.
+        adaptive_reparam: whether logits are drawn.
+        num_outcomes: A, or None.
+        noise_seed: int, of the noise.
+        seeds: `keras.random.SeedGenerator` of the initial weights.
+    """
+
+    ndf: Count = 32
+    adaptive_reparam: bool = True
+
+    def __init__(
+        self,
+        ndf,
+        imsz,
+        channels=3,
+        adaptive_reparam=True,
+        num_outcomes=None,
+        noise_seed=0,
+        seeds=None,
+        **kwargs,
+    ):
+        super().__init__(num_outcomes, **kwargs)
+        dcgan.check_size(imsz, 16)
+        self.noise_seed = noise_seed
+        arguments = {"spectral": True, "seeds": seeds}
+        self.convolutions = []
+        inputs, filters = channels, ndf
+        for i in range(1, imsz.bit_length() - 2):
+            self.convolutions.append(Convolution(inputs, filters, 4, 2, "SAME", std=0.02, name=f"conv{i}", **arguments))
+            inputs, filters = filters, 2 * filters
+        units = num_outcomes or 1
+        self.head = Dense(16 * inputs, 2 * units if adaptive_reparam else units, name="head", **arguments)
+        self.counter = None
+        if adaptive_reparam:
+            self.counter = self.add_weight((), "zeros", dtype="int32", trainable=False, name="counter")
+
+    def judge(self, seen, training=False):
+        x = seen
+        for convolution in self.convolutions:
+            x = tf.nn.leaky_relu(convolution(x, training=training), 0.2)
+        x = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, self.head.kernel.shape[0]])  # features as PyTorch has them
+        x = self.head(x, training=training)
+        if self.counter is not None:
+            if training:
+                self.counter.assign(self.counter + 1)
+            mean, log_variance = tf.split(x, 2, axis=-1)
+            seed = tf.stack([self.noise_seed, tf.convert_to_tensor(self.counter)])
+            noise = tf.random.stateless_normal(tf.shape(mean), seed, alg="philox")
+            x = mean + tf.exp(log_variance / 2) * noise
+        return self.flat(x)
+
+
+def build_generator(options, seeds=None):
+    """Build the generator that `options` describe."""
+    return Generator(options.zlen, options.ngf, options.imsz, options.channels, "dcgan", seeds, name="generator")
+
+
+def build_discriminator(options, projections=None, seeds=None):
+    """Build the discriminator that `options` describe; this net takes no projections."""
+    return Discriminator(
+        options.ndf,
+        options.imsz,
+        options.pack * options.channels,
+        options.adaptive_reparam,
+        vars(options).get("num_outcomes"),
+        options.seed,
+        seeds,
+        name="discriminator",
+    )

@@ -1,0 +1,133 @@
+"""The nets of SAGAN for images without classes: self-attention, and spectral normalization in both.
+
+Zhang, Goodfellow, Metaxas, Odena, arXiv 1805.08318, on DCGAN's layers as in github.com/zh-hike/GANs; initial weights
+are PyTorch's default. Differs from that program in: spectral = "all" normalizes attention and the discriminator's last
+convolution, too, as the paper does ("zoo" does not); the power iteration rests in evaluation; any power-of-two size.
+"""
+
+from typing import Literal
+
+import tensorflow as tf
+
+from rpgan_tf import net
+from rpgan_tf.config import Count
+from rpgan_tf.errors import UserError
+from rpgan_tf.nets.dcgan import check_size
+from rpgan_tf.nets.layers import Attention, BatchNormalization, Convolution, TransposedConvolution
+
+
+class Generator(net.Net):
+    """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
+
+    DCGAN's layers with normalized kernels, and attention at imsz / 4 and imsz / 2.
+
+    Args:
+        zlen: length of the latent vector.
+        ngf: channels before the image, at least 8; ngf * imsz / 8 at 4x4.
+        imsz: image size, a power of two >= 32.
+        channels: of an image.
+        spectral: which kernels are spectrally normalized: "all", or "zoo", those outside of attention.
+        seeds: `keras.random.SeedGenerator` of the initial weights.
+    """
+
+    zlen: Count = 100
+    ngf: Count = 64
+    spectral: Literal["all", "zoo"] = "all"
+
+    def __init__(self, zlen, ngf, imsz, channels=3, spectral="all", seeds=None, **kwargs):
+        super().__init__(**kwargs)
+        check_size(imsz, 32)
+        check_filters("ngf", ngf)
+        self.zlen = zlen
+        arguments = {"spectral": True, "seeds": seeds}
+        self.convolutions, self.normalizations, self.attentions = [], [], {}
+        inputs, filters = zlen, ngf * imsz // 8
+        for i in range(1, imsz.bit_length() - 2):
+            stride, padding = (1, "VALID") if i == 1 else (2, "SAME")
+            self.convolutions.append(
+                TransposedConvolution(inputs, filters, 4, stride, padding, name=f"conv{i}", **arguments)
+            )
+            self.normalizations.append(BatchNormalization(filters, name=f"norm{i}"))
+            size = 2 << i
+            if size in (imsz // 4, imsz // 2):
+                self.attentions[size] = Attention(filters, spectral == "all", seeds, name=f"attention{size}")
+            inputs, filters = filters, filters // 2
+        self.last = TransposedConvolution(inputs, channels, 4, 2, "SAME", name="last", **arguments)
+
+    def call(self, z, training=False):
+        x = z[:, None, None, :]
+        for convolution, normalization in zip(self.convolutions, self.normalizations):
+            x = tf.nn.relu(normalization(convolution(x, training=training), training=training))
+            if x.shape[1] in self.attentions:
+                x = self.attentions[x.shape[1]](x, training=training)
+        return tf.tanh(self.last(x, training=training))
+
+
+class Discriminator(net.Discriminator):
+    """Map images [B, imsz, imsz, channels] to logits [B], or [B, A].
+
+    DCGAN's layers with normalized kernels, none of batch normalization, and attention at imsz / 8 and imsz / 16, of
+    which images of 32 pixels have the first alone.
+
+    Args:
+        ndf: channels of the first layer, at least 8.
+        imsz: image size, a power of two >= 32.
+        channels: of what is looked at.
+        spectral: which kernels are spectrally normalized: "all", or "zoo", those outside of attention but for the last.
+        num_outcomes: A, or None.
+        seeds: `keras.random.SeedGenerator` of the initial weights.
+    """
+
+    ndf: Count = 64
+
+    def __init__(self, ndf, imsz, channels=3, spectral="all", num_outcomes=None, seeds=None, **kwargs):
+        super().__init__(num_outcomes, **kwargs)
+        check_size(imsz, 32)
+        check_filters("ndf", ndf)
+        self.convolutions, self.attentions = [], {}
+        inputs, filters = channels, ndf
+        for i in range(1, imsz.bit_length() - 2):
+            self.convolutions.append(
+                Convolution(inputs, filters, 4, 2, "SAME", spectral=True, seeds=seeds, name=f"conv{i}")
+            )
+            size = imsz >> i
+            if size in (imsz // 8, imsz // 16):
+                self.attentions[size] = Attention(filters, spectral == "all", seeds, name=f"attention{size}")
+            inputs, filters = filters, 2 * filters
+        self.last = Convolution(
+            inputs, num_outcomes or 1, 4, bias=True, spectral=spectral == "all", seeds=seeds, name="last"
+        )
+
+    def judge(self, seen, training=False):
+        x = seen
+        for convolution in self.convolutions:
+            x = tf.nn.leaky_relu(convolution(x, training=training), 0.1)
+            if x.shape[1] in self.attentions:
+                x = self.attentions[x.shape[1]](x, training=training)
+        return self.flat(self.last(x, training=training))
+
+
+def check_filters(name, filters):
+    """Raise a `UserError` unless attention, whose queries have an eighth of the channels, can be built."""
+    if filters < 8:
+        raise UserError(f"{name} = {filters} does not fit this net: attention expects at least 8; change {name}")
+
+
+def build_generator(options, seeds=None):
+    """Build the generator that `options` describe."""
+    return Generator(
+        options.zlen, options.ngf, options.imsz, options.channels, options.spectral, seeds, name="generator"
+    )
+
+
+def build_discriminator(options, projections=None, seeds=None):
+    """Build the discriminator that `options` describe; this net takes no projections."""
+    return Discriminator(
+        options.ndf,
+        options.imsz,
+        options.pack * options.channels,
+        options.spectral,
+        vars(options).get("num_outcomes"),
+        seeds,
+        name="discriminator",
+    )

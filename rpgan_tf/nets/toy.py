@@ -1,0 +1,135 @@
+"""The nets for points: an MLP, and maxout discriminators, K of which are computed as one.
+
+As in the toy of RealnessGAN (arXiv 2002.05512; github.com/kam1107/RealnessGAN), whose shape is that of ALI's and
+PacGAN's. Knows no loss.
+"""
+
+import keras
+import tensorflow as tf
+
+from rpgan_tf import net
+from rpgan_tf.config import Count
+from rpgan_tf.nets.dcgan import gamma
+from rpgan_tf.nets.layers import BatchNormalization, Dense
+
+POOL = 5  # outputs of which maxout takes the largest
+
+
+class Generator(net.Net):
+    """Map latents [B, zlen] to points [B, dims]: four times dense, batch normalization and ReLU; then dense.
+
+    Initial weights are PyTorch's default, but the scales of batch normalization N(1, 0.02).
+
+    Args:
+        zlen: length of the latent vector.
+        g_width: width of the layers.
+        dims: coordinates of a point.
+        seeds: `keras.random.SeedGenerator` of the initial weights.
+    """
+
+    zlen: Count = 128
+    g_width: Count = 400
+
+    def __init__(self, zlen, g_width, dims, seeds=None, **kwargs):
+        super().__init__(**kwargs)
+        self.zlen = zlen
+        arguments = {"bias": True, "seeds": seeds}
+        self.denses, self.normalizations = [], []
+        for i in range(1, 5):
+            self.denses.append(Dense(zlen if i == 1 else g_width, g_width, name=f"dense{i}", **arguments))
+            self.normalizations.append(BatchNormalization(g_width, gamma("dcgan", seeds), name=f"norm{i}"))
+        self.last = Dense(g_width, dims, name="last", **arguments)
+
+    def call(self, z, training=False):
+        x = z
+        for dense, normalization in zip(self.denses, self.normalizations):
+            x = tf.nn.relu(normalization(dense(x), training=training))
+        return self.last(x)
+
+
+class Discriminator(net.Discriminator):
+    """Map points [B, dims] to logits [B], or [B, A]; with K projections, to [K, B] or [K, B, A].
+
+    Three layers of maxout with a pool of five, then dense. A projection of a point is its product with a matrix
+    [dims, numf]; of several points stacked, it is that of each, stacked.
+
+    Args:
+        d_width: width of the layers.
+        dims: coordinates of a point; pack * dims where several are looked at together.
+        projections: `rpgan_tf.projections.Projections` with kernels [K, 1, 1, dims, numf], or None.
+        num_outcomes: A, or None.
+        seeds: `keras.random.SeedGenerator` of the initial weights.
+    """
+
+    d_width: Count = 200
+    filts: str | None = None
+    independent = True
+
+    def __init__(self, d_width, dims, projections=None, num_outcomes=None, seeds=None, **kwargs):
+        super().__init__(num_outcomes, **kwargs)
+        self.matrices, num_discriminators, inputs = None, 1, dims
+        self.feature_axes = (1,)
+        if projections is not None:
+            self.matrices = tf.constant(projections.kernels[:, 0, 0])  # [K, dims, numf]
+            num_discriminators, single, inputs = self.matrices.shape
+            inputs *= dims // single
+            self.feature_axes = (2,)
+        self.maxouts = []
+        for i in range(1, 4):
+            self.maxouts.append(Bank(num_discriminators, inputs, POOL * d_width, seeds, name=f"maxout{i}"))
+            inputs = d_width
+        self.last = Bank(num_discriminators, inputs, num_outcomes or 1, seeds, name="last")
+
+    def project(self, images):
+        if self.matrices is None:
+            return images
+        num_discriminators, dims, _ = self.matrices.shape
+        points = tf.reshape(images, [1, -1, dims])  # [1, B * pack, dims]
+        return tf.reshape(tf.matmul(points, self.matrices), [num_discriminators, tf.shape(images)[0], -1])
+
+    def judge(self, seen, training=False):
+        x = seen[None] if self.matrices is None else seen
+        for maxout in self.maxouts:
+            x = maxout(x)
+            x = tf.reduce_max(tf.reshape(x, [x.shape[0], -1, x.shape[2] // POOL, POOL]), axis=-1)
+        x = self.last(x)
+        x = x if self.num_outcomes else x[..., 0]
+        return x[0] if self.matrices is None else x
+
+
+class Bank(keras.layers.Layer):
+    """K dense layers: [K, B, in] -> [K, B, units], with PyTorch's default initial weights.
+
+    Args:
+        num: K.
+        inputs: length of the last axis.
+        units: outputs of each.
+        seeds: `keras.random.SeedGenerator` of the initial weights.
+    """
+
+    def __init__(self, num, inputs, units, seeds=None, **kwargs):
+        super().__init__(**kwargs)
+        uniform = keras.initializers.RandomUniform(-(inputs**-0.5), inputs**-0.5, seed=seeds)
+        self.kernel = self.add_weight((num, inputs, units), uniform, name="kernel")
+        self.bias = self.add_weight((num, units), uniform, name="bias")
+        self.built = True
+
+    def call(self, x):
+        return tf.matmul(x, self.kernel) + self.bias[:, None]
+
+
+def build_generator(options, seeds=None):
+    """Build the generator that `options` describe; points have `channels` coordinates."""
+    return Generator(options.zlen, options.g_width, options.channels, seeds, name="generator")
+
+
+def build_discriminator(options, projections=None, seeds=None):
+    """Build the discriminator, or the bank of K, that `options` and `projections` describe."""
+    return Discriminator(
+        options.d_width,
+        options.pack * options.channels,
+        projections,
+        vars(options).get("num_outcomes"),
+        seeds,
+        name="discriminator",
+    )

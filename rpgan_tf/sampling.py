@@ -1,0 +1,65 @@
+"""Samples of a trained experiment: where its generator is, and what it draws from which seed.
+
+TensorFlow is imported when a generator is loaded, so that a file that is missing is reported at once.
+"""
+
+import numpy as np
+
+from rpgan_tf import checkpoint, images
+from rpgan_tf.errors import UserError
+
+FIXED_BY_FIXBN = "rpgan"  # nets that normalize by the current batch, in samples, too
+NUM_POINTS = 2500  # samples of an experiment on points
+CHUNK = 64  # images in memory at once
+
+
+def find(options, iteration=None, single=False):
+    """Return the path of the generator that samples come from, the newest by default.
+
+    That is the moving average if the experiment has one. Where an image must be the same in any batch, `single`,
+    RP-GAN's nets need the statistics that fixbn.py stored; the others have running averages.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    kind = "ema" if options.ema else "gmodel"
+    if single and options.net == FIXED_BY_FIXBN:
+        kind = "bgmodel"
+    return checkpoint.find(options.wts_dir, kind, iteration)
+
+
+def load(options, path):
+    """Return the function from latents [N, zlen] to samples [N, ...] that a file of `find` holds."""
+    from rpgan_tf import gan
+
+    generator = gan.build_generator(options)
+    if not path.name.endswith(".bgmodel.npz"):
+        checkpoint.load_npz(generator, path)
+        return lambda z: generate(generator, z, options)
+    statistics = checkpoint.load_bgmodel(generator, path)
+    return lambda z: in_chunks(lambda part: generator(part, statistics=statistics), z)
+
+
+def generate(generator, z, options):
+    """Return the samples [N, ...] of latents [N, zlen]; with RP-GAN's nets they are one batch."""
+    if options.net == FIXED_BY_FIXBN:
+        return np.asarray(generator(z))
+    return in_chunks(generator, z)
+
+
+def in_chunks(generator, z):
+    """Return the samples [N, ...] of latents [N, zlen] from a generator for which batches make no difference."""
+    return np.concatenate([generator(z[i : i + CHUNK]) for i in range(0, len(z), CHUNK)])
+
+
+def latents(options, seed, count=None):
+    """Draw the latents [count, zlen] of a seed; by default as many as a picture shows."""
+    if count is None:
+        count = NUM_POINTS if options.lfile.startswith("mixture:") else images.ROWS * images.COLUMNS
+    return images.latents(seed, options.zlen, count, options.prior)
+
+
+def check_images(options, command):
+    """Raise a `UserError` if the samples are points, of which `command` can draw nothing."""
+    if options.lfile.startswith("mixture:"):
+        raise UserError(f"{command} draws images, and lfile = '{options.lfile}' has points; sample.py draws these")

@@ -1,0 +1,39 @@
+"""TensorFlow-GAN, made to import. Nothing else imports it: it is slow to import, and only metrics and tests need it."""
+
+import sys
+import types
+import warnings
+
+from rpgan_tf.errors import UserError
+
+
+def load():
+    """Import `tensorflow_gan` and return it.
+
+    Version 2.1.0 wants `tf.estimator`, which TensorFlow gave up with 2.16 (github.com/tensorflow/gan/issues/55). An
+    empty stand-in is enough for its losses and metrics.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    import tensorflow as tf
+
+    if not hasattr(tf, "estimator"):
+        tf.estimator = _Empty("estimator")
+        sys.modules.setdefault("tensorflow_gan.python.estimator", types.ModuleType("estimator"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the old interfaces that it and its own dependencies use
+        try:
+            import tensorflow_gan
+        except ImportError as error:
+            raise UserError(f"this needs TensorFlow-GAN: pip install 'rpgan_tf[metrics]'; {error}") from None
+    return tensorflow_gan
+
+
+class _Empty(types.ModuleType):
+    """A module in which every name is an empty class."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})

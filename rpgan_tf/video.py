@@ -1,0 +1,42 @@
+"""Moving pictures: a GIF, an MP4, or a folder of frames."""
+
+import pathlib
+
+import numpy as np
+
+from rpgan_tf import files, images
+from rpgan_tf.errors import UserError
+
+
+def check(path, fps):
+    """Raise a `UserError` unless moving pictures can be written to `path`: *.gif, *.mp4, or a folder."""
+    suffix = pathlib.Path(path).suffix
+    if suffix not in (".gif", ".mp4", ""):
+        raise UserError(f"expected a name that ends in .gif or .mp4, or a folder without a suffix; received '{path}'")
+    if not 0 < fps <= 100:
+        raise UserError(f"expected --fps above 0, at most 100; received {fps}")
+
+
+def save(path, frames, fps):
+    """Write frames uint8 [H, W, 1 or 3]: *.gif repeats for ever, *.mp4 is H.264, else PNG files frame_0000.png, ...
+
+    A GIF counts time in hundredths of a second, so its rate is the nearest that can be had.
+    """
+    path, frames = pathlib.Path(path), list(frames)
+    if not path.suffix:
+        for i, frame in enumerate(frames):
+            images.save_png(path / f"frame_{i:04d}.png", frame)
+        return
+    try:
+        import imageio.v3 as imageio
+    except ImportError:
+        raise UserError("GIF and MP4 need imageio: pip install imageio imageio-ffmpeg") from None
+    frames = np.stack([np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames])
+    if path.suffix == ".gif":
+        arguments = {"extension": ".gif", "duration": 10 * round(100 / fps), "loop": 0}
+    else:
+        frames = np.pad(
+            frames, [(0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)]
+        )  # H.264 wants even
+        arguments = {"extension": ".mp4", "plugin": "FFMPEG", "fps": fps, "codec": "libx264", "macro_block_size": 2}
+    files.write(path, lambda file: file.write(imageio.imwrite("<bytes>", frames, **arguments)))

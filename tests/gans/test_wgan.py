@@ -1,0 +1,108 @@
+"""WGAN: its critic steps and the box of its weights. WGAN-GP: its penalty."""
+
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rpgan_tf import data
+from rpgan_tf.gans.wgan_gp import gradient_penalty
+from tests.conftest import on_points
+
+
+def test_critic_steps_of_600_iterations():
+    """100 in iterations 0 .. 24 and 500, 5 in the others."""
+    gan = on_points("WGAN", MAXITER=600, bsz=2)
+    pattern = [gan.batches(gan.options, iteration) for iteration in range(600)]
+    assert pattern == [100] * 25 + [5] * 475 + [100] + [5] * 99
+    gan.fit(data.dataset(gan.options), steps_per_epoch=600, verbose=0, shuffle=False)
+    assert (int(gan.iteration), int(gan.g_optimizer.iterations)) == (600, 600)
+    assert int(gan.d_optimizer.iterations) == sum(pattern) == 5470
+
+
+def test_options_of_the_warm_up():
+    gan = on_points("WGAN", d_steps=1, warmup_iterations=0, warmup_every=0, accumulation=2)
+    assert [gan.batches(gan.options, iteration) for iteration in (0, 1, 500)] == [2, 2, 2]
+    assert int(gan.num_batches()) == 2
+
+
+def test_weights_stay_in_the_box():
+    """After each critic step; the generator's are left alone."""
+    gan = on_points("WGAN", clip=0.02)
+    before = max(np.abs(weight.numpy()).max() for weight in gan.discriminator.trainable_variables)
+    real = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
+    assert before > 0.1
+    for step in range(3):
+        gan.d_step(real, gan.latents(6, 1, step))
+        for weight in gan.discriminator.trainable_variables:
+            assert np.abs(weight.numpy()).max() <= np.float32(0.02)
+        assert max(np.abs(weight.numpy()).max() for weight in gan.discriminator.trainable_variables) == np.float32(0.02)
+    assert max(np.abs(weight.numpy()).max() for weight in gan.generator.trainable_variables) > 0.1
+
+
+def test_rmsprop_by_hand():
+    """PyTorch's: epsilon outside of the root. Two steps with gradients 3 and -1."""
+    gan = on_points("WGAN", learning_rate=0.1)
+    variable = keras.Variable([2.0])
+    optimizer = gan.make_optimizer(0.1)
+    optimizer.build([variable])
+    v, expected = 0.0, 2.0
+    for gradient in (3.0, -1.0):
+        optimizer.apply([tf.constant([gradient])], [variable])
+        v = 0.99 * v + 0.01 * gradient**2
+        expected -= 0.1 * gradient / (np.sqrt(v) + 1e-8)
+        np.testing.assert_allclose(variable.numpy(), [expected], rtol=1e-5)
+
+
+def linear(weights):
+    """Return a critic f(x) = <weights, x> for [B, H, W, C], or K of them for weights [K, H, W, C]."""
+
+    def judge(seen, training=False):
+        return tf.einsum("bhwc,khwc->kb", seen, weights) if weights.ndim == 4 else tf.einsum("bhwc,hwc->b", seen, weights)
+
+    return types.SimpleNamespace(project=lambda images: images, judge=judge, feature_axes=(1, 2, 3))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
+def test_penalty_of_a_linear_critic(scale):
+    """Its gradient is its weights everywhere: (||w|| - 1)^2."""
+    random = np.random.default_rng(0)
+    weights = random.normal(size=(4, 4, 3)).astype(np.float32) * np.float32(scale)
+    real, fake = random.normal(size=(2, 5, 4, 4, 3)).astype(np.float32)
+    received = gradient_penalty(linear(weights), real, fake, [1, 2])
+    assert received.shape == ()
+    np.testing.assert_allclose(received, (np.linalg.norm(weights) - 1) ** 2, rtol=1e-5)
+
+
+def test_points_between_real_and_fake():
+    """Of f(x) = x^2 / 2 the gradient is the point itself: with real 0 and fake 1 it is 1 - u, one u for each image."""
+    seen = []
+
+    def judge(points, training=False):
+        seen.append(points)
+        return points[:, 0] ** 2 / 2
+
+    critic = types.SimpleNamespace(project=lambda points: points, judge=judge, feature_axes=(-1,))
+    received = gradient_penalty(critic, tf.zeros([1000, 1]), tf.ones([1000, 1]), [3, 4])
+    points = seen[0].numpy()[:, 0]
+    assert 0 <= points.min() < 0.01 and 0.99 < points.max() <= 1 and abs(points.mean() - 0.5) < 0.03
+    np.testing.assert_allclose(received, np.mean((points - 1) ** 2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name, weight", [("WGANGP", 10.0), ("RSGAN", 2.5), ("RaHingeGAN", 2.5)])
+def test_penalty_is_added_to_the_loss(name, weight):
+    gan = on_points(name, **({} if name == "WGANGP" else {"penalty": weight}))
+    real = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
+    z = gan.latents(6, 1)
+    expected = weight * gradient_penalty(gan.discriminator, real, gan.generator(z, training=True), gan.noise_seed(3))
+    logs = gan.d_step(real, z)
+    np.testing.assert_allclose(logs["d_penalty"], expected, rtol=1e-5)
+    loss = gan.d_loss(logs["real_logits"], logs["fake_logits"])
+    np.testing.assert_allclose(logs["d_loss"], loss + expected, rtol=1e-5)
+    assert float(expected) > 0
+
+
+def test_no_penalty_unless_asked_for():
+    assert "d_penalty" not in on_points("RSGAN").d_step(np.zeros((6, 2), np.float32), np.ones((6, 4), np.float32))

@@ -1,0 +1,139 @@
+"""The nets against the numbers of the PyTorch programs whose layers they have, read as a user would read them."""
+
+import numpy as np
+import pytest
+
+from rpgan_tf import checkpoint
+from rpgan_tf.errors import UserError
+from rpgan_tf.net import Net
+from rpgan_tf.nets import dcgan, patchgan, realness, toy
+from rpgan_tf.nets.layers import Attention, Convolution, TransposedConvolution
+from tests.conftest import DATA
+from tools import import_torch
+from tools.import_torch import convert
+
+
+@pytest.fixture(scope="module")
+def zoo():
+    with np.load(DATA / "zoo.npz", allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """Those of RealnessGAN."""
+    with np.load(DATA / "realness.npz", allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def state(reference, prefix):
+    return {name[len(prefix) :]: array for name, array in reference.items() if name.startswith(prefix)}
+
+
+def imported(net, arrays):
+    net.set_arrays(convert(arrays, net.get_arrays()))
+    return net
+
+
+def assert_close(received, expected):
+    np.testing.assert_allclose(received, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+class Only(Net):
+    """A net of one layer."""
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(**kwargs)
+        self.layer = layer
+
+
+def test_dcgan_generator_and_its_running_statistics(zoo):
+    net = imported(dcgan.Generator(10, 4, 64, channels=1), state(zoo, "G/"))
+    assert_close(net(zoo["z"], training=True), zoo["fake"])
+    arrays = net.get_arrays()
+    for i, module in enumerate(("1", "4", "7", "10"), start=1):
+        for ours, theirs in (("moving_mean", "running_mean"), ("moving_variance", "running_var")):
+            expected = zoo[f"G_after/layer.{module}.{theirs}"]
+            np.testing.assert_allclose(arrays[f"norm{i}/{ours}"], expected, rtol=1e-5, atol=1e-6)
+    assert_close(net(zoo["z"]), zoo["fake_eval"])
+
+
+def test_dcgan_discriminator(zoo):
+    net = imported(dcgan.Discriminator(4, 64, channels=1), state(zoo, "D/"))
+    assert_close(net(zoo["real"], training=True), zoo["D_real"])
+    assert_close(net(zoo["fake"], training=True), zoo["D_fake"])
+
+
+def test_patchgan_discriminator(zoo):
+    net = imported(patchgan.Discriminator(4, 64, channels=1), state(zoo, "P/"))
+    assert_close(net(zoo["real"], training=True), zoo["P_real"])
+
+
+def test_attention(zoo):
+    net = imported(Only(Attention(16)), state(zoo, "attn/"))
+    assert_close(net.layer(zoo["attn_x"]), zoo["attn_y"])
+    assert_close(net.layer.attention_map(zoo["attn_x"]), zoo["attn_map"])
+
+
+@pytest.mark.parametrize("prefix, kind", [("sn", Convolution), ("snT", TransposedConvolution)])
+def test_spectral_normalization_over_three_calls(zoo, prefix, kind):
+    net = imported(Only(kind(16, 20, 4, 2, "SAME", spectral=True)), state(zoo, f"{prefix}/"))
+    kernel = net.layer.kernel.numpy()
+    for i in (1, 2, 3):
+        assert_close(net.layer(zoo["attn_x"], training=True), zoo[f"{prefix}_y{i}"])
+    after = convert(state(zoo, f"{prefix}_after3/"), net.get_arrays())
+    for name, array in net.get_arrays().items():
+        np.testing.assert_allclose(array, after[name], rtol=0, atol=1e-5, err_msg=name)
+    assert np.array_equal(net.layer.kernel, kernel)
+    assert_close(net.layer(zoo["attn_x"]), zoo[f"{prefix}_y3"])
+
+
+def test_realness_nets(numbers):
+    generator = imported(realness.Generator(8, 8, 16), state(numbers, "G/"))
+    assert_close(generator(numbers["z"], training=True), numbers["G_out_nhwc"])
+    arrays = {name: array for name, array in state(numbers, "D/").items() if not name.startswith("reparam.")}
+    discriminator = imported(realness.Discriminator(8, 16, adaptive_reparam=False, num_outcomes=5), arrays)
+    assert_close(discriminator(numbers["G_out_nhwc"]), numbers["D_out"])
+
+
+def test_toy_nets(numbers):
+    generator = imported(toy.Generator(8, 16, 2), state(numbers, "toyG/"))
+    assert_close(generator(numbers["toy_z"], training=True), numbers["toy_x"])
+    discriminator = imported(toy.Discriminator(12, 2, num_outcomes=5), state(numbers, "toyD/"))
+    assert_close(discriminator(numbers["toy_x"]), numbers["toy_y"])
+
+
+def test_arrays_that_do_not_fit_are_named(zoo):
+    arrays = state(zoo, "D/")
+    without = {name: array for name, array in arrays.items() if name != "layer.6.running_var"}
+    headless = {name: array for name, array in arrays.items() if not name.startswith("layer.11")}
+    longer = arrays | {"layer.12.weight": arrays["layer.11.weight"]}
+    gain = arrays | {"layer.9.gain": arrays["layer.9.bias"]}
+    wrong = [
+        (8, arrays, r"layer\.0\.weight does not fit conv1/kernel: expected \[8, 1, 4, 4\], received \[4, 1, 4, 4\]"),
+        (4, without, r"no array for norm3/moving_variance: expected running_var, received layer\.6\.weight, "),
+        (4, headless, r"no array for last/kernel: expected weight or .*, received no more"),
+        (4, longer, r"layer\.12\.weight is left over"),
+        (4, gain, r"layer\.9\.gain is left over"),
+    ]
+    for ndf, received, message in wrong:
+        with pytest.raises(UserError, match=message):
+            imported(dcgan.Discriminator(ndf, 64, channels=1), received)
+
+
+def test_command_writes_what_sampling_reads(project, zoo):
+    """A generator from PyTorch becomes a file from which sample.py draws its images."""
+    (project / "exp" / "zoo.py").write_text(
+        "gan = 'DCGAN'\nnet = 'dcgan'\nlfile = 'digits'\nwts_dir = 'models/zoo'\n"
+        "zlen, ngf, ndf, imsz, channels = 10, 4, 4, 64, 1\n"
+    )
+    np.savez("G.npz", **state(zoo, "G/"))
+    import_torch.main(["zoo", "G.npz", "generator", "7"])
+    net = dcgan.Generator(10, 4, 64, channels=1)
+    checkpoint.load_npz(net, "models/zoo/iter_7.gmodel.npz")
+    assert_close(net(zoo["z"], training=True), zoo["fake"])
+    np.savez("D.npz", **state(zoo, "D/"))
+    import_torch.main(["zoo", "D.npz", "discriminator"])
+    assert checkpoint.iterations("models/zoo", "dmodel") == [0]
+    with pytest.raises(UserError, match=r"layer\.3\.weight does not fit conv1/kernel"):
+        import_torch.main(["zoo", "D.npz", "discriminator", "--skip", "layer.0", "layer.2"])

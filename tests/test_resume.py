@@ -1,0 +1,63 @@
+"""A run that was interrupted ends as one that was not, bit for bit: every objective, every net, every option."""
+
+import numpy as np
+import pytest
+
+import rpgan_tf
+from rpgan_tf import checkpoint, config, data, files
+
+IMAGES = {"lfile": "digits", "imsz": 32, "channels": 1, "bsz": 2, "zlen": 4, "ngf": 2, "ndf": 2}
+POINTS = {"net": "toy", "lfile": "mixture:ring8", "bsz": 4, "zlen": 4, "g_width": 8, "d_width": 5}
+RUNS = {
+    "running averages, moving average, decay": IMAGES | {"gan": "DCGAN", "net": "dcgan", "ema": 0.5, "decay": 0.1},
+    "critic steps with warm-up": POINTS | {"gan": "WGAN", "warmup_steps": 3, "warmup_iterations": 1, "d_steps": 2},
+    "gradient penalty, accumulation": POINTS | {"gan": "WGANGP", "d_steps": 1, "accumulation": 2},
+    "spectral vectors, two learning rates": IMAGES | {"gan": "SAGAN", "net": "sagan", "ngf": 8, "ndf": 8},
+    "new real images for G, instance norm": IMAGES | {"gan": "RaSGAN", "net": "patchgan"},
+    "stale real images": POINTS | {"gan": "RSGAN", "g_real": "stale", "d_steps": 2},
+    "packing, weight decay": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.1},
+    "hinge with penalty": POINTS | {"gan": "RaHingeGAN", "penalty": 1.0},
+    "anchors, resampling noise": IMAGES | {"gan": "RealnessGAN", "net": "realness", "num_outcomes": 3, "g_steps": 2},
+}
+
+
+def arrays_of(gan, folder):
+    options = type(gan.options)(**vars(gan.options) | {"wts_dir": str(folder)})
+    return {(path.name.split(".")[1], name): array for path in checkpoint.save(gan, options) for name, array in
+            files.load_arrays(path).items()}  # fmt: skip
+
+
+def train(gan, start, steps):
+    gan.fit(data.dataset(gan.options, start), steps_per_epoch=steps, verbose=0, shuffle=False)
+
+
+@pytest.mark.parametrize("values", RUNS.values(), ids=RUNS)
+def test_resumed_run_equals_an_uninterrupted_one(values, tmp_path):
+    options = config.resolve(values | {"SAVEFREQ": 10})
+    gan = rpgan_tf.build(options)
+    start = gan.get_weights()
+    train(gan, 0, 1)
+    arrays_of(gan, tmp_path / "first")
+    train(gan, 1, 2)
+    expected = arrays_of(gan, tmp_path / "whole")
+    resumed = rpgan_tf.build(options)
+    assert all(np.array_equal(one, other) for one, other in zip(start, resumed.get_weights()))
+    lines = checkpoint.restore(resumed, tmp_path / "first")
+    assert all(line.startswith("read ") for line in lines) and len(lines) == 3 + bool(options.ema)
+    train(resumed, 1, 2)
+    received = arrays_of(resumed, tmp_path / "resumed")
+    assert expected.keys() == received.keys()
+    for key, array in expected.items():
+        assert np.array_equal(array, received[key]), key
+
+
+def test_moving_average_that_was_not_saved_starts_from_the_generator(tmp_path):
+    without = config.resolve(POINTS | {"gan": "DCGAN"})
+    gan = rpgan_tf.build(without)
+    train(gan, 0, 1)
+    arrays_of(gan, tmp_path)
+    average = rpgan_tf.build(config.resolve(POINTS | {"gan": "DCGAN", "ema": 0.9}))
+    lines = checkpoint.restore(average, tmp_path)
+    assert f"no '{tmp_path}/iter_1.ema.npz': the moving average starts from the generator" in lines
+    expected = gan.generator.get_arrays()
+    assert all(np.array_equal(array, expected[name]) for name, array in average.average.get_arrays().items())

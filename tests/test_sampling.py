@@ -1,0 +1,182 @@
+"""Pictures, videos and files of samples, as a user makes them from a trained experiment."""
+
+import re
+
+import imageio.v3 as imageio
+import numpy as np
+import PIL.Image
+import pytest
+
+import train
+from rpgan_tf import checkpoint, config, files, images, sampling
+from rpgan_tf.errors import UserError
+from tools import dump, fixbn, interp, morph, sample, timelapse
+
+EXPERIMENTS = {
+    "grey": {
+        "gan": "RaSGAN", "net": "dcgan", "channels": 1, "zlen": 5, "ngf": 2, "ndf": 2, "imsz": 16, "bsz": 4,
+        "lfile": "digits:train", "test_lfile": "digits:test", "test_every": 2, "ema": 0.5, "SAVEFREQ": 2, "MAXITER": 4,
+    },
+    "points": {
+        "gan": "DCGAN", "net": "toy", "zlen": 3, "g_width": 8, "d_width": 4, "bsz": 4, "lfile": "mixture:ring8",
+        "SAVEFREQ": 2, "MAXITER": 4,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with two experiments that were trained for four iterations."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "exp").mkdir()
+    for name, values in EXPERIMENTS.items():
+        lines = [f"{key} = {value!r}\n" for key, value in values.items()]
+        (folder / "exp" / f"{name}.py").write_text("".join(lines) + f"wts_dir = '{folder}/models/{name}'\n")
+        train.main([str(folder / "exp" / f"{name}.py")])
+    return folder
+
+
+@pytest.fixture
+def here(trained, monkeypatch, tmp_path):
+    """Run in a folder from which the experiments are seen; return where to write."""
+    monkeypatch.chdir(trained)
+    return tmp_path
+
+
+def pixels(path):
+    return np.array(PIL.Image.open(path))
+
+
+def test_files_of_a_run_with_a_moving_average(here):
+    kinds = {kind: checkpoint.iterations("models/grey", kind) for kind in ("gmodel", "dmodel", "ema", "state")}
+    assert kinds == {"gmodel": [2, 4], "dmodel": [2, 4], "ema": [2, 4], "state": [4]}
+
+
+def test_losses_of_the_held_out_split(here):
+    """A run of its own for TensorBoard, with the tags of training, and a line in the log."""
+    from tensorboard.backend.event_processing import event_accumulator
+
+    events = event_accumulator.EventAccumulator("models/grey/tensorboard/test", {"tensors": 0}).Reload()
+    assert sorted(events.Tags()["tensors"]) == ["d_loss", "g_loss"]
+    assert [event.step for event in events.Tensors("g_loss")] == [2, 4]
+    text = open("models/grey/train.log").read()
+    assert re.findall(r"\[(\d+)\] held out: G=\d+\.\d+,D=\d+\.\d+\n", text) == ["000000002", "000000004"]
+    assert len(re.findall(r"\[\d+\] Adam Loss: G=", text)) == 4
+
+
+def test_samples_are_those_of_the_average(here):
+    sample.main(["grey", f"{here}/average.png"])
+    sample.main(["grey", f"{here}/raw.png", "--set", "ema=0"])
+    sample.main(["grey,7", f"{here}/other.png", "2"])
+    average, raw, other = (pixels(here / f"{name}.png") for name in ("average", "raw", "other"))
+    assert average.shape == raw.shape == other.shape == (160, 240)
+    assert not np.array_equal(average, raw)
+    options = config.load("grey")
+    generate = sampling.load(options, checkpoint.path_of("models/grey", 4, "ema"))
+    z = np.float32(np.random.RandomState(0).randn(150, 5))
+    assert np.array_equal(average, images.grid(generate(z))[..., 0])
+
+
+def test_a_grid_for_each_seed(here):
+    sample.main(["grey", f"{here}/out_{{seed}}.png", "--seeds", "3-5"])
+    assert sorted(path.name for path in here.iterdir()) == ["out_3.png", "out_4.png", "out_5.png"]
+    sample.main(["grey,4", f"{here}/four.png"])
+    assert np.array_equal(pixels(here / "four.png"), pixels(here / "out_4.png"))
+    for arguments in (["grey", "out.png", "--seeds", "1-2"], ["grey,1", "out_{seed}.png", "--seeds", "1-2"]):
+        with pytest.raises(UserError, match="--seeds expects NAME without a seed and a name such as out_{seed}.png"):
+            sample.main(arguments)
+    for seeds in ("5", "5-3", "a-b"):
+        with pytest.raises(UserError, match="expected --seeds FIRST-LAST, as 0-99; received"):
+            sample.main(["grey", "out_{seed}.png", "--seeds", seeds])
+
+
+def test_interpolation_needs_no_fixbn_where_there_are_running_averages(here):
+    interp.main(["grey,3,4", f"{here}/row.png", "137,65", "1,150"])
+    row = pixels(here / "row.png")
+    assert row.shape == (32, 176)
+    sample.main(["grey,3", f"{here}/grid.png"])
+    grid = pixels(here / "grid.png")
+    first = grid[9 * 16 : 10 * 16, 16 : 2 * 16]  # image 137: row 9, column 1
+    assert np.abs(first.astype(int) - row[:16, :16]).max() <= 1
+    with pytest.raises(UserError, match="there is nothing to fix: net = 'dcgan' has running averages"):
+        fixbn.main(["grey"])
+    with pytest.raises(UserError, match="--bgmodel is for net = 'rpgan'"):
+        sample.main(["grey", "out.png", "--bgmodel"])
+
+
+@pytest.mark.parametrize("suffix", ["gif", "mp4", ""])
+def test_morph(here, suffix):
+    out = here / f"morph.{suffix}" if suffix else here / "frames"
+    morph.main(["grey", str(out), "1,2", "2,3", "--frames", "5", "--fps", "10", "--loop"])
+    if not suffix:
+        frames = [pixels(path) for path in sorted(out.glob("frame_*.png"))]
+        assert sorted(path.name for path in out.iterdir())[-1] == "frame_0011.png"
+        sample.main(["grey", f"{here}/grid.png"])
+        grid = pixels(here / "grid.png")
+        for frame, number in ((0, 0), (4, 1), (8, 2)):  # 1 -> 2 -> 3 -> 1
+            image = grid[:16, number * 16 : (number + 1) * 16]
+            assert np.abs(frames[frame].astype(int) - image).max() <= 1
+        assert len(frames) == 12
+    else:
+        frames = imageio.imread(out, **({"plugin": "FFMPEG"} if suffix == "mp4" else {}))
+        assert frames.shape == (12, 16, 16, 3)
+    if suffix == "gif":
+        picture = PIL.Image.open(out)
+        assert (picture.info["duration"], picture.info["loop"]) == (100, 0)
+    if suffix == "mp4":
+        assert imageio.immeta(out, plugin="FFMPEG")["fps"] == 10
+        assert out.read_bytes()[4:8] == b"ftyp"
+
+
+def test_paths_between_latents():
+    a, b = np.array([2.0, 0.0]), np.array([0.0, 2.0])
+    np.testing.assert_allclose(morph.linear(a, b, 0.25), [1.5, 0.5])
+    for t in (0, 0.25, 0.5, 1):  # on the arc, all of one length, at even angles
+        np.testing.assert_allclose(morph.spherical(a, b, t), 2 * np.array([np.cos(t * np.pi / 2), np.sin(t * np.pi / 2)]),
+                                   atol=1e-12)  # fmt: skip
+    np.testing.assert_allclose(morph.spherical(a, a, 0.5), a)
+
+
+def test_mistakes_of_videos(here):
+    with pytest.raises(UserError, match="expected a name that ends in .gif or .mp4, or a folder without a suffix"):
+        morph.main(["grey", "out.avi", "1,2"])
+    with pytest.raises(UserError, match="expected --frames >= 2, received 1"):
+        morph.main(["grey", "out.gif", "1,2", "--frames", "1"])
+    with pytest.raises(UserError, match="expected --fps above 0, at most 100; received 0"):
+        morph.main(["grey", "out.gif", "1,2", "--fps", "0"])
+    with pytest.raises(UserError, match="expected a pair a,b of image numbers from 1 to 150"):
+        morph.main(["grey", "out.gif", "0,2"])
+    for command in (morph, interp):
+        with pytest.raises(UserError, match="draws images, and lfile = 'mixture:ring8' has points; sample.py draws"):
+            command.main(["points", "out.gif", "1,2"])
+
+
+def test_dump(here):
+    dump.main(["grey,5", f"{here}/samples.npz", "70"])
+    dump.main(["grey,5", f"{here}/samples", "70"])
+    array = files.load_arrays(here / "samples.npz")["arr_0"]
+    assert (array.shape, array.dtype) == ((70, 16, 16, 1), np.uint8)
+    paths = sorted((here / "samples").iterdir())
+    assert [paths[0].name, paths[-1].name] == ["00000.png", "00069.png"]
+    assert np.array_equal(np.stack([pixels(path) for path in paths])[..., None], array)
+    np.testing.assert_array_equal(dump.to_bytes(np.float32([-1, -0.999, 0, 0.001, 0.999, 1])), [0, 0, 128, 128, 255, 255])
+    dump.main(["points", f"{here}/points.npz", "70"])
+    assert files.load_arrays(here / "points.npz")["arr_0"].shape == (70, 2)
+    with pytest.raises(UserError, match="draws images"):
+        dump.main(["points", f"{here}/points", "70"])
+    with pytest.raises(UserError, match="expected a folder or a file .*npz, and a number >= 1; received 'a.zip'"):
+        dump.main(["grey", "a.zip", "1"])
+
+
+def test_time_lapse(here):
+    timelapse.main(["grey", f"{here}/run.gif", "--fps", "2"])
+    frames = imageio.imread(here / "run.gif")
+    assert frames.shape == (2, 160, 240, 3)
+    assert PIL.Image.open(here / "run.gif").info["duration"] == 500
+    sample.main(["grey", f"{here}/last.png"])
+    assert np.abs(frames[-1][..., 0].astype(int) - pixels(here / "last.png")).max() <= 2
+
+
+def test_samples_of_points_are_a_scatter_plot(here):
+    sample.main(["points", f"{here}/points.png"])
+    assert pixels(here / "points.png").shape == (640, 600, 3)

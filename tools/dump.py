@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Write many samples one by one, for programs that compare image sets.
+
+tools/dump.py face48 samples 10000              samples/00000.png ... samples/09999.png
+tools/dump.py face48,100,20000 out.npz 50000    one array arr_0, uint8 [N, H, W, C]; seed 100, iteration 20000
+
+Pixels are rounded to 8 bits. Points of a toy experiment are written as float32 [N, dims] to .npz. RP-GAN's nets need
+the statistics that fixbn.py stores.
+"""
+
+import pathlib
+
+import numpy as np
+import tqdm
+
+from rpgan_tf import command, files, images, sampling
+from rpgan_tf.errors import UserError
+
+
+def main(argv):
+    """Write as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_experiment("NAME[,seed[,iteration]]")
+    parser.add_argument("out", help="folder for PNG files, or a file *.npz")
+    parser.add_argument("count", type=int, help="number of samples")
+    arguments = parser.parse_args(argv)
+    name, seed, iteration = command.split_name(arguments.name, 2)
+    out, count = pathlib.Path(arguments.out), arguments.count
+    if count < 1 or out.suffix not in ("", ".npz"):
+        raise UserError(f"expected a folder or a file *.npz, and a number >= 1; received '{out}' and {count}")
+    options = command.load_options(name, arguments.set)
+    if out.suffix != ".npz":
+        sampling.check_images(options, "tools/dump.py into a folder")
+    path = sampling.find(options, iteration, single=True)
+
+    command.start_tensorflow()
+    generate = sampling.load(options, path)
+    print(f"read {path}")
+    z = sampling.latents(options, seed or 0, count)
+    parts = []
+    with tqdm.tqdm(total=count, unit="sample") as bar:
+        for start in range(0, count, sampling.CHUNK):
+            samples = generate(z[start : start + sampling.CHUNK])
+            samples = samples if samples.ndim == 2 else to_bytes(samples)
+            if out.suffix == ".npz":
+                parts.append(samples)
+            else:
+                for i, sample in enumerate(samples, start):
+                    images.save_png(out / f"{i:05d}.png", sample)
+            bar.update(len(samples))
+    if parts:
+        files.save_arrays(out, {"arr_0": np.concatenate(parts)})
+    print(f"wrote {out}: {count} samples")
+
+
+def to_bytes(samples):
+    """Return images in [-1, 1] as uint8, rounded."""
+    return np.uint8(np.round((samples + 1) * 127.5))
+
+
+if __name__ == "__main__":
+    command.run(main)

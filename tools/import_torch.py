@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Read a generator or a discriminator that was trained in PyTorch.
+
+tools/import_torch.py dcgan G.npz generator                 writes <wts_dir>/iter_0.gmodel.npz
+tools/import_torch.py dcgan D.npz discriminator 100000      writes <wts_dir>/iter_100000.dmodel.npz
+tools/import_torch.py realness D.npz discriminator --skip fc    without the arrays of the module fc
+
+The experiment says which net it is: its layers must be those of the PyTorch program, in the same order, with the same
+sizes. The .npz holds the arrays of a `state_dict` under their names; make it where PyTorch is, with
+
+    import numpy, torch
+    state = torch.load("G.pth", map_location="cpu", weights_only=True)
+    numpy.savez("G.npz", **{name: array.numpy() for name, array in state.items()})
+
+where the weights may lie one level deeper, as in state["model_state_dict"]. PyTorch is not needed here.
+"""
+
+import itertools
+import math
+
+import numpy as np
+
+from rpgan_tf import checkpoint, command, files
+from rpgan_tf.errors import UserError
+
+NAMES = {  # of a layer's arrays here: their names in PyTorch
+    "kernel": ("weight", "weight_orig", "weight_bar"),
+    "bias": ("bias",),
+    "u": ("weight_u",),
+    "v": ("weight_v",),
+    "gamma": ("weight", "gamma"),
+    "beta": ("bias",),
+    "moving_mean": ("running_mean",),
+    "moving_variance": ("running_var",),
+}
+
+
+def main(argv):
+    """Import as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_experiment()
+    parser.add_argument("file", help=".npz with the arrays of a state_dict")
+    parser.add_argument("role", choices=["generator", "discriminator"])
+    parser.add_argument("iteration", nargs="?", type=int, default=0, help="in the name of the file (default 0)")
+    parser.add_argument("--skip", nargs="+", default=[], metavar="MODULE", help="modules that the net does not have")
+    arguments = parser.parse_args(argv)
+    if arguments.iteration < 0:
+        raise UserError(f"expected an iteration >= 0, received {arguments.iteration}")
+    options = command.load_options(arguments.name, arguments.set)
+    state = files.load_arrays(arguments.file)
+    state = {name: array for name, array in state.items() if name.rpartition(".")[0] not in arguments.skip}
+
+    command.start_tensorflow()
+    from rpgan_tf import gan
+
+    net = gan.build_generator(options) if arguments.role == "generator" else gan.build(options).discriminator
+    net.set_arrays(convert(state, net.get_arrays()))
+    path = checkpoint.path_of(options.wts_dir, arguments.iteration, f"{arguments.role[0]}model")
+    checkpoint.save_npz(net, path)
+    print(f"wrote {path}")
+
+
+def convert(state, arrays):
+    """Convert the arrays of a PyTorch module to those of a net that computes the same.
+
+    Layers are matched in the order in which they are defined. PyTorch's counters are left out, ours stay as they are.
+
+    Args:
+        state: {name in the module's state_dict: array in PyTorch's layout}.
+        arrays: what the net's `get_arrays` returns.
+
+    Returns:
+        {name: array} for the net's `set_arrays`.
+
+    Raises:
+        UserError: an array is missing, left over, or of another shape; the message names the first.
+    """
+    converted = dict(arrays)
+    layers = _group({name: array for name, array in arrays.items() if array.dtype.kind == "f"}, "/")
+    modules = _group({name: array for name, array in state.items() if not name.endswith("num_batches_tracked")}, ".")
+    mend = "is it the same net, with its layers in the same order? --skip leaves modules out"
+    for (layer, own), (module, given) in itertools.zip_longest(layers.items(), modules.items(), fillvalue=("", {})):
+        given = dict(given)
+        for kind, array in own.items():
+            ours = f"{layer}/{kind}".lstrip("/")
+            names = [name for name in NAMES.get(kind, (kind,)) if name in given]
+            if not names:
+                received = ", ".join(f"{module}.{name}" for name in modules.get(module, {})) or "no more arrays"
+                expected = " or ".join(NAMES.get(kind, (kind,)))
+                raise UserError(f"no array for {ours}: expected {expected}, received {received}; {mend}")
+            value = np.atleast_1d(given.pop(names[0]))
+            if value.shape != _shape_in_torch(kind, array.shape):
+                raise UserError(
+                    f"{module}.{names[0]} does not fit {ours}: expected {list(_shape_in_torch(kind, array.shape))}, "
+                    f"received {list(value.shape)}; {mend}"
+                )
+            if kind == "kernel":
+                value = np.moveaxis(value, [0, 1], [-1, -2])
+            elif kind == "v":  # in the order of the kernel's other axes
+                *sizes, rows, _ = own["kernel"].shape
+                value = np.moveaxis(value.reshape(rows, *sizes), 0, -1)
+            converted[ours] = np.float32(value).reshape(array.shape)
+        if given:
+            raise UserError(f"{module}.{next(iter(given))} is left over: expected no such array; {mend}")
+    return converted
+
+
+def _group(arrays, separator):
+    """Return {layer: {kind: array}}."""
+    layers = {}
+    for name, array in arrays.items():
+        layer, _, kind = name.rpartition(separator)
+        layers.setdefault(layer, {})[kind] = array
+    return layers
+
+
+def _shape_in_torch(kind, shape):
+    """Return the shape that an array of ours has in PyTorch; a bank of one dense layer is that layer."""
+    if kind != "kernel":
+        return (math.prod(shape),)
+    *sizes, second, first = shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
+    return (first, second, *sizes)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Show how the samples of the same latents changed over a run, as a video.
+
+tools/timelapse.py digits out.gif
+tools/timelapse.py digits,100 out.mp4 --fps 2     seed 100, two iterations a second
+
+Each generator that the run kept, one every SAVEFREQ iterations, is a frame with sample.py's grid.
+"""
+
+import tqdm
+
+from rpgan_tf import checkpoint, command, images, sampling, video
+
+
+def main(argv):
+    """Draw as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_experiment("NAME[,seed]")
+    parser.add_argument("out", help="*.gif, *.mp4, or a folder for PNG files")
+    parser.add_argument("--fps", type=float, default=4, help="frames a second (default 4)")
+    arguments = parser.parse_args(argv)
+    name, seed = command.split_name(arguments.name, 1)
+    video.check(arguments.out, arguments.fps)
+    options = command.load_options(name, arguments.set)
+    newest = sampling.find(options)
+    kind = newest.name.split(".")[1]
+
+    command.start_tensorflow()
+    z, frames = sampling.latents(options, seed or 0), []
+    iterations = checkpoint.iterations(options.wts_dir, kind)
+    for iteration in tqdm.tqdm(iterations, unit="model"):
+        generate = sampling.load(options, checkpoint.path_of(options.wts_dir, iteration, kind))
+        frames.append(images.picture(generate(z), options))
+    video.save(arguments.out, frames, arguments.fps)
+    print(f"wrote {arguments.out}: iterations {', '.join(map(str, iterations))}")
+
+
+if __name__ == "__main__":
+    command.run(main)
