@@ -7,42 +7,18 @@ start anywhere; or, to be held out, once and in stored order. Nothing here knows
 import functools
 import itertools
 import os
-import pathlib
-import re
-import typing
 
 import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from rpgan_tf import mixtures
+from rpgan_tf import mixtures, sources
 from rpgan_tf.errors import UserError, nearest
 
 CROP, POINTS, HELD_OUT_POINTS = -1, -2, -3  # what is drawn here; `rpgan_tf.gan` counts its own roles up from 0
 NUM_HELD_OUT_POINTS = 10000
 PARALLEL_IMAGES = 16  # read and decoded at the same time
-SUFFIXES = (".png", ".jpg", ".jpeg")
 DIGITS = {"digits": slice(None), "digits:train": slice(1500), "digits:test": slice(1500, None)}
-EXPECTED = (
-    "a text file with one image path a line, a folder of images, tfds:<name>[/<config>][:<split>], "
-    "digits[:train|:test], or mixture:<name>"
-)
-
-
-class Source(typing.NamedTuple):
-    """Encoded images.
-
-    Attributes:
-        items: string [n], paths or the bytes of PNG and JPEG files.
-        read: function from an item, string [], to the bytes, string [].
-        place: function from an index to where the user finds that image.
-        removal: how the user takes an image out.
-    """
-
-    items: tf.Tensor
-    read: typing.Callable
-    place: typing.Callable
-    removal: str
 
 
 def dataset(options, start=0, batches=None):
@@ -111,7 +87,7 @@ def find_fault(options, first_iteration, num_iterations, batches=None):
     """
     if _is_sound(options.lfile):
         return None
-    source = _open("lfile", options.lfile)
+    source = sources.find("lfile", options.lfile)
     order = _order(options, len(source.items), first_iteration, batches or _batches_of_gan(options))
     entries = itertools.chain.from_iterable(entries for _, entries in itertools.islice(order, num_iterations))
     return _first_fault(source, dict.fromkeys(entries), options)
@@ -121,7 +97,7 @@ def find_held_out_fault(options):
     """Return as `find_fault` what is wrong with the first faulty image of `options.test_lfile`, or None."""
     if _is_sound(options.test_lfile):
         return None
-    source = _open("test_lfile", options.test_lfile)
+    source = sources.find("test_lfile", options.test_lfile)
     return _first_fault(source, range(len(source.items)), options)
 
 
@@ -186,7 +162,7 @@ def _open_data(option, options, seed):
     if lfile in DIGITS:
         pixels = tf.constant(digits(options.imsz, options.channels)[DIGITS[lfile]])
         return len(pixels), lambda _, entries: _scale(tf.gather(pixels, entries))
-    source = _open(option, lfile)
+    source = sources.find(option, lfile)
 
     def load(position, entry):
         image = _decode(source.read(source.items[entry]), options.channels)
@@ -304,91 +280,3 @@ def _fault(source, item, options):
         mend = f"set resize = 'cover' or crop = True, resize it, or {source.removal}"
         return f"is {width}x{height} pixels: expected {size}x{size}; {mend}"
     return None
-
-
-def _open(option, lfile):
-    """Return the `Source` that `lfile`, the value of an option, stands for; raises `UserError`."""
-    if lfile.startswith("tfds:"):
-        return _open_tfds(option, lfile)
-    if os.path.isdir(lfile):
-        return _open_folder(option, lfile)
-    return _open_list(option, lfile)
-
-
-def _open_list(option, lfile):
-    """Return the images that a text file lists, one path a line, seen from the current folder."""
-    try:
-        text = pathlib.Path(lfile).read_text(encoding="utf-8-sig")
-        if "\0" in text:
-            raise ValueError("it holds null bytes")
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {option} = '{lfile}' as text: {error}; expected {EXPECTED}") from None
-    lines = [line.strip() for line in text.split("\n")]
-    numbers = [number for number, line in enumerate(lines) if line]
-    if not numbers:
-        raise UserError(f"{option} = '{lfile}' lists no images; expected {EXPECTED}")
-    return Source(
-        tf.constant([lines[number] for number in numbers]),
-        tf.io.read_file,
-        lambda entry: f"{lfile}, line {numbers[entry] + 1}: '{lines[numbers[entry]]}'",
-        "remove the line",
-    )
-
-
-def _open_folder(option, lfile):
-    """Return all .png, .jpg and .jpeg files below a folder, sorted by path."""
-    folders = os.walk(lfile, followlinks=True)
-    paths = [os.path.join(folder, name) for folder, _, names in folders for name in names]
-    paths = sorted(path for path in paths if path.lower().endswith(SUFFIXES))
-    if not paths:
-        raise UserError(f"no {', '.join(SUFFIXES)} files below the folder {option} = '{lfile}'; expected {EXPECTED}")
-    items = tf.constant([os.fsencode(path) for path in paths])
-    return Source(items, tf.io.read_file, lambda entry: f"'{paths[entry]}'", "remove it")
-
-
-def _open_tfds(option, lfile):
-    """Read a split of tensorflow-datasets, in stored order; it is downloaded and prepared first if need be.
-
-    The images are those of its feature `image`, else of its first image feature by name. They are held in memory as
-    they are encoded, since any of them may be the next; they are counted from 0.
-    """
-    match = re.fullmatch(r"tfds:([^:]+(?::[\d.*]+)?)(?::(\D.*))?", lfile)
-    if not match:
-        raise UserError(f"cannot read {option} = '{lfile}'; expected {EXPECTED}")
-    name, split = match[1], match[2] or "train"
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError:
-        raise UserError(f"{option} = '{lfile}' needs tensorflow-datasets: pip install tensorflow-datasets") from None
-    try:
-        builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
-        features = dict(sorted(builder.info.features.items()))
-        images = [key for key in features if _is_picture(features[key], tfds)]
-        if not images:
-            raise UserError(f"{option} = '{lfile}' has no images, only {', '.join(features)}; choose another data set")
-        if not builder.data_path.exists():
-            print(f"{lfile} is not on this disk: downloading and preparing {name} in '{builder.data_dir}'", flush=True)
-            builder.download_and_prepare()
-        key = "image" if "image" in images else images[0]
-        examples = builder.as_dataset(
-            split=split,
-            shuffle_files=False,
-            decoders=tfds.decode.PartialDecoding({key: True}, decoders={key: tfds.decode.SkipDecoding()}),
-            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-        )
-        items = next(iter(examples.map(lambda example: example[key]).batch(examples.cardinality())))
-    except UserError:
-        raise
-    except Exception as error:  # its many kinds: unknown name, version or split, no network, no space, a missing module
-        lines = str(error).splitlines() or [""]
-        reason = " ".join(lines[:1] + [line for line in lines if line.startswith("Did you mean")])
-        raise UserError(
-            f"cannot read {option} = '{lfile}': {type(error).__name__}: {reason}; expected tfds:<name>[:<split>] "
-            "of https://www.tensorflow.org/datasets with a network, or a data set prepared below TFDS_DATA_DIR"
-        ) from None
-    return Source(items, tf.identity, lambda entry: f"tfds:{name}:{split}, image {entry}", "choose a split without it")
-
-
-def _is_picture(feature, tfds):
-    """Return whether a feature is an image to look at: no label map, and no floats, which are stored as RGBA."""
-    return type(feature) is tfds.features.Image and feature.np_dtype != np.float32

@@ -76,7 +76,10 @@ def test_overrides_are_read_as_the_type_of_their_option(project):
         ("clip=1", "gan = 'RPGAN' with net = 'rpgan' has no option 'clip', gan = 'WGAN' would have; remove or change"),
         ("net=dcgan", "has no option 'ksz', net = 'rpgan' would have"),
         ("net=toy", "has no option 'ksz', net = 'rpgan' would have"),
-        ("lfile=mixture:ring8", "lfile = 'mixture:ring8' has points, and net = 'rpgan' is for images; take net = 'toy'"),
+        (
+            "lfile=mixture:ring8",
+            "lfile = 'mixture:ring8' has points, and net = 'rpgan' is for images; take net = 'toy'",
+        ),
         ("bsz", "--set expects key=value, received 'bsz'"),
         ("learning_rate=1e999", "option 'learning_rate' must be a positive number, received '1e999'"),
         ("learning_rate=-1", "option 'learning_rate' must be a positive number, received '-1'"),
@@ -282,7 +285,10 @@ def test_importing_the_library_does_not_import_tensorflow():
     "values, message",
     [
         ({"net": "toy"}, "net = 'toy' is for points: expected lfile = 'mixture:<name>', received lfile = ''"),
-        ({"net": "toy", "lfile": "mixture:ring8", "imsz": 32}, "option 'imsz' is of images, and lfile = 'mixture:ring8'"),
+        (
+            {"net": "toy", "lfile": "mixture:ring8", "imsz": 32},
+            "option 'imsz' is of images, and lfile = 'mixture:ring8'",
+        ),
         ({"net": "toy", "lfile": "mixture:rign8"}, "no mixture 'mixture:rign8'"),
         ({"gan": "RPGAN", "net": "toy", "lfile": "mixture:ring8"}, ""),
         ({"gan": "RPGAN", "net": "dcgan"}, "net = 'dcgan' has no discriminators for projections"),
