@@ -17,7 +17,8 @@ from tools import dump, fixbn, interp, morph, sample, timelapse
 EXPERIMENTS = {
     "grey": {
         "gan": "RaSGAN", "net": "dcgan", "channels": 1, "zlen": 5, "ngf": 2, "ndf": 2, "imsz": 16, "bsz": 4,
-        "lfile": "digits:train", "test_lfile": "digits:test", "test_every": 20, "ema": 0.5, "SAVEFREQ": 20, "MAXITER": 40,
+        "lfile": "digits:train", "test_lfile": "digits:test",
+        "test_every": 20, "ema": 0.5, "SAVEFREQ": 20, "MAXITER": 40,
         "learning_rate": 5e-3,
     },
     "points": {
@@ -138,8 +139,8 @@ def test_paths_between_latents():
     a, b = np.array([2.0, 0.0]), np.array([0.0, 2.0])
     np.testing.assert_allclose(morph.linear(a, b, 0.25), [1.5, 0.5])
     for t in (0, 0.25, 0.5, 1):  # on the arc, all of one length, at even angles
-        np.testing.assert_allclose(morph.spherical(a, b, t), 2 * np.array([np.cos(t * np.pi / 2), np.sin(t * np.pi / 2)]),
-                                   atol=1e-12)  # fmt: skip
+        angle = t * np.pi / 2
+        np.testing.assert_allclose(morph.spherical(a, b, t), [2 * np.cos(angle), 2 * np.sin(angle)], atol=1e-12)
     np.testing.assert_allclose(morph.spherical(a, a, 0.5), a)
 
 

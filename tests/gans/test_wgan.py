@@ -57,12 +57,10 @@ def test_rmsprop_by_hand():
 
 
 def linear(weights):
-    """Return a critic f(x) = <weights, x> for [B, H, W, C], or K of them for weights [K, H, W, C]."""
+    """Return a critic f(x) = <weights, x> of images [B, H, W, C]."""
 
     def judge(seen, training=False):
-        return (
-            tf.einsum("bhwc,khwc->kb", seen, weights) if weights.ndim == 4 else tf.einsum("bhwc,hwc->b", seen, weights)
-        )
+        return tf.einsum("bhwc,hwc->b", seen, weights)
 
     return types.SimpleNamespace(project=lambda images: images, judge=judge, feature_axes=(1, 2, 3))
 
