@@ -57,6 +57,14 @@ def split_name(name, count):
     return name, *numbers, *[None] * (count - len(numbers))
 
 
+def parse_pair(text):
+    """Return the two image numbers of "a,b"."""
+    numbers = [int(part) if part.isdecimal() else 0 for part in text.split(",")]
+    if len(numbers) != 2 or not all(1 <= number <= 150 for number in numbers):
+        raise UserError(f"expected a pair a,b of image numbers from 1 to 150, as 137,65; received '{text}'")
+    return numbers
+
+
 def start_tensorflow():
     """Import TensorFlow, without what it prints about the machine unless TF_CPP_MIN_LOG_LEVEL is set.
 

@@ -35,8 +35,8 @@ def save(path, frames, fps):
     if path.suffix == ".gif":
         arguments = {"extension": ".gif", "duration": 10 * round(100 / fps), "loop": 0}
     else:
-        frames = np.pad(
-            frames, [(0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)]
-        )  # H.264 wants even
-        arguments = {"extension": ".mp4", "plugin": "FFMPEG", "fps": fps, "codec": "libx264", "macro_block_size": 2}
+        odd = [length % 2 for length in frames.shape[1:3]]  # H.264 wants even sides
+        frames = np.pad(frames, [(0, 0), (0, odd[0]), (0, odd[1]), (0, 0)])
+        arguments = {"extension": ".mp4", "plugin": "FFMPEG", "codec": "libx264"}
+        arguments |= {"fps": fps, "quality": 9, "macro_block_size": 2}
     files.write(path, lambda file: file.write(imageio.imwrite("<bytes>", frames, **arguments)))

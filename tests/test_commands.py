@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from rpgan_tf import checkpoint, files, images
-from tests.conftest import DATA, command
+from tests.conftest import DATA, ROOT, command
 
 OPTIONS = "ksz, zlen, f1, df, imsz, bsz = 4, 20, 32, 8, 16, 4\nlfile, wts_dir = 'digits', 'models'\n"
 
@@ -159,9 +159,10 @@ def test_latents_are_the_originals():
     assert np.array_equal(z, expected[:, 0, 0])
 
 
-@pytest.mark.parametrize(
-    "name", ["train", "baseline_train", "sample", "fixbn", "interp", "tools/rproj", "tools/compare"]
-)
+TOOLS = sorted(f"tools/{path.stem}" for path in (ROOT / "tools").glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("name", ["train", "baseline_train", "sample", "fixbn", "interp", *TOOLS])
 def test_help_shows_the_usage(project, name):
     process = command(f"{name}.py", "--help", PYTHONPATH=str(project))
     assert re.match(rf"usage: {name.split('/')[-1]}\.py ", process.stdout)

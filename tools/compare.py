@@ -42,14 +42,15 @@ def main(argv):
         samples = sampling.load(options, path)(sampling.latents(options, 0))[: ROWS * COLUMNS]
         print(f"read {path}")
         framed = np.pad(samples, [(0, 0), (1, 1), (1, 1), (0, 0)])  # 0 is grey
-        axes[name].imshow(images.grid(framed, COLUMNS))
+        axes[name].imshow(images.grid(framed, COLUMNS), cmap="gray", vmin=0, vmax=255)  # the map is for grey ones
         axes[name].set_title(f"{name} ({options.gan}), {path.name.split('.')[0]}")
         axes[name].axis("off")
         (line,) = axes["loss"].plot(iterations, loss, linewidth=0.3, alpha=0.5)
         window = min(WINDOW, len(loss))
         mean = np.convolve(loss, np.ones(window) / window, "valid")
         axes["loss"].plot(iterations[window - 1 :], mean, color=line.get_color(), label=f"{name} ({options.gan})")
-    axes["loss"].set(xlabel="iteration", ylabel="generator loss", ylim=(0, None))
+    lowest = min(loss.min() for _, loss in losses)
+    axes["loss"].set(xlabel="iteration", ylabel="generator loss", ylim=(0 if lowest >= 0 else None, None))
     axes["loss"].legend()
     files.write(arguments.out, lambda file: figure.savefig(file, format="png", dpi=100))
     print(f"wrote {arguments.out}")

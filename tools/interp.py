@@ -11,7 +11,6 @@ RP-GAN's nets need the statistics that fixbn.py stores.
 import numpy as np
 
 from rpgan_tf import command, images, sampling
-from rpgan_tf.errors import UserError
 
 STEPS = 11
 
@@ -24,7 +23,7 @@ def main(argv):
     parser.add_argument("pairs", nargs="+", metavar="a,b", help="numbers of two images, 1 to 150")
     arguments = parser.parse_args(argv)
     name, seed, iteration = command.split_name(arguments.name, 2)
-    pairs = [parse_pair(text) for text in arguments.pairs]
+    pairs = [command.parse_pair(text) for text in arguments.pairs]
     options = command.load_options(name, arguments.set)
 
     sampling.check_images(options, "interp.py")
@@ -38,14 +37,6 @@ def main(argv):
     rows = [generate(np.float32(z[a - 1] * (1 - t) + z[b - 1] * t)) for a, b in pairs]
     images.save_png(arguments.out, images.grid(np.concatenate(rows), columns=STEPS))
     print(f"wrote {arguments.out}")
-
-
-def parse_pair(text):
-    """Return the two image numbers of "a,b"."""
-    numbers = [int(part) if part.isdecimal() else 0 for part in text.split(",")]
-    if len(numbers) != 2 or not all(1 <= number <= 150 for number in numbers):
-        raise UserError(f"expected a pair a,b of image numbers from 1 to 150, as 137,65; received '{text}'")
-    return numbers
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import numpy as np
 
 from rpgan_tf import command, images, sampling, video
 from rpgan_tf.errors import UserError
-from tools.interp import parse_pair
 
 
 def main(argv):
@@ -29,7 +28,7 @@ def main(argv):
     parser.add_argument("--path", choices=("linear", "spherical"), default="linear", help="between latents")
     arguments = parser.parse_args(argv)
     name, seed, iteration = command.split_name(arguments.name, 2)
-    pairs = [parse_pair(text) for text in arguments.pairs]
+    pairs = [command.parse_pair(text) for text in arguments.pairs]
     if arguments.frames < 2:
         raise UserError(f"expected --frames >= 2, received {arguments.frames}")
     video.check(arguments.out, arguments.fps)
