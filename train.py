@@ -42,11 +42,13 @@ def main(argv, forced=None):
     if start >= options.MAXITER:
         print(f"nothing to do: iteration {start} of {options.MAXITER} is reached")
         return
+    folder = pathlib.Path(options.wts_dir)
+    for line in config.changes(options, folder / "options.json") if start else []:
+        print(line, flush=True)
     images = data.dataset(options, start)
     print(f"images from {options.lfile}, projections {options.filts or 'none'}", flush=True)
     if options.filts:
         projections.keep(options.filts, options.wts_dir)
-    folder = pathlib.Path(options.wts_dir)
     files.write_text(folder / "options.json", config.to_json(options))
     versions = {"rpgan_tf": rpgan_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
     files.write_text(folder / "run.json", json.dumps({"command": sys.argv, "versions": versions}, indent=2) + "\n")

@@ -1,6 +1,6 @@
 """DCGAN on CelebA at 64x64.
 
-./train.py dcgan_celeba --set lfile=folder_of_celeba_images
+./train.py dcgan_celeba --set lfile=folder_of_celeba_hq_images
 
 Settings: github.com/zh-hike/GANs: 300 epochs of 468 batches of 30,000 faces (the numbering of CelebA-HQ), Adam 2e-4.
 Initial weights are the paper's (arXiv 1511.06434); that program's are --set init=zoo. Published number: FID 24.86 (its

@@ -1,6 +1,6 @@
 """SAGAN, with self-attention and spectral normalization, on CelebA at 64x64.
 
-./train.py sagan_celeba --set lfile=folder_of_celeba_images
+./train.py sagan_celeba --set lfile=folder_of_celeba_hq_images
 
 Settings: github.com/zh-hike/GANs: 300 epochs of 468 batches of 30,000 faces, Adam 1e-4 for G and 4e-4 for D, betas 0
 and 0.9. Loss and spectral normalization are the paper's (arXiv 1805.08318); that program's are --set loss=bce

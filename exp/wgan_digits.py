@@ -20,4 +20,4 @@ lfile = "digits:train"
 test_lfile = "digits:test"
 wts_dir = "models/wgan_digits"
 SAVEFREQ = 500
-MAXITER = 1500
+MAXITER = 1000

@@ -20,4 +20,4 @@ lfile = "digits:train"
 test_lfile = "digits:test"
 wts_dir = "models/wgangp_digits"
 SAVEFREQ = 500
-MAXITER = 1500
+MAXITER = 600

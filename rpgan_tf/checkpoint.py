@@ -55,7 +55,7 @@ def load_bgmodel(generator, path):
 
 
 def path_of(wts_dir, iteration, kind):
-    """Return the path of the `kind` ("gmodel", "dmodel", "ema", "bgmodel", "state") of an iteration."""
+    """Return the path of the `kind` ("gmodel", "dmodel", "ema", "bgmodel", "bgema", "state") of an iteration."""
     return pathlib.Path(wts_dir) / f"iter_{iteration}.{kind}.npz"
 
 
@@ -70,7 +70,7 @@ def find(wts_dir, kind, iteration=None):
     known = iterations(wts_dir, kind)
     if not known or (iteration is not None and iteration not in known):
         there = f"there are iterations {', '.join(map(str, known))}" if known else "there is none at all"
-        maker = "fixbn.py" if kind == "bgmodel" else "train.py"
+        maker = "fixbn.py" if kind.startswith("bg") else "train.py"
         wanted = path_of(wts_dir, "<N>" if iteration is None else iteration, kind)
         raise UserError(f"no file '{wanted}': {there}; make it with {maker}")
     return path_of(wts_dir, known[-1] if iteration is None else iteration, kind)
@@ -176,7 +176,7 @@ def _optimizer_state(gan):
 
 def _check_arrays(arrays, expected, path):
     """Raise a `UserError` unless `arrays` has the names and shapes of `expected`; statistics may be extra."""
-    mend = "is it of another experiment, or have its options (f1, df, zlen, ksz, imsz, filts) changed?"
+    mend = "is it of another experiment, or have options of its nets, optimizers or filts changed? see its options.json"
     for name, array in expected.items():
         if name not in arrays:
             raise UserError(f"'{path}' does not fit: it has no array '{name}'; {mend}")

@@ -19,16 +19,28 @@ from typing import Literal
 from rpgan_tf import mixtures, projections
 from rpgan_tf.errors import UserError, nearest
 
-Count = Whole = int
-Positive = NonNegative = Share = float
+Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom16 = SizeFrom32 = int
+Positive = Negative = NonNegative = Share = float
+
+DIGITS = ("digits", "digits:train", "digits:test")
+
+
+def _is_size(value, smallest):
+    return value >= smallest and not value & (value - 1)
+
 
 KINDS = {  # annotation: (type, what is said of it, what it must satisfy)
     "bool": (bool, "True or False", lambda value: True),
     "str": (str, "a text", lambda value: True),
     "Count": (int, "a whole number, at least 1", lambda value: value >= 1),
+    "CountFrom2": (int, "a whole number, at least 2", lambda value: value >= 2),
+    "CountFrom8": (int, "a whole number, at least 8", lambda value: value >= 8),
+    "Size": (int, "a power of two >= 4", lambda value: _is_size(value, 4)),
+    "SizeFrom16": (int, "a power of two >= 16", lambda value: _is_size(value, 16)),
+    "SizeFrom32": (int, "a power of two >= 32", lambda value: _is_size(value, 32)),
     "Whole": (int, "a whole number, at least 0", lambda value: value >= 0),
-    "float": (float, "a finite number", math.isfinite),
     "Positive": (float, "a positive number", lambda value: 0 < value < math.inf),
+    "Negative": (float, "a negative number", lambda value: -math.inf < value < 0),
     "NonNegative": (float, "a number >= 0", lambda value: 0 <= value < math.inf),
     "Share": (float, "a number >= 0 and below 1", lambda value: 0 <= value < 1),
 }
@@ -46,7 +58,7 @@ class Options:
     resize: Literal["no", "cover", "stretch"] = "no"  # cover: shorter side to imsz, centre; stretch: both sides
     resize_filter: Literal["bilinear", "bicubic", "lanczos3", "area"] = "bilinear"
     channels: Literal[1, 3] = 3  # of an image
-    imsz: Count = 64  # height and width of an image
+    imsz: Size = 64  # height and width of an image
     bsz: Count = 64  # images a batch
     wts_dir: str = ""  # folder for weights and everything else that a run writes
     SAVEFREQ: Count = 1000  # iterations between saves
@@ -112,8 +124,6 @@ def resolve(values, source="options"):
     options = {
         key: _typed(key, values.get(key, option[1]), option[0], source) for key, option in declared.items() if option
     }
-    if options["imsz"] & (options["imsz"] - 1) or options["imsz"] < 4:
-        raise UserError(f"{source}: option 'imsz' must be a power of two >= 4, received {options['imsz']}")
     if options["seed"] >= 2**31:
         raise UserError(f"{source}: option 'seed' must be in 0 .. 2^31 - 1, received {options['seed']}")
     if options["crop"] and options["resize"] != "no":
@@ -139,11 +149,12 @@ def resolve(values, source="options"):
 def _check_kind_of_data(options, values, source):
     """Check that images meet nets for images and points the net for points, which are 1 x 1 images of many channels."""
     if options["net"] != OF_POINTS:
-        if options["lfile"].startswith("mixture:"):
-            raise UserError(
-                f"{source}: lfile = '{options['lfile']}' has points, and net = '{options['net']}' is for images; "
-                f"take net = '{OF_POINTS}'"
-            )
+        for key in ("lfile", "test_lfile"):
+            if options[key].startswith("mixture:"):
+                raise UserError(
+                    f"{source}: {key} = '{options[key]}' has points, and net = '{options['net']}' is for images; "
+                    f"take net = '{OF_POINTS}'"
+                )
         return
     if not options["lfile"].startswith("mixture:"):
         expected = "expected lfile = 'mixture:<name>'"
@@ -154,6 +165,11 @@ def _check_kind_of_data(options, values, source):
         if key in values:
             raise UserError(f"{source}: option '{key}' is of images, and lfile = '{options['lfile']}' has points")
     options |= {"imsz": 1, "channels": mixtures.find(options["lfile"]).dims}
+    if options["test_lfile"] and mixtures.find(options["test_lfile"]).dims != options["channels"]:
+        raise UserError(
+            f"{source}: test_lfile = '{options['test_lfile']}' has points of another dimension than lfile = "
+            f"'{options['lfile']}'"
+        )
 
 
 def check_files(options):
@@ -177,6 +193,8 @@ def _check_source(key, source):
     if source.startswith("mixture:"):
         mixtures.find(source)
     elif source.partition(":")[0] == "digits":
+        if source not in DIGITS:
+            raise UserError(f"no digits '{source}' for {key}; {nearest(source, DIGITS)}")
         if importlib.util.find_spec("sklearn") is None:
             raise UserError(f"{key} = '{source}' needs scikit-learn, which is not installed: pip install scikit-learn")
     elif not source.startswith("tfds:") and not pathlib.Path(source).exists():
@@ -201,6 +219,26 @@ def parse_overrides(assignments):
 def to_json(options):
     """Return the resolved options as JSON text."""
     return json.dumps(vars(options), indent=2) + "\n"
+
+
+def changes(options, path):
+    """Return lines that say which options differ from those at `path`, with which a run was last started.
+
+    Raises:
+        UserError: it was another GAN, or another net.
+    """
+    try:
+        before = json.loads(path.read_text())
+    except (OSError, ValueError):  # a run of the original, say
+        return []
+    differing = [key for key in before if key in vars(options) and before[key] != vars(options)[key]]
+    for key in ("gan", "net"):
+        if key in differing:
+            raise UserError(
+                f"the run in '{options.wts_dir}' was trained with {key} = '{before[key]}', received "
+                f"'{vars(options)[key]}'; start a new run with --set wts_dir=..."
+            )
+    return [f"changed since the last start: {key} = {before[key]!r} -> {vars(options)[key]!r}" for key in differing]
 
 
 class Text(str):

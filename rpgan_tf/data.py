@@ -1,7 +1,8 @@
 """Images from a list file, a folder, tensorflow-datasets or scikit-learn's digits, or points of a mixture of Gaussians.
 
 As an endless stream of batches, whose order, crops and points are functions of (seed, position) alone, so that it can
-start anywhere; or, to be held out, once and in stored order. Nothing here knows what the data are for.
+start anywhere; or, to be held out, once and in stored order. Of what the data are for, only how many of them an
+iteration takes is known here.
 """
 
 import functools
@@ -12,13 +13,13 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from rpgan_tf import mixtures, sources
+from rpgan_tf import config, mixtures, sources
 from rpgan_tf.errors import UserError, nearest
 
 CROP, POINTS, HELD_OUT_POINTS = -1, -2, -3  # what is drawn here; `rpgan_tf.gan` counts its own roles up from 0
 NUM_HELD_OUT_POINTS = 10000
 PARALLEL_IMAGES = 16  # read and decoded at the same time
-DIGITS = {"digits": slice(None), "digits:train": slice(1500), "digits:test": slice(1500, None)}
+DIGITS = dict(zip(config.DIGITS, (slice(None), slice(1500), slice(1500, None))))
 
 
 def dataset(options, start=0, batches=None):
@@ -45,11 +46,12 @@ def dataset(options, start=0, batches=None):
     batches = batches or _batches_of_gan(options)
     num_images, load = _open_data("lfile", options, options.seed)
     numbers = set(map(batches, range(options.MAXITER)))
-    size = numbers.pop() * options.bsz * options.pack if len(numbers) == 1 else None
+    size = max(numbers) * options.bsz * options.pack if len(numbers) == 1 else None
     indices = tf.data.Dataset.from_generator(
         lambda: _order(options, num_images, start, batches), output_signature=(tf.TensorSpec([size], tf.int64),) * 2
     )
-    return indices.map(load).prefetch(2)
+    # An iteration may take a hundred batches.
+    return indices.map(load).prefetch(2 if numbers == {1} else 1)
 
 
 def held_out(options):

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from rpgan_tf import config, optimizers, projections
 from rpgan_tf.config import Count, NonNegative, Positive, Share
+from rpgan_tf.errors import UserError
 
 G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS = range(5)  # what noise is drawn for
 
@@ -164,7 +165,13 @@ class GAN(keras.Model):
 
     def divide(self, real):
         """Divide an iteration's images into its batches: [n * pack * B, ...] -> [n, pack * B, ...]."""
-        return tf.reshape(real, [self.num_batches(), -1, *real.shape[1:]])
+        count, total = self.num_batches(), real.shape[0]
+        if isinstance(count, int) and total is not None and total % (count * self.pack):
+            raise UserError(
+                f"an iteration of {type(self).__name__} takes {count} batches of real images, each a multiple of "
+                f"{self.pack}: received {total} images; rpgan_tf.data.dataset(options) gives it as many as it takes"
+            )
+        return tf.reshape(real, [count, -1, *real.shape[1:]])
 
     def all_d_steps(self, real):
         """Do the steps of D on the first batches of real images [n, pack * B, ...]."""

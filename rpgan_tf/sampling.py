@@ -22,9 +22,10 @@ def find(options, iteration=None, single=False):
     Raises:
         UserError: there is no such file.
     """
-    kind = "ema" if options.ema else "gmodel"
     if single and options.net == FIXED_BY_FIXBN:
-        kind = "bgmodel"
+        kind = "bgema" if options.ema else "bgmodel"
+    else:
+        kind = "ema" if options.ema else "gmodel"
     return checkpoint.find(options.wts_dir, kind, iteration)
 
 
@@ -33,7 +34,7 @@ def load(options, path):
     from rpgan_tf import gan
 
     generator = gan.build_generator(options)
-    if not path.name.endswith(".bgmodel.npz"):
+    if not path.name.endswith((".bgmodel.npz", ".bgema.npz")):
         checkpoint.load_npz(generator, path)
         return lambda z: generate(generator, z, options)
     statistics = checkpoint.load_bgmodel(generator, path)

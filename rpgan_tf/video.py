@@ -13,8 +13,15 @@ def check(path, fps):
     suffix = pathlib.Path(path).suffix
     if suffix not in (".gif", ".mp4", ""):
         raise UserError(f"expected a name that ends in .gif or .mp4, or a folder without a suffix; received '{path}'")
+    check_folder(path)
     if not 0 < fps <= 100:
         raise UserError(f"expected --fps above 0, at most 100; received {fps}")
+
+
+def check_folder(path):
+    """Raise a `UserError` if `path` is a folder with pictures, which would be taken for some of the new ones."""
+    if any(pathlib.Path(path).glob("*.png")):
+        raise UserError(f"the folder '{path}' has pictures already; choose a new one, or remove them")
 
 
 def save(path, frames, fps):

@@ -66,7 +66,7 @@ def test_overrides_are_read_as_the_type_of_their_option(project):
         ("crop=1", "option 'crop' must be True or False, received '1'"),
         ("learning_rate=fast", "option 'learning_rate' must be a positive number, received 'fast'"),
         ("bsz=0", "option 'bsz' must be a whole number, at least 1, received '0'"),
-        ("imsz=48", "option 'imsz' must be a power of two >= 4, received 48"),
+        ("imsz=48", "option 'imsz' must be a power of two >= 4, received '48'"),
         ("seed=-1", "option 'seed' must be a whole number, at least 0, received '-1'"),
         ("seed=3e9", "option 'seed' must be in 0 .. 2^31 - 1, received 3000000000"),
         ("decay=1", "option 'decay' must be a number >= 0 and below 1, received '1'"),
@@ -298,6 +298,17 @@ def test_importing_the_library_does_not_import_tensorflow():
         ({"gan": "GAN"}, "unknown gan 'GAN'"),
         ({"gan": "_Averaging"}, "unknown gan '_Averaging'"),
         ({"net": "layers"}, "unknown net 'layers'"),
+        ({"gan": "DCGAN", "net": "dcgan", "test_lfile": "mixture:ring8"}, "test_lfile = 'mixture:ring8' has points"),
+        (
+            {"net": "toy", "gan": "DCGAN", "lfile": "mixture:ring8", "test_lfile": "mixture:1200d"},
+            "of another dimension",
+        ),
+        ({"net": "toy", "gan": "DCGAN", "lfile": "mixture:ring8", "test_lfile": "digits"}, "no mixture 'digits'"),
+        ({"gan": "RealnessGAN", "positive_skew": -1.0}, "option 'positive_skew' must be a positive number"),
+        ({"gan": "RealnessGAN", "negative_skew": 0}, "option 'negative_skew' must be a negative number"),
+        ({"gan": "RealnessGAN", "num_outcomes": 1}, "'num_outcomes' must be a whole number, at least 2, received 1"),
+        ({"gan": "DCGAN", "net": "dcgan", "imsz": 8}, "option 'imsz' must be a power of two >= 16, received 8"),
+        ({"gan": "SAGAN", "net": "sagan", "ndf": 4}, "option 'ndf' must be a whole number, at least 8, received 4"),
     ],
 )
 def test_what_does_not_go_together(values, message):
@@ -314,3 +325,20 @@ def test_options_of_nets_and_papers():
     assert (options.g_real, options.d_steps, options.learning_rate, options.ngf) == ("resample", 1, 1e-4, 64)
     assert not hasattr(options, "f1") and options.filts is None
     assert config.resolve({"gan": "SAGAN", "net": "sagan"}).d_learning_rate == 4e-4
+
+
+def test_options_that_changed_since_the_last_start(tmp_path):
+    before = config.resolve({"gan": "DCGAN", "net": "dcgan", "bsz": 8})
+    (tmp_path / "options.json").write_text(config.to_json(before))
+    changed = config.resolve({"gan": "DCGAN", "net": "dcgan", "bsz": 16})
+    lines = config.changes(changed, tmp_path / "options.json")
+    assert lines == ["changed since the last start: bsz = 8 -> 16"]
+    assert config.changes(changed, tmp_path / "none.json") == []
+    with pytest.raises(UserError, match="was trained with gan = 'DCGAN', received 'RSGAN'; start a new run with"):
+        config.changes(config.resolve({"gan": "RSGAN", "net": "dcgan"}), tmp_path / "options.json")
+
+
+def test_unknown_digits():
+    options = config.resolve({"gan": "DCGAN", "net": "dcgan", "lfile": "digits:foo", "wts_dir": "a"})
+    with pytest.raises(UserError, match="no digits 'digits:foo' for lfile"):
+        config.check_files(options)

@@ -173,6 +173,8 @@ def test_dump(here):
     assert files.load_arrays(here / "points.npz")["arr_0"].shape == (70, 2)
     with pytest.raises(UserError, match="draws images"):
         dump.main(["points", f"{here}/points", "70"])
+    with pytest.raises(UserError, match="has pictures already; choose a new one, or remove them"):
+        dump.main(["grey", f"{here}/samples", "3"])
     with pytest.raises(UserError, match="expected a folder or a file .*npz, and a number >= 1; received 'a.zip'"):
         dump.main(["grey", "a.zip", "1"])
 
@@ -189,3 +191,20 @@ def test_time_lapse(here):
 def test_samples_of_points_are_a_scatter_plot(here):
     sample.main(["points", f"{here}/points.png"])
     assert pixels(here / "points.png").shape == (640, 600, 3)
+
+
+def test_statistics_of_the_average_have_a_file_of_their_own(here):
+    """RP-GAN's nets with a moving average: fixbn.py and what reads its file take the same generator."""
+    tiny = {"ksz": 4, "zlen": 8, "f1": 16, "df": 8, "imsz": 16, "bsz": 4, "gan": "Baseline", "ema": 0.9, "MAXITER": 2}
+    lines = [f"{key} = {value!r}\n" for key, value in (tiny | {"lfile": "digits"}).items()]
+    (here / "average.py").write_text("".join(lines) + f"wts_dir = '{here}/models'\n")
+    name = str(here / "average.py")
+    train.main([name])
+    fixbn.main([name, "--chunk", "2048"])
+    fixbn.main([name, "--set", "ema=0", "--chunk", "2048"])
+    average, raw = (files.load_arrays(here / f"models/iter_2.{kind}.npz") for kind in ("bgema", "bgmodel"))
+    assert not np.array_equal(average["c2_w"], raw["c2_w"])
+    assert np.array_equal(average["c2_w"], files.load_arrays(here / "models/iter_2.ema.npz")["c2_w"])
+    interp.main([name, f"{here}/average.png", "1,2"])
+    interp.main([name, f"{here}/raw.png", "1,2", "--set", "ema=0"])
+    assert not np.array_equal(pixels(here / "average.png"), pixels(here / "raw.png"))

@@ -13,7 +13,7 @@ import pathlib
 import numpy as np
 import tqdm
 
-from rpgan_tf import command, files, images, sampling
+from rpgan_tf import command, files, images, sampling, video
 from rpgan_tf.errors import UserError
 
 
@@ -28,6 +28,7 @@ def main(argv):
     out, count = pathlib.Path(arguments.out), arguments.count
     if count < 1 or out.suffix not in ("", ".npz"):
         raise UserError(f"expected a folder or a file *.npz, and a number >= 1; received '{out}' and {count}")
+    video.check_folder(out)
     options = command.load_options(name, arguments.set)
     if out.suffix != ".npz":
         sampling.check_images(options, "tools/dump.py into a folder")

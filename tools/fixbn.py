@@ -43,7 +43,7 @@ def main(argv):
     checkpoint.load_npz(generator, path)
     print(f"read {path}")
     statistics = generator.batch_statistics(sampling.latents(options, arguments.seed, COUNT), arguments.chunk)
-    out = path.with_name(path.name.replace(".ema.", ".bgmodel.").replace(".gmodel.", ".bgmodel."))
+    out = path.with_name(path.name.replace(".ema.", ".bgema.").replace(".gmodel.", ".bgmodel."))
     files.save_arrays(out, generator.get_arrays() | checkpoint.name_statistics(statistics))
     print(f"wrote {out}")
 

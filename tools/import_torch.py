@@ -47,6 +47,13 @@ def main(argv):
     if arguments.iteration < 0:
         raise UserError(f"expected an iteration >= 0, received {arguments.iteration}")
     options = command.load_options(arguments.name, arguments.set)
+    kinds = [f"{arguments.role[0]}model"]
+    if arguments.role == "generator" and options.ema:
+        kinds.append("ema")
+    paths = [checkpoint.path_of(options.wts_dir, arguments.iteration, kind) for kind in kinds]
+    for path in paths:
+        if path.exists():
+            raise UserError(f"'{path}' is there already; give another iteration, or set another wts_dir")
     state = files.load_arrays(arguments.file)
     state = {name: array for name, array in state.items() if name.rpartition(".")[0] not in arguments.skip}
 
@@ -55,9 +62,9 @@ def main(argv):
 
     net = gan.build_generator(options) if arguments.role == "generator" else gan.build(options).discriminator
     net.set_arrays(convert(state, net.get_arrays()))
-    path = checkpoint.path_of(options.wts_dir, arguments.iteration, f"{arguments.role[0]}model")
-    checkpoint.save_npz(net, path)
-    print(f"wrote {path}")
+    for path in paths:
+        checkpoint.save_npz(net, path)
+        print(f"wrote {path}")
 
 
 def convert(state, arrays):

@@ -6,8 +6,8 @@ Representation Learning with Deep Convolutional Generative Adversarial Networks"
 github.com/zh-hike/GANs (DCGAN on CelebA: batches of 64).
 
 Differs from the latter in: losses of logits, where it clamps the logarithm of a sigmoid at -100, so that a confident
-discriminator there has no gradient at all; G's transposed convolutions are initialized as the paper says, which that
-program misses (`init = 'zoo'` is its way).
+discriminator there has no gradient at all (no option does that); G's transposed convolutions are initialized as the
+paper says, which that program misses (`init = 'zoo'` is its way).
 
 One iteration: D takes a step; then, with new noise, G does.
 """

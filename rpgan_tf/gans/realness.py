@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from rpgan_tf import gan
-from rpgan_tf.config import Count
+from rpgan_tf.config import CountFrom2, Negative, Positive
 
 NUM_DRAWS = 1000  # of which an anchor is the histogram
 
@@ -34,11 +34,11 @@ class RealnessGAN(gan.GAN):
         objective 3 (equation 20)  -E H(A_0, D(G(z)), negative) + E H(A_1, D(G(z)), positive)
     """
 
-    num_outcomes: Count = 51  # A
+    num_outcomes: CountFrom2 = 51  # A
     objective: Literal[1, 2, 3] = 2
     anchors: Literal["normal_uniform", "skew_normal"] = "normal_uniform"  # what A_0 and A_1 are histograms of
-    positive_skew: float = 1.0  # by which A_1 is shifted, and the upper end of the support
-    negative_skew: float = -1.0  # by which A_0 is shifted, and the lower end of the support
+    positive_skew: Positive = 1.0  # by which A_1 is shifted, and the upper end of the support
+    negative_skew: Negative = -1.0  # by which A_0 is shifted, and the lower end of the support
 
     @classmethod
     def g_sees_real(cls, options):
@@ -89,8 +89,6 @@ def shift(num_outcomes, lowest, highest, skew):
         float32 [A, A]: row i says where the mass of outcome i goes.
     """
     matrix = np.zeros([num_outcomes, num_outcomes], np.float32)
-    if num_outcomes == 1:
-        return np.ones_like(matrix)
     support = np.linspace(lowest, highest, num_outcomes)
     place = (np.clip(support + skew, lowest, highest) - lowest) / (support[1] - support[0])
     below = np.minimum(np.floor(place).astype(int), num_outcomes - 2)

@@ -8,10 +8,13 @@ r and f are the logits of real and fake images, sp = softplus, bce(t, 1) = sp(-t
 of the one and image i of the other batch; with PatchGAN's logits, patch i. Means run over the batch, patches included,
 and gradients go through them. The halves are in both programs, not in the paper; RSGAN has none.
 
-Differs from the author's code in: noise and order come from a seed. Her published RaSGAN and RaLSGAN were trained with
-E f - r for f - E r in the second term, as she notes. Yagami360's G step has the logits of real images of the last D
-step, made before D's update (`g_real = 'stale'`); it also reuses that one real batch if D takes several steps, which
-always see new ones here.
+Differs from the author's code in: real images come in epochs, hers are drawn anew for each batch; samples use running
+averages, where her G never leaves training mode; packing has new fake images for G, where her script for it takes those
+of D's step. Her published RaSGAN and RaLSGAN were trained with E f - r for f - E r in the second term, as she notes; no
+option does that. Defaults here are hers but for the nets' widths and the batch (128 and 32).
+Yagami360's G step has the logits of real images of the last D step, made before D's update, and one real batch serves
+all of D's steps: `g_real = 'stale'`. That program runs on old versions of PyTorch alone, resumes weights without the
+optimizers and shows negative pixels as black; none of that is here.
 
 One iteration: D takes a step; then, with new noise and new real images (`g_real`), G does.
 """
@@ -28,8 +31,9 @@ from rpgan_tf.gans.wgan_gp import gradient_penalty
 class _Relativistic(gan.GAN):
     """What the four have in common: their G looks at real images."""
 
-    g_real: Literal["resample", "recompute", "stale"] = "resample"  # real images of the G step: new ones; those of the
-    # last D step, judged anew; or their logits of that step
+    # Real images of the G step: new ones; those of the last D step, judged anew; or their logits of that step, with one
+    # real batch for all steps of the iteration.
+    g_real: Literal["resample", "recompute", "stale"] = "resample"
     penalty: NonNegative = 0.0  # times the gradient penalty of WGAN-GP; 0: none
     learning_rate: Positive = 1e-4
 
@@ -44,21 +48,24 @@ class _Relativistic(gan.GAN):
 
     @classmethod
     def batches(cls, options, iteration):
-        steps = options.d_steps + options.g_steps * (options.g_real == "resample")
-        return steps * options.accumulation
+        steps = {"resample": options.d_steps + options.g_steps, "recompute": options.d_steps, "stale": 1}
+        return steps[options.g_real] * options.accumulation
 
     def iterate(self, real):
         if self.g_real == "resample":
             return super().iterate(real)
-        real = self.divide(real)
+        real, r = self.divide(real), None
+        if self.g_real == "stale":
+            real = tf.tile(real, [self.d_steps] + [1] * (len(real.shape) - 1))
         logs = self.all_d_steps(real)
-        r = logs["real_logits"] if self.g_real == "stale" else None
+        if self.g_real == "stale":
+            r = logs["real_logits"]
         count, size = self.g_steps * self.accumulation, tf.shape(real)[1]
         return logs | self.repeat(count, lambda i: self.g_step(real[-1], self.latents(size, gan.G_STEP, i), r))
 
 
 class RSGAN(_Relativistic):
-    """Relativistic standard GAN (equations 4 and 5 of the paper).
+    """Relativistic standard GAN.
 
     D:  E bce(r - f, 1)
     G:  E bce(f - r, 1)

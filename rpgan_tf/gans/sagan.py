@@ -21,7 +21,7 @@ from rpgan_tf.config import Positive, Share
 
 
 class SAGAN(gan.GAN):
-    """Hinge loss (equation 4) and the two time-scale update rule (section 3.2 of the paper; arXiv 1706.08500).
+    """Hinge loss (equation 4) and the two time-scale update rule (section 4.2 of the paper; arXiv 1706.08500).
 
     D:  E max(0, 1 - real_logits) + E max(0, 1 + fake_logits)
     G:  -E fake_logits

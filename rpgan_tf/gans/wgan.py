@@ -6,8 +6,10 @@ github.com/martinarjovsky/WassersteinGAN. The other program that this one covers
 Differs from the authors' code in: weights are clipped after each critic step, as in algorithm 1, and not before it, so
 that G, too, sees a critic inside the box; the signs are the paper's. Like the code, and unlike the text of the paper,
 there is a warm-up: 100 critic steps in each of the first 25 iterations and in every 500th.
+An iteration of warm-up takes 100 batches of real images at once, 315 MB of them with 64 images of 64x64.
 zh-hike/GANs leaves the sigmoid in the critic (`sigmoid = True`), takes one critic step (`d_steps = 1`,
-`warmup_iterations = 0`, `warmup_every = 0`) and PyTorch's initial weights (`init = 'pytorch'`).
+`warmup_iterations = 0`, `warmup_every = 0`) and PyTorch's initial weights (`init = 'pytorch'`); its learning rate is
+2e-4 unless it is told otherwise, and its README does.
 
 One iteration: the critic takes its steps, each with new real images and noise and followed by clipping; then G takes
 one.

@@ -1,6 +1,7 @@
 """WGAN-GP: the critic is kept Lipschitz by a penalty on the norm of its gradient.
 
 Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville, "Improved Training of Wasserstein GANs", arXiv 1704.00028, algorithm 1.
+Authors' code: github.com/igul222/improved_wgan_training, which was not compared.
 The relativistic GANs take the same penalty, as in github.com/AlexiaJM/RelativisticGAN.
 
 Differs from the paper in: with projections, each critic's gradient is taken at what it sees, W_k^T x. That is the input

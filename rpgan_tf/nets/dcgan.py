@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf import net
-from rpgan_tf.config import Count
+from rpgan_tf.config import Count, SizeFrom16
 from rpgan_tf.errors import UserError
 from rpgan_tf.nets.layers import BatchNormalization, Convolution, TransposedConvolution
 
@@ -33,6 +33,7 @@ class Generator(net.Net):
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
+    imsz: SizeFrom16 = 64
     zlen: Count = 100
     ngf: Count = 64
     init: Literal["dcgan", "pytorch", "pytorch1.1", "zoo"] = "dcgan"

@@ -7,7 +7,7 @@ MachineLearning_Exercises_Python_PyTorch (GAN_RGAN_PyTorch), whose initial weigh
 import tensorflow as tf
 
 from rpgan_tf import net
-from rpgan_tf.config import Count
+from rpgan_tf.config import Count, SizeFrom32
 from rpgan_tf.nets.dcgan import Generator, build_generator, check_size, std_of
 from rpgan_tf.nets.layers import Convolution
 
@@ -28,6 +28,7 @@ class Discriminator(net.Discriminator):
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
+    imsz: SizeFrom32 = 64
     ndf: Count = 64
     independent = True
 

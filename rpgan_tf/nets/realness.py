@@ -8,7 +8,7 @@ used is built.
 import tensorflow as tf
 
 from rpgan_tf import net
-from rpgan_tf.config import Count
+from rpgan_tf.config import Count, SizeFrom16
 from rpgan_tf.nets import dcgan
 from rpgan_tf.nets.layers import Convolution, Dense
 
@@ -16,6 +16,7 @@ from rpgan_tf.nets.layers import Convolution, Dense
 class Generator(dcgan.Generator):
     """DCGAN's generator with the widths of RealnessGAN; see `rpgan_tf.nets.dcgan`."""
 
+    imsz: SizeFrom16 = 64
     zlen: Count = 128
     ngf: Count = 32
 

@@ -2,7 +2,8 @@
 
 Zhang, Goodfellow, Metaxas, Odena, arXiv 1805.08318, on DCGAN's layers as in github.com/zh-hike/GANs; initial weights
 are PyTorch's default. Differs from that program in: spectral = "all" normalizes attention and the discriminator's last
-convolution, too, as the paper does ("zoo" does not); the power iteration rests in evaluation; any power-of-two size.
+convolution, too, as the paper does ("zoo" does not); the power iteration rests in evaluation, with no option for that;
+any power-of-two size from 32 on.
 """
 
 from typing import Literal
@@ -10,8 +11,7 @@ from typing import Literal
 import tensorflow as tf
 
 from rpgan_tf import net
-from rpgan_tf.config import Count
-from rpgan_tf.errors import UserError
+from rpgan_tf.config import Count, CountFrom8, SizeFrom32
 from rpgan_tf.nets.dcgan import check_size
 from rpgan_tf.nets.layers import Attention, BatchNormalization, Convolution, TransposedConvolution
 
@@ -19,7 +19,8 @@ from rpgan_tf.nets.layers import Attention, BatchNormalization, Convolution, Tra
 class Generator(net.Net):
     """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
 
-    DCGAN's layers with normalized kernels, and attention at imsz / 4 and imsz / 2.
+    DCGAN's layers with normalized kernels, and attention at 16x16 and, below the image, at 32x32: larger maps would not
+    fit into memory, since they grow with the fourth power of the size.
 
     Args:
         zlen: length of the latent vector.
@@ -30,14 +31,14 @@ class Generator(net.Net):
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
+    imsz: SizeFrom32 = 64
     zlen: Count = 100
-    ngf: Count = 64
+    ngf: CountFrom8 = 64
     spectral: Literal["all", "zoo"] = "all"
 
     def __init__(self, zlen, ngf, imsz, channels=3, spectral="all", seeds=None, **kwargs):
         super().__init__(**kwargs)
         check_size(imsz, 32)
-        check_filters("ngf", ngf)
         self.zlen = zlen
         arguments = {"spectral": True, "seeds": seeds}
         self.convolutions, self.normalizations, self.attentions = [], [], {}
@@ -48,11 +49,12 @@ class Generator(net.Net):
                 TransposedConvolution(inputs, filters, 4, stride, padding, name=f"conv{i}", **arguments)
             )
             self.normalizations.append(BatchNormalization(filters, name=f"norm{i}"))
-            size = 2 << i
-            if size in (imsz // 4, imsz // 2):
-                self.attentions[size] = Attention(filters, spectral == "all", seeds, name=f"attention{size}")
             inputs, filters = filters, filters // 2
         self.last = TransposedConvolution(inputs, channels, 4, 2, "SAME", name="last", **arguments)
+        for size in (16, 32):  # last of all, as programs in PyTorch list them
+            if size < imsz:
+                width = ngf * imsz // (2 * size)
+                self.attentions[size] = Attention(width, spectral == "all", seeds, name=f"attention{size}")
 
     def call(self, z, training=False):
         x = z[:, None, None, :]
@@ -66,8 +68,7 @@ class Generator(net.Net):
 class Discriminator(net.Discriminator):
     """Map images [B, imsz, imsz, channels] to logits [B], or [B, A].
 
-    DCGAN's layers with normalized kernels, none of batch normalization, and attention at imsz / 8 and imsz / 16, of
-    which images of 32 pixels have the first alone.
+    DCGAN's layers with normalized kernels, none of batch normalization, and attention at 8x8 and 4x4.
 
     Args:
         ndf: channels of the first layer, at least 8.
@@ -78,25 +79,24 @@ class Discriminator(net.Discriminator):
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
-    ndf: Count = 64
+    ndf: CountFrom8 = 64
 
     def __init__(self, ndf, imsz, channels=3, spectral="all", num_outcomes=None, seeds=None, **kwargs):
         super().__init__(num_outcomes, **kwargs)
         check_size(imsz, 32)
-        check_filters("ndf", ndf)
         self.convolutions, self.attentions = [], {}
         inputs, filters = channels, ndf
         for i in range(1, imsz.bit_length() - 2):
             self.convolutions.append(
                 Convolution(inputs, filters, 4, 2, "SAME", spectral=True, seeds=seeds, name=f"conv{i}")
             )
-            size = imsz >> i
-            if size in (imsz // 8, imsz // 16):
-                self.attentions[size] = Attention(filters, spectral == "all", seeds, name=f"attention{size}")
             inputs, filters = filters, 2 * filters
         self.last = Convolution(
             inputs, num_outcomes or 1, 4, bias=True, spectral=spectral == "all", seeds=seeds, name="last"
         )
+        for size in (8, 4):
+            width = ndf * imsz // (2 * size)
+            self.attentions[size] = Attention(width, spectral == "all", seeds, name=f"attention{size}")
 
     def judge(self, seen, training=False):
         x = seen
@@ -105,12 +105,6 @@ class Discriminator(net.Discriminator):
             if x.shape[1] in self.attentions:
                 x = self.attentions[x.shape[1]](x, training=training)
         return self.flat(self.last(x, training=training))
-
-
-def check_filters(name, filters):
-    """Raise a `UserError` unless attention, whose queries have an eighth of the channels, can be built."""
-    if filters < 8:
-        raise UserError(f"{name} = {filters} does not fit this net: attention expects at least 8; change {name}")
 
 
 def build_generator(options, seeds=None):

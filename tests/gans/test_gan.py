@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import rpgan_tf
 from rpgan_tf import config, data, files, gan, projections
+from rpgan_tf.errors import UserError
 from tests.conftest import TINY, on_points
 
 NAMES = ["RPGAN", "DCGAN", "WGAN", "WGANGP", "SAGAN", "RSGAN", "RaSGAN", "RaLSGAN", "RaHingeGAN", "RealnessGAN"]
@@ -131,20 +132,30 @@ def test_relativistic_generator_sees_the_real_images_it_should():
             calls.append(r.numpy())
             return super().d_loss(r, f)
 
-    def run(g_real):
-        base = on_points("RSGAN", g_real=g_real, learning_rate=0.1)
+    def run(g_real, **values):
+        base = on_points("RSGAN", g_real=g_real, learning_rate=0.1, **values)
         spy = Spy(base.generator, base.discriminator, base.options)
         spy.compile(run_eagerly=True)
         images = next(iter(data.dataset(spy.options)))
         calls.clear()
         old = base.discriminator(images[-6:]).numpy()
         spy.train_step(images)
-        d_step, g_step = calls[:2]
+        d_step, g_step = calls[-3:-1]
         return images.shape[0], np.allclose(g_step, d_step), np.allclose(g_step, base.discriminator(images[-6:])), old
 
     assert run("resample")[:3] == (12, False, True)
     assert run("recompute")[:3] == (6, False, True)
     assert run("stale")[:3] == (6, True, False)
+    assert run("stale", d_steps=3)[:3] == (6, True, False)  # one batch serves all steps
+    assert run("recompute", d_steps=3)[:3] == (18, False, True)
+
+
+def test_images_that_do_not_divide_are_refused():
+    gan = on_points("RaSGAN", d_steps=2, pack=2)
+    with pytest.raises(
+        UserError, match="takes 3 batches of real images, each a multiple of 2: received 8 images; rpgan_tf"
+    ):
+        gan.train_step(np.zeros((8, 2), np.float32))
 
 
 def test_learning_rates_decay_by_iteration():

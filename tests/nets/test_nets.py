@@ -151,7 +151,9 @@ def test_penalties_of_gradients_have_gradients(family, compiled):
     """
     options, _, discriminator = build(family)
     first, *_, last = (
-        weight for weight in discriminator.trainable_weights if weight.name == "kernel" or weight.name.endswith("_w")
+        weight
+        for weight in discriminator.trainable_weights
+        if weight.name.endswith(("kernel", "_w")) and "attention" not in weight.path
     )
     seen = discriminator.project(tf.constant(images_of(options)))
 
@@ -217,11 +219,6 @@ def test_sizes(imsz):
         fake = generator(tf.zeros([1, 6]))
         assert fake.shape == (1, imsz, imsz, 3)
         assert discriminator(fake).shape == ((imsz // 16) ** 2 if family == "patchgan" else 1,)
-
-
-def test_too_few_channels_for_attention_are_refused():
-    with pytest.raises(UserError, match="ndf = 4 does not fit this net: attention expects at least 8"):
-        sagan.Discriminator(4, 64)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """The nets against the numbers of the PyTorch programs whose layers they have, read as a user would read them."""
 
+import math
+
 import numpy as np
 import pytest
 
 from rpgan_tf import checkpoint
 from rpgan_tf.errors import UserError
 from rpgan_tf.net import Net
-from rpgan_tf.nets import dcgan, patchgan, realness, toy
+from rpgan_tf.nets import dcgan, patchgan, realness, sagan, toy
 from rpgan_tf.nets.layers import Attention, Convolution, TransposedConvolution
 from tests.conftest import DATA
 from tools import import_torch
@@ -136,4 +138,46 @@ def test_command_writes_what_sampling_reads(project, zoo):
     import_torch.main(["zoo", "D.npz", "discriminator"])
     assert checkpoint.iterations("models/zoo", "dmodel") == [0]
     with pytest.raises(UserError, match=r"layer\.3\.weight does not fit conv1/kernel"):
-        import_torch.main(["zoo", "D.npz", "discriminator", "--skip", "layer.0", "layer.2"])
+        import_torch.main(["zoo", "D.npz", "discriminator", "2", "--skip", "layer.0", "layer.2"])
+    with pytest.raises(UserError, match="iter_7.gmodel.npz' is there already; give another iteration"):
+        import_torch.main(["zoo", "G.npz", "generator", "7"])
+    import_torch.main(["zoo", "G.npz", "generator", "8", "--set", "ema=0.9"])
+    assert checkpoint.iterations("models/zoo", "ema") == checkpoint.iterations("models/zoo", "gmodel")[1:] == [8]
+
+
+@pytest.mark.parametrize("role", ["G", "D"])
+def test_whole_sagan_in_the_order_of_the_programs(role):
+    """They list attention after the last convolution, and a layer's u and v before its kernel."""
+    random, state = np.random.default_rng(0), {}
+
+    def convolution(name, shape, rows):
+        state[f"{name}.module.weight_u"] = random.normal(size=rows)
+        state[f"{name}.module.weight_v"] = random.normal(size=math.prod(shape) // rows)
+        state[f"{name}.module.weight_bar"] = random.normal(size=shape)
+
+    def attention(name, channels):
+        state[f"{name}.gamma"] = np.array([0.5])
+        for part, units in (("q", channels // 8), ("k", channels // 8), ("v", channels)):
+            state[f"{name}.{part}_conv.weight"] = random.normal(size=(units, channels, 1, 1))
+            state[f"{name}.{part}_conv.bias"] = random.normal(size=units)
+
+    if role == "G":
+        net = sagan.Generator(zlen=10, ngf=8, imsz=64, channels=3, spectral="zoo")
+        for i, (inputs, channels) in enumerate([(10, 64), (64, 32), (32, 16), (16, 8), (8, 3)], start=1):
+            convolution(f"block{i}.conv", (inputs, channels, 4, 4), inputs)
+            for name in ("weight", "bias", "running_mean", "running_var") if i < 5 else ():
+                state[f"block{i}.norm.{name}"] = random.normal(size=channels)
+        attention("attn1", 16)
+        attention("attn2", 8)
+    else:
+        net = sagan.Discriminator(ndf=8, imsz=64, channels=3, spectral="zoo")
+        for i, (inputs, channels) in enumerate([(3, 8), (8, 16), (16, 32), (32, 64)], start=1):
+            convolution(f"block{i}.conv", (channels, inputs, 4, 4), channels)
+        state["block5.weight"], state["block5.bias"] = random.normal(size=(1, 64, 4, 4)), random.normal(size=1)
+        attention("attn1", 32)
+        attention("attn2", 64)
+    arrays = imported(net, state).get_arrays()
+    assert arrays["attention16/gamma" if role == "G" else "attention8/gamma"] == 0.5
+    assert len([name for name in arrays if name.endswith("kernel")]) == 11
+    first = state["block1.conv.module.weight_bar"]
+    np.testing.assert_allclose(arrays["conv1/kernel"], first.transpose(2, 3, 1, 0), rtol=1e-6)
