@@ -108,9 +108,9 @@ def test_leading_axes_stay():
 def test_toy_experiment_of_the_paper(monkeypatch):
     """`realness_mog`, 500 iterations, over three seeds: how many of nine modes, what share of 10,000 samples is good.
 
-    Here: 4, 3, 4 modes and 12, 5, 7 %. The paper's figure 3 has about 4 modes and 54 % for five outcomes and three steps
-    of G, of converged runs, which take three times as many iterations. A mode counts from 100 samples within four
-    standard deviations on. The bounds leave room for the rounding of other machines.
+    Here: 4, 3, 4 modes and 12, 5, 7 %. The paper's figure 3 has about 4 modes and 54 % for five outcomes and three
+    steps of G, of converged runs, which take three times as many iterations. A mode counts from 100 samples within
+    four standard deviations on. The bounds leave room for the rounding of other machines.
     """
     import rpgan_tf
     from rpgan_tf import data, images
