@@ -22,4 +22,4 @@ lfile = "digits:train"
 test_lfile = "digits:test"
 wts_dir = "models/rpwgangp_digits"
 SAVEFREQ = 500
-MAXITER = 500
+MAXITER = 1000

@@ -21,7 +21,10 @@ def build(options):
     return gan.build(options)
 
 
+LATE = ("callbacks", "checkpoint", "data", "gan", "images", "mixtures", "projections", "sampling")
+
+
 def __getattr__(name):
-    if name in ("callbacks", "checkpoint", "data", "gan", "images", "projections"):  # some import TensorFlow: late
+    if name in LATE:  # some import TensorFlow
         return importlib.import_module(f"rpgan_tf.{name}")
     raise AttributeError(f"module 'rpgan_tf' has no attribute '{name}'")

@@ -5,9 +5,9 @@ this one covers: github.com/zh-hike/GANs, whose nets are in `nets/sagan.py`; the
 class-conditional residual nets on ImageNet at 128 pixels, which are not here.
 
 Differs from zh-hike/GANs in: the hinge loss of the paper, where that program has binary cross entropy on a sigmoid at
-the revision its README describes (`loss = 'bce'`); spectral normalization of every convolution, where it leaves out
-those of attention and D's last one (`spectral = 'zoo'`); evaluation does not advance the power iteration; one model is
-trained, where its several processes train unrelated ones.
+the revision its README describes (`criterion = 'bce'`); spectral normalization of every convolution, where it leaves
+out those of attention and D's last one (`spectral = 'zoo'`); evaluation does not advance the power iteration; one model
+is trained, where its several processes train unrelated ones.
 
 One iteration: D takes a step; then, with new noise, G does.
 """
@@ -27,16 +27,16 @@ class SAGAN(gan.GAN):
     G:  -E fake_logits
     """
 
-    loss: Literal["hinge", "bce"] = "hinge"  # bce: DCGAN's losses
+    criterion: Literal["hinge", "bce"] = "hinge"  # bce: DCGAN's losses
     learning_rate: Positive = 1e-4
     d_learning_rate: Positive | None = 4e-4
     beta_1: Share = 0.0
     beta_2: Share = 0.9
 
     def d_loss(self, real_logits, fake_logits):
-        penalize = tf.nn.softplus if self.loss == "bce" else lambda logits: tf.nn.relu(1 + logits)
+        penalize = tf.nn.softplus if self.criterion == "bce" else lambda logits: tf.nn.relu(1 + logits)
         return tf.reduce_mean(penalize(-real_logits), axis=-1) + tf.reduce_mean(penalize(fake_logits), axis=-1)
 
     def g_loss(self, real_logits, fake_logits):
         del real_logits
-        return tf.reduce_mean(tf.nn.softplus(-fake_logits) if self.loss == "bce" else -fake_logits, axis=-1)
+        return tf.reduce_mean(tf.nn.softplus(-fake_logits) if self.criterion == "bce" else -fake_logits, axis=-1)

@@ -43,7 +43,7 @@ RELATIVISTIC = sorted(GRADIENTS)
 
 @pytest.mark.parametrize("name, kind", LOSSES)
 def test_values(name, kind):
-    gan = on_points(name, **{"loss": kind} if kind else {})
+    gan = on_points(name, **{"criterion": kind} if kind else {})
     received = gan.d_loss(REAL, FAKE), gan.g_loss(REAL, FAKE)
     np.testing.assert_allclose(received, LOSSES[name, kind], rtol=1e-6)
 
@@ -96,7 +96,7 @@ def test_relativistic_generator_takes_the_other_side(name):
 @pytest.mark.parametrize("name, kind", LOSSES)
 def test_leading_axes_stay(name, kind):
     """The losses of a bank [K, B] are those of its rows."""
-    gan = on_points(name, **{"loss": kind} if kind else {})
+    gan = on_points(name, **{"criterion": kind} if kind else {})
     real, fake = np.random.default_rng(1).normal(size=(2, 3, 6)).astype(np.float32)
     for loss in (gan.d_loss, gan.g_loss):
         received = loss(real, fake)
