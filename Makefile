@@ -26,7 +26,7 @@ demo: $(READY)
 	@echo "TensorBoard: .venv/bin/tensorboard --logdir models"
 
 test: $(READY)
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses auto --dist loadfile
 
 lint: $(READY)
 	$(PY) -m ruff check .

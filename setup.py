@@ -41,6 +41,6 @@ setuptools.setup(
         "gpu": ["tensorflow[and-cuda]>=2.19"],
         "demo": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # the embedded digits, and their picture
         "metrics": METRICS,
-        "test": ["pytest>=8.0", "ruff>=0.9", "scikit-learn>=1.5", "matplotlib>=3.9", *METRICS],
+        "test": ["pytest>=8.0", "pytest-xdist>=3.5", "ruff>=0.9", "scikit-learn>=1.5", "matplotlib>=3.9", *METRICS],
     },
 )

@@ -70,7 +70,7 @@ def start_tensorflow():
 
     OMP_NUM_THREADS sets the threads of an operation, as in the original.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
         import tensorflow as tf
     else:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
