@@ -24,6 +24,9 @@ def main(argv, forced=None):
     arguments = parser.parse_args(argv)
     options = command.load_options(arguments.name, arguments.set, forced)
     config.check_files(options)
+    folder = pathlib.Path(options.wts_dir)
+    resumed = any(folder.glob("iter_*.gmodel.npz"))
+    changes = config.changes(options, folder / "options.json") if resumed else []
     if arguments.dry_run:
         print(config.to_json(options), end="")
         return
@@ -36,15 +39,12 @@ def main(argv, forced=None):
     from rpgan_tf import callbacks, checkpoint, data
 
     gan = rpgan_tf.build(options)
-    for line in checkpoint.restore(gan, options.wts_dir) or [f"new run in '{options.wts_dir}'"]:
+    for line in changes + checkpoint.restore(gan, options.wts_dir) or [f"new run in '{options.wts_dir}'"]:
         print(line, flush=True)
     start = int(gan.iteration.numpy())
     if start >= options.MAXITER:
         print(f"nothing to do: iteration {start} of {options.MAXITER} is reached")
         return
-    folder = pathlib.Path(options.wts_dir)
-    for line in config.changes(options, folder / "options.json") if start else []:
-        print(line, flush=True)
     images = data.dataset(options, start)
     print(f"images from {options.lfile}, projections {options.filts or 'none'}", flush=True)
     if options.filts:

@@ -22,6 +22,7 @@ from rpgan_tf.errors import UserError, nearest
 Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom16 = SizeFrom32 = int
 Positive = Negative = NonNegative = Share = float
 
+NONE = (None, "", "None")  # what stands for no value
 DIGITS = ("digits", "digits:train", "digits:test")
 
 
@@ -119,7 +120,7 @@ def resolve(values, source="options"):
     of_gan, of_net = _of_gan(gan), _of_net(net)
     declared = _annotated(_classes("config.py")["Options"][1]) | of_net | of_gan
     for key, value in values.items():
-        if not declared.get(key) and value is not None:
+        if not declared.get(key) and value not in NONE:
             raise UserError(f"{source}: {_unknown(key, gan, net, declared, gans, nets)}")
     options = {
         key: _typed(key, values.get(key, option[1]), option[0], source) for key, option in declared.items() if option
@@ -249,7 +250,7 @@ def _typed(key, value, annotation, source):
     """Return `value` as the `annotation` says; a float stands for an int when it is a whole number."""
     received = f"{value!r}"
     parts = [part.strip() for part in annotation.split("|")]
-    if "None" in parts and value in (None, "", "None"):
+    if "None" in parts and value in NONE:
         return None
     if annotation.startswith("Literal["):
         choices = ast.literal_eval(annotation.removeprefix("Literal"))

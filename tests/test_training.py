@@ -383,3 +383,13 @@ def test_every_experiment_trains_two_iterations(name, tmp_path, monkeypatch):
     after = gan.generator.get_arrays() | gan.discriminator.get_arrays()
     kernels = [name for name in before if name.endswith(("kernel", "_w"))]
     assert kernels and not any(np.array_equal(before[name], after[name]) for name in kernels)
+
+
+def test_another_gan_in_the_folder_of_a_run_is_refused(project):
+    """Before TensorFlow is imported; other options may change, and that is said."""
+    command("train.py", "tiny")
+    process = command("train.py", "tiny", "--set", "gan=Baseline", "filts=", check=False)
+    assert process.returncode == 2
+    assert "the run in 'models/tiny' was trained with gan = 'RPGAN', received 'Baseline'; start a new" in process.stderr
+    output = command("train.py", "tiny", "--set", "bsz=2", "MAXITER=7").stdout
+    assert "changed since the last start: bsz = 4 -> 2" in output
