@@ -29,11 +29,17 @@ def find(options, iteration=None, single=False):
     return checkpoint.find(options.wts_dir, kind, iteration)
 
 
-def load(options, path):
-    """Return the function from latents [N, zlen] to samples [N, ...] that a file of `find` holds."""
+def load(options, path, batch_statistics=False):
+    """Return the function from latents [N, zlen] to samples [N, ...] that a file of `find` holds.
+
+    With `batch_statistics`, nets that have running averages normalize by the batch of all N, as in training, too.
+    """
     from rpgan_tf import gan
 
     generator = gan.build_generator(options)
+    if batch_statistics:
+        checkpoint.load_npz(generator, path)
+        return lambda z: np.asarray(generator(z, training=True))
     if not path.name.endswith((".bgmodel.npz", ".bgema.npz")):
         checkpoint.load_npz(generator, path)
         return lambda z: generate(generator, z, options)

@@ -81,6 +81,10 @@ def test_samples_are_those_of_the_average(here):
     average, raw, other = (pixels(here / f"{name}.png") for name in ("average", "raw", "other"))
     assert average.shape == raw.shape == other.shape == (160, 240)
     assert not np.array_equal(average, raw)
+    sample.main(["grey", f"{here}/batch.png", "--batch_statistics"])
+    assert not np.array_equal(average, pixels(here / "batch.png"))
+    with pytest.raises(UserError, match="--bgmodel and --batch_statistics exclude each other"):
+        sample.main(["grey", "out.png", "--bgmodel", "--batch_statistics"])
     options = config.load("grey")
     generate = sampling.load(options, checkpoint.path_of("models/grey", 40, "ema"))
     z = np.float32(np.random.RandomState(0).randn(150, 5))

@@ -8,8 +8,9 @@
 ./sample.py face48 out_{seed}.png --seeds 0-99    a grid for each of the seeds 0 to 99
 
 The same seed and weights give the pixels of the original: the 150 latents are one batch, normalized by its own
-statistics. Nets with running averages use these. With a moving average of the generator (ema) the samples are its;
---set ema=0 draws those of the generator itself.
+statistics. Nets with running averages use these, or with --batch_statistics the batch's own, as programs do that never
+leave training mode. With a moving average of the generator (ema) the samples are its; --set ema=0 draws those of the
+generator itself.
 """
 
 import tqdm
@@ -25,6 +26,7 @@ def main(argv):
     parser.add_argument("out", help="PNG file to write")
     parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
     parser.add_argument("--bgmodel", action="store_true", help="use stored statistics instead of the batch's own")
+    parser.add_argument("--batch_statistics", action="store_true", help="use the batch's own where there are averages")
     parser.add_argument("--seeds", metavar="FIRST-LAST", help="one picture each; out must hold {seed}")
     arguments = parser.parse_args(argv)
     name, seed = command.split_name(arguments.name, 1)
@@ -36,13 +38,15 @@ def main(argv):
                 f"--seeds expects NAME without a seed and a name such as out_{{seed}}.png, received '{argv}'"
             )
     options = command.load_options(name, arguments.set)
+    if arguments.bgmodel and arguments.batch_statistics:
+        raise UserError("--bgmodel and --batch_statistics exclude each other; give one of them")
     if arguments.bgmodel and options.net != sampling.FIXED_BY_FIXBN:
         raise UserError(f"--bgmodel is for net = '{sampling.FIXED_BY_FIXBN}'; net = '{options.net}' needs no fixbn.py")
 
     path = sampling.find(options, arguments.iteration, single=arguments.bgmodel)
 
     command.start_tensorflow()
-    generate = sampling.load(options, path)
+    generate = sampling.load(options, path, arguments.batch_statistics)
     print(f"read {path}")
     for seed in tqdm.tqdm(seeds, disable=len(seeds) == 1):
         out = arguments.out.replace("{seed}", str(seed))

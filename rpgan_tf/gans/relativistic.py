@@ -9,12 +9,12 @@ of the one and image i of the other batch; with PatchGAN's logits, patch i. Mean
 and gradients go through them. The halves are in both programs, not in the paper; RSGAN has none.
 
 Differs from the author's code in: real images come in epochs, hers are drawn anew for each batch; samples use running
-averages, where her G never leaves training mode; packing has new fake images for G, where her script for it takes those
-of D's step. Her published RaSGAN and RaLSGAN were trained with E f - r for f - E r in the second term, as she notes; no
-option does that. Defaults here are hers but for the nets' widths and the batch (128 and 32).
-Yagami360's G step has the logits of real images of the last D step, made before D's update, and one real batch serves
-all of D's steps: `g_real = 'stale'`. That program runs on old versions of PyTorch alone, resumes weights without the
-optimizers and shows negative pixels as black; none of that is here.
+averages, where her G never leaves training mode (sample.py --batch_statistics); packing has new fake images for G,
+where her script for it takes those of D's step. Her published RaSGAN and RaLSGAN were trained with E f - r for f - E r
+in the second term, as she notes; no option does that. Defaults here are hers but for the nets' widths and the batch
+(128 and 32). Yagami360's G step has the logits of real images of the last D step, made before D's update, and one real
+batch serves all of D's steps: `g_real = 'stale'`. That program runs on old versions of PyTorch alone, resumes weights
+without the optimizers and shows negative pixels as black; none of that is here.
 
 One iteration: D takes a step; then, with new noise and new real images (`g_real`), G does.
 """
