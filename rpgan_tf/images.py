@@ -36,10 +36,7 @@ def grid(images, columns=COLUMNS):
 
 
 def scatter(points, mixture):
-    """Plot points [N, dims] over points of their mixture, as uint8 [640, 600, 3].
-
-    Where there are more than two coordinates, the axes are the first two principal components of the mixture. The
-    limits are those of the data; how many points lie outside of them is said in the legend.
+    """Plot points [N, dims] over points of their mixture, as uint8 [640, 600, 3]: see `scatter_on`.
 
     Raises:
         UserError: matplotlib is not installed.
@@ -49,6 +46,20 @@ def scatter(points, mixture):
         from matplotlib.figure import Figure
     except ImportError:
         raise UserError("pictures of points need matplotlib: pip install matplotlib") from None
+    figure = Figure(figsize=(6, 6.4), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    scatter_on(figure.add_subplot(), points, mixture)
+    figure.legend(loc="outside upper center", ncols=2, markerscale=3, frameon=False)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]
+
+
+def scatter_on(plot, points, mixture):
+    """Plot points [N, dims] over points of their mixture on axes of matplotlib.
+
+    Where there are more than two coordinates, the axes are the first two principal components of the mixture. The
+    limits are those of the data; how many points lie outside of them is said in the label.
+    """
     data, points = mixture.points(NUM_POINTS, seed=0), np.asarray(points)
     labels = ["first coordinate", "second coordinate"]
     if mixture.dims > 2:
@@ -58,16 +69,10 @@ def scatter(points, mixture):
     low, high = data.min(axis=0), data.max(axis=0)
     low, high = low - 0.1 * (high - low), high + 0.1 * (high - low)
     num_outside = np.sum(~np.all((low <= points) & (points <= high), axis=1))  # NaN is outside, too
-
-    figure = Figure(figsize=(6, 6.4), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    plot = figure.add_subplot(xlabel=labels[0], ylabel=labels[1], xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    plot.set(xlabel=labels[0], ylabel=labels[1], xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     plot.set_aspect("equal" if mixture.dims == 2 else "auto")
     plot.scatter(*data.T, s=12, color="0.75", linewidths=0, label="data")
     plot.scatter(*points.T, s=4, color="tab:red", linewidths=0, label=f"generated ({num_outside} outside)")
-    figure.legend(loc="outside upper center", ncols=2, markerscale=3, frameon=False)
-    canvas.draw()
-    return np.array(canvas.buffer_rgba())[..., :3]
 
 
 def principal_axes(mixture):

@@ -13,7 +13,7 @@ from rpgan_tf.errors import UserError
 SUFFIXES = (".png", ".jpg", ".jpeg")
 EXPECTED = (
     "a text file with one image path a line, a folder of images, tfds:<name>[/<config>][:<split>], "
-    "digits[:train|:test], or mixture:<name>"
+    "digits[:train|:test|:stacked], or mixture:<name>"
 )
 
 

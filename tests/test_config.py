@@ -342,3 +342,8 @@ def test_unknown_digits():
     options = config.resolve({"gan": "DCGAN", "net": "dcgan", "lfile": "digits:foo", "wts_dir": "a"})
     with pytest.raises(UserError, match="no digits 'digits:foo' for lfile"):
         config.check_files(options)
+
+
+def test_stacked_digits_have_three_channels():
+    with pytest.raises(UserError, match="'digits:stacked' has a digit in each of three channels: expected channels = 3"):
+        config.resolve({"lfile": "digits:stacked", "channels": 1})

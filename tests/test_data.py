@@ -798,3 +798,22 @@ def test_folder_without_images_is_refused_at_once(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(UserError, match="no .png, .jpg, .jpeg files below the folder"):
         data.dataset(options(tmp_path))
+
+
+def test_stacked_digits_are_three_of_the_digits():
+    images = levels(batches(options("digits:stacked", imsz=16, bsz=200), 1))[0]
+    assert images.shape == (200, 16, 16, 3)
+    known = {digit.tobytes(): entry for entry, digit in enumerate(data.digits(16, channels=1)[..., 0])}
+    entries = np.array([[known[np.ascontiguousarray(image[..., i]).tobytes()] for i in range(3)] for image in images])
+    assert len(np.unique(entries)) > 400  # of 600 draws from 1,797: 508 are expected
+    assert not np.any(np.all(entries == entries[:, :1], axis=1))
+
+
+def test_stacked_digits_depend_on_seed_and_position_alone():
+    source = options("digits:stacked", imsz=8, bsz=6)
+    first = np.concatenate(batches(source, 2))
+    np.testing.assert_array_equal(first[6:], batches(source, 1, start=1)[0])
+    np.testing.assert_array_equal(first[:8], batches(options("digits:stacked", imsz=8, bsz=8), 1)[0])
+    assert not np.array_equal(first, np.concatenate(batches(options("digits:stacked", imsz=8, bsz=6, seed=1), 2)))
+    held_out = next(iter(data.held_out(options("digits", test_lfile="digits:stacked", imsz=8, bsz=12)))).numpy()
+    assert held_out.shape == (12, 8, 8, 3) and not np.array_equal(held_out, first)

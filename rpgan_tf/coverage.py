@@ -1,0 +1,104 @@
+"""Mode coverage of trained experiments: the samples of the generators that a run kept, counted, and their averages."""
+
+import functools
+import json
+import pathlib
+
+import numpy as np
+
+from rpgan_tf import checkpoint, config, files, mixtures, modes, sampling
+
+NUM_STACKED = 26000  # samples, as VEEGAN and PacGAN draw of stacked MNIST
+CLASSIFIER = "classifier"  # the rule by which stacked digits are counted
+
+
+def rules_of(options):
+    """Return the names of the rules that count samples of an experiment."""
+    return (CLASSIFIER,) if options.lfile == config.STACKED else modes.rules_of(mixtures.find(options.lfile))
+
+
+def count_run(options):
+    """Count the samples of each generator that a run kept: [(iteration, {rule: counts}), ...].
+
+    What was counted before is read from `<wts_dir>/modes.json`.
+    """
+    path = pathlib.Path(options.wts_dir) / "modes.json"
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    kind = "ema" if options.ema else "gmodel"
+    for iteration in checkpoint.iterations(options.wts_dir, kind):
+        if str(iteration) not in known:
+            known[str(iteration)] = count_samples(samples(options, iteration), options)
+            files.write_text(path, json.dumps(known) + "\n")
+    return [(int(iteration), counts) for iteration, counts in known.items()]
+
+
+def samples(options, iteration=None, count=None):
+    """Draw samples of a run, as many as its rules count by default; nets that normalize by the batch have theirs."""
+    count = count or max(NUM_STACKED if rule == CLASSIFIER else modes.RULES[rule].samples for rule in rules_of(options))
+    generate = sampling.load(options, sampling.find(options, iteration))
+    z = sampling.latents(options, options.seed, -(-count // options.bsz) * options.bsz)
+    return np.concatenate([generate(part) for part in np.split(z, len(z) // options.bsz)])[:count]
+
+
+def count_samples(drawn, options):
+    """Count samples by each rule of their experiment: {rule: counts}."""
+    if options.lfile != config.STACKED:
+        mixture, rules = mixtures.find(options.lfile), {rule: modes.RULES[rule] for rule in rules_of(options)}
+        return {name: modes.count(drawn[: rule.samples], mixture, rule) for name, rule in rules.items()}
+    classify, shares = classifier(), digit_shares()
+    pixels = np.uint8(np.round((drawn + 1) * 127.5))
+    labels = np.stack([np.argmax(classify(pixels[..., i : i + 1])[1], axis=1) for i in range(3)], axis=1)
+    return {CLASSIFIER: modes.count_stacked(labels, shares)}
+
+
+@functools.cache
+def classifier():
+    """Return the classifier of single digits."""
+    from rpgan_tf import features
+
+    return features.find("digits")
+
+
+def digit_shares():
+    """Return how frequent each digit is in the data, float64 [10]."""
+    import sklearn.datasets
+
+    labels = sklearn.datasets.load_digits().target
+    return np.bincount(labels, minlength=10) / len(labels)
+
+
+def real_samples(options, seed):
+    """Draw as many of the data as samples are counted."""
+    if options.lfile != config.STACKED:
+        count = max(modes.RULES[rule].samples for rule in rules_of(options))
+        return mixtures.find(options.lfile).points(count, seed)
+    from rpgan_tf import data
+
+    options.seed = seed
+    batches = iter(data.dataset(options, batches=lambda iteration: 1))
+    drawn = [next(batches).numpy() for _ in range(-(-NUM_STACKED // options.bsz))]
+    return np.concatenate(drawn)[:NUM_STACKED]
+
+
+def summary(counts):
+    """Return {"modes": {"mean": .., "error": .., "values": [..]}, ...} of the counts of several seeds.
+
+    `error` is the standard error of the mean, None for a single seed.
+    """
+    keys = dict.fromkeys(key for each in counts for key in each)
+    summaries = {}
+    for key in keys:
+        values = [each[key] for each in counts if each.get(key) is not None]
+        error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+        summaries[key] = {"mean": float(np.mean(values)) if values else None, "error": error, "values": values}
+    return summaries
+
+
+def mean_curve(curves):
+    """Return [{"iteration": .., rule: {count: mean over the runs}}, ...] of the iterations that all runs have."""
+    points = []
+    for steps in zip(*curves):
+        rules = {rule: summary([counts[rule] for _, counts in steps]) for rule in steps[0][1]}
+        means = {rule: {key: value["mean"] for key, value in of.items()} for rule, of in rules.items()}
+        points.append({"iteration": steps[0][0]} | means)
+    return points

@@ -1,0 +1,259 @@
+"""Feature extractors: the nets through which metrics see images. Pixels in, features and logits out; no metric."""
+
+import functools
+import hashlib
+import importlib.util
+import os
+import pathlib
+import typing
+import zipfile
+
+import numpy as np
+
+from rpgan_tf import files
+from rpgan_tf.errors import UserError, nearest
+
+KNOWN = ("digits", "inception", "inception:<folder>", "keras:<application>", "keras:<application>:<weights file>")
+CHUNK = 64  # images that a large net sees at once
+INCEPTION_SIZE = 299
+DIGITS_SIZE, DIGITS_FEATURES, DIGITS_STEPS, DIGITS_BATCH = 16, 64, 1500, 64
+
+
+class Extractor(typing.NamedTuple):
+    """A net that turns images into features.
+
+    Attributes:
+        name: what the protocol of a metric says of it.
+        key: hash of its weights and preprocessing, by which features are cached.
+        num_features: d.
+        num_classes: number of logits, or None.
+        run: function from pixels [N, H, W, C] in 0 .. 255, uint8 or float32, C = 1 or 3, to features float32 [N, d]
+            and logits float32 [N, num_classes] or None.
+    """
+
+    name: str
+    key: str
+    num_features: int
+    num_classes: int | None
+    run: typing.Callable
+
+    def __call__(self, pixels):
+        return self.run(pixels)
+
+
+def cache_folder():
+    """Return the folder for what is expensive to compute anew: $RPGAN_TF_CACHE, or rpgan_tf in the user's cache."""
+    if os.environ.get("RPGAN_TF_CACHE"):
+        return pathlib.Path(os.environ["RPGAN_TF_CACHE"])
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "rpgan_tf"
+
+
+def check(name):
+    """Raise a `UserError` for the name of an extractor that cannot work; TensorFlow is not imported."""
+    kind, _, rest = name.partition(":")
+    if kind not in ("digits", "inception", "keras") or (kind == "digits" and rest) or (kind == "keras" and not rest):
+        raise UserError(f"no extractor '{name}'; expected {', '.join(KNOWN)}; {nearest(kind, ['digits', 'inception'])}")
+    if kind == "digits" and importlib.util.find_spec("sklearn") is None:
+        raise UserError("the extractor 'digits' needs scikit-learn: pip install scikit-learn")
+    if kind == "inception":
+        folder = rest or os.environ.get("RPGAN_TF_INCEPTION", "")
+        if folder and not (pathlib.Path(folder) / "saved_model.pb").is_file():
+            raise UserError(f"no Inception in '{folder}': expected the folder of a SavedModel, with saved_model.pb")
+    weights = rest.partition(":")[2]
+    if kind == "keras" and weights and not pathlib.Path(weights).is_file():
+        raise UserError(f"no file '{weights}' with weights for the extractor 'keras:{rest.partition(':')[0]}'")
+
+
+def find(name):
+    """Return the `Extractor` of a name, one of `KNOWN`.
+
+    "digits" is trained on this machine, in seconds, and cached. "inception" is that of TensorFlow-GAN, from a local
+    folder, $RPGAN_TF_INCEPTION or TensorFlow Hub. "keras:<application>" is a net of `keras.applications` with its
+    weights for ImageNet, or those of a file. What has to be downloaded is said before.
+
+    Raises:
+        UserError: there is no such extractor, or its weights can neither be found nor downloaded.
+    """
+    check(name)
+    kind, _, rest = name.partition(":")
+    if kind == "digits":
+        return _digits()
+    return _inception(rest) if kind == "inception" else _application(*rest.split(":", 1))
+
+
+def _inception(folder):
+    """TensorFlow-GAN's Inception (the graph of Salimans et al., arXiv 1606.03498): pool_3 and logits."""
+    from rpgan_tf import tfgan
+
+    tfgan.load()
+    import tensorflow as tf
+    import tensorflow_hub
+    from tensorflow_gan.python.eval import inception_metrics
+
+    folder = folder or os.environ.get("RPGAN_TF_INCEPTION", "")
+    address = folder or inception_metrics.INCEPTION_TFHUB
+    if not folder:
+        print(f"loading Inception from {address}; it is downloaded unless TFHUB_CACHE_DIR has it", flush=True)
+    try:
+        module = tensorflow_hub.load(address)
+    except Exception as error:  # no network, a broken file, no space: its kinds are many
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"cannot load Inception from '{address}': {reason}; expected a network, or a local copy of the module: "
+            "--extractor inception:<folder>, or RPGAN_TF_INCEPTION=<folder>"
+        ) from None
+
+    @tf.function(autograph=False)
+    def infer(pixels):
+        images = tf.image.resize(tf.cast(pixels, tf.float32), [INCEPTION_SIZE, INCEPTION_SIZE]) / 127.5 - 1
+        output = module(images)
+        return [
+            tf.reshape(output[key], [tf.shape(images)[0], -1])
+            for key in (inception_metrics.INCEPTION_FINAL_POOL, inception_metrics.INCEPTION_OUTPUT)
+        ]
+
+    run = functools.partial(_in_chunks, infer, CHUNK, 3)
+    found = [array.shape[1] for array in run(np.zeros([1, 8, 8, 3], np.uint8))]
+    text = f"TF-GAN's Inception, bilinear resize to {INCEPTION_SIZE}"
+    weights = module.variables if getattr(module, "variables", None) else []
+    key = _key(text, address, *[weight.numpy() for weight in weights])
+    return Extractor(f"{text}, {found[0]} features", key, *found, run)
+
+
+def _application(name, weights=None):
+    """Return a net of `keras.applications` with average pooling as an extractor, without logits."""
+    import keras
+    import tensorflow as tf
+
+    nets = {key: value for key, value in vars(keras.applications).items() if key[0].isupper() and callable(value)}
+    if name not in nets:
+        raise UserError(f"no net '{name}' in keras.applications; {nearest(name, nets)}")
+    if weights is None:
+        print(f"loading {name} of keras.applications; its weights are downloaded unless ~/.keras has them", flush=True)
+    preprocess = next(
+        module.preprocess_input
+        for module in vars(keras.applications).values()
+        if hasattr(module, "preprocess_input") and hasattr(module, name)
+    )
+    try:
+        net = nets[name](include_top=False, weights=weights or "imagenet", pooling="avg")
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"cannot load the weights of {name}: {reason}; expected a network, or a file of weights without the top "
+            f"layer: --extractor keras:{name}:<file>"
+        ) from None
+    size = 299 if name in ("InceptionV3", "InceptionResNetV2", "Xception") else 224
+
+    @tf.function(autograph=False)
+    def infer(pixels):
+        images = tf.image.resize(tf.cast(pixels, tf.float32), [size, size])
+        return [net(preprocess(images), training=False)]
+
+    run = functools.partial(_in_chunks, infer, CHUNK, 3)
+    text = f"keras.applications.{name}, {'local weights' if weights else 'ImageNet'}, bilinear resize to {size}"
+    return Extractor(
+        f"{text}, {net.output_shape[-1]} features", _key(text, *net.get_weights()), net.output_shape[-1], None, run
+    )
+
+
+def _in_chunks(infer, chunk, channels, pixels):
+    """Return features and logits of pixels, some images at a time and always as many, with the channels of the net."""
+    pixels = np.asarray(pixels)
+    if channels == 3 and pixels.shape[-1] == 1:
+        pixels = np.repeat(pixels, 3, axis=-1)
+    outputs = []
+    for start in range(0, len(pixels), chunk):
+        part = pixels[start : start + chunk]
+        full = np.pad(part, [(0, chunk - len(part)), (0, 0), (0, 0), (0, 0)])
+        outputs.append([np.asarray(output)[: len(part)] for output in infer(full)])
+    features, *logits = (np.concatenate(parts).astype(np.float32) for parts in zip(*outputs))
+    return features, (logits[0] if logits else None)
+
+
+@functools.cache
+def _digits():
+    """Return a small classifier of handwritten digits: trained on the first 1,500 of scikit-learn's, tested on 297."""
+    import tensorflow as tf
+
+    net, path = _digits_net(), cache_folder() / f"digits_{DIGITS_SIZE}_{DIGITS_FEATURES}_{DIGITS_STEPS}.npz"
+    arrays = None
+    if path.is_file():
+        try:
+            arrays = files.load_arrays(path)
+            net.set_weights([arrays[str(i)] for i in range(len(net.weights))])
+        except (UserError, KeyError, ValueError, zipfile.BadZipFile):
+            print(f"'{path}' is damaged: it is made anew", flush=True)
+            arrays = None
+    if arrays is None:
+        print(f"training the classifier of digits, which is kept in '{path}'", flush=True)
+        accuracy = _train_digits(net)
+        arrays = {str(i): weight for i, weight in enumerate(net.get_weights())} | {"accuracy": np.float64(accuracy)}
+        files.save_arrays(path, arrays)
+
+    @tf.function(autograph=False)
+    def infer(pixels):
+        images = tf.reduce_mean(tf.cast(pixels, tf.float32), axis=-1, keepdims=True)
+        return net(tf.image.resize(images, [DIGITS_SIZE] * 2, antialias=True) / 127.5 - 1, training=False)
+
+    text = f"digits classifier, accuracy {float(arrays['accuracy']):.3f}, grey {DIGITS_SIZE}x{DIGITS_SIZE}"
+    return Extractor(
+        f"{text}, {DIGITS_FEATURES} features",
+        _key(text, *net.get_weights()),
+        DIGITS_FEATURES,
+        10,
+        functools.partial(_in_chunks, infer, 500, 1),
+    )
+
+
+def _digits_net():
+    import keras
+
+    seeds = keras.random.SeedGenerator(0)
+    arguments = {"kernel_initializer": keras.initializers.HeUniform(seed=seeds), "activation": "relu"}
+    inputs = x = keras.Input([DIGITS_SIZE, DIGITS_SIZE, 1])
+    for filters in (16, 32):
+        x = keras.layers.Conv2D(filters, 3, padding="same", **arguments)(x)
+        x = keras.layers.MaxPooling2D()(x)
+    features = keras.layers.Dense(DIGITS_FEATURES, **arguments)(keras.layers.Flatten()(x))
+    logits = keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotUniform(seed=seeds))(features)
+    return keras.Model(inputs, [features, logits])
+
+
+def _train_digits(net):
+    """Train on digits shifted by up to a pixel of their 8x8; return the accuracy on those left out."""
+    import keras
+    import sklearn.datasets
+    import tensorflow as tf
+
+    from rpgan_tf import data
+
+    labels = sklearn.datasets.load_digits().target.astype(np.int32)
+    pixels = data.digits(DIGITS_SIZE, 1).astype(np.float32) / 127.5 - 1
+    part, rest = data.DIGITS["digits:train"], data.DIGITS["digits:test"]
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, DIGITS_STEPS)
+    optimizer = keras.optimizers.Adam(rate)
+    optimizer.build(net.trainable_variables)
+
+    @tf.function(autograph=False)
+    def step(images, targets):
+        with tf.GradientTape() as tape:
+            logits = net(images, training=True)[1]
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
+        optimizer.apply(tape.gradient(loss, net.trainable_variables), net.trainable_variables)
+
+    random = np.random.RandomState(0)
+    images, targets = pixels[part], labels[part]
+    for _ in range(DIGITS_STEPS):
+        chosen = random.randint(len(images), size=DIGITS_BATCH)
+        shifts = random.randint(-2, 3, size=2)
+        step(np.roll(images[chosen], shifts, axis=(1, 2)), targets[chosen])
+    guesses = np.argmax(net(pixels[rest])[1], axis=1)
+    return np.mean(guesses == labels[rest])
+
+
+def _key(text, *arrays):
+    digest = hashlib.sha256(text.encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes() if isinstance(array, np.ndarray) else str(array).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,324 @@
+"""Distances between real and generated images: numbers of features, logits or pixels. Knows no experiment and no files.
+
+Features may be an `np.memmap`: they are read a block at a time, so that memory does not grow with their number.
+"""
+
+import numpy as np
+import tqdm
+
+from rpgan_tf import tfgan
+from rpgan_tf.errors import UserError
+
+BLOCK = 1024  # rows of features in memory at once
+TRIM = (1, 99)  # percentiles between which path lengths are averaged
+MIN_PYRAMID = 16  # lowest resolution of the Laplacian pyramid
+
+
+class Moments:
+    """Mean and covariance of features, of which only a batch is in memory at a time.
+
+    Sums are float64 and taken about a running mean (Chan, Golub, LeVeque 1979), so that batches and order make no
+    difference but for rounding.
+
+    Attributes:
+        count: number of features so far.
+        mean: float64 [d].
+        scatter: float64 [d, d], the sum of (x - mean) (x - mean)^T.
+    """
+
+    def __init__(self, count=0, mean=None, scatter=None):
+        self.count, self.mean, self.scatter = int(count), mean, scatter
+
+    @property
+    def covariance(self):
+        """Covariance float64 [d, d] with divisor count - 1, as TensorFlow-GAN has it."""
+        if self.count < 2:
+            raise UserError(f"a covariance needs two images or more, received {self.count}; set a larger --samples")
+        return self.scatter / (self.count - 1)
+
+    def update(self, features):
+        """Take in features [n, d]; raises `UserError` if one is not finite."""
+        features = _finite(features)
+        if not len(features):
+            return
+        mean = np.mean(features, axis=0)
+        centered = features - mean
+        scatter = centered.T @ centered
+        if self.count:
+            total, apart = self.count + len(features), mean - self.mean
+            scatter += self.scatter + np.outer(apart, apart) * (self.count * len(features) / total)
+            mean = self.mean + apart * (len(features) / total)
+        self.count, self.mean, self.scatter = self.count + len(features), mean, scatter
+
+    def to_arrays(self):
+        """Return what `from_arrays` takes, to be saved."""
+        return {"count": np.int64(self.count), "mean": self.mean, "scatter": self.scatter}
+
+    @classmethod
+    def from_arrays(cls, arrays):
+        """Return the moments that `to_arrays` returned."""
+        return cls(arrays["count"], arrays["mean"], arrays["scatter"])
+
+
+def frechet_distance(real, fake):
+    """Return the Frechet distance of two Gaussians, the FID if features are Inception's.
+
+    ||m_r - m_f||^2 + Tr(C_r + C_f - 2 (C_r C_f)^(1/2))  (Heusel et al., arXiv 1706.08500, equation 6). The trace of the
+    root is that of (C_r^(1/2) C_f C_r^(1/2))^(1/2), whose matrices are symmetric, so that eigenvalues give it: in
+    float64, those that rounding made negative as 0. No imaginary parts come up.
+
+    Args:
+        real, fake: `Moments`.
+
+    Raises:
+        UserError: there are no more samples than features, so that a covariance is singular; or all real features are
+            the same.
+    """
+    if real.mean.shape != fake.mean.shape:
+        raise UserError(f"features of two sizes: {real.mean.shape[0]} of real and {fake.mean.shape[0]} of fake images")
+    for which, moments in (("real", real), ("generated", fake)):
+        if moments.count <= len(moments.mean):
+            raise UserError(
+                f"the FID needs more images than features: expected over {len(moments.mean)} {which} images, received "
+                f"{moments.count}; set a larger --samples, give a larger reference, or take kid"
+            )
+    if not np.any(real.scatter > 0):
+        raise UserError("all real images have the same features: is the reference one and the same image?")
+    root = _matrix_sqrt(real.covariance)
+    values = np.linalg.eigvalsh(root @ fake.covariance @ root)
+    trace = np.trace(real.covariance) + np.trace(fake.covariance) - 2 * np.sum(np.sqrt(np.maximum(values, 0)))
+    return float(max(np.sum((real.mean - fake.mean) ** 2) + trace, 0.0))
+
+
+def _matrix_sqrt(matrix):
+    """Return the root of a symmetric positive semidefinite matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+
+def kernel_distance(real, fake, block_size=1000):
+    """Return the kernel distance and its standard error, the KID if features are Inception's.
+
+    The unbiased squared maximum mean discrepancy with the kernel (x^T y / d + 1)^3 (Binkowski et al., arXiv
+    1801.01401), computed by TensorFlow-GAN for blocks of both sets and averaged. It may be negative.
+
+    Args:
+        real, fake: features [N, d] and [M, d], in random order.
+        block_size: int, images of the larger set in a block at most.
+
+    Returns:
+        (distance, standard error over the blocks; NaN with a single block)
+    """
+    tfgan.load()
+    import tensorflow as tf
+    from tensorflow_gan.python.eval import classifier_metrics
+
+    if min(len(real), len(fake)) < 2:
+        raise UserError(f"the KID needs two images or more of each set, received {len(real)} and {len(fake)}")
+    num_blocks = min(-(-max(len(real), len(fake)) // block_size), min(len(real), len(fake)) // 2)
+    estimates = []
+    for (r, r_end), (f, f_end) in zip(_split(len(real), num_blocks), _split(len(fake), num_blocks)):
+        parts = [tf.constant(_finite(part)) for part in (real[r:r_end], fake[f:f_end])]
+        estimate, _ = classifier_metrics.kernel_classifier_distance_and_std_from_activations(
+            *parts, max_block_size=max(block_size, r_end - r, f_end - f)
+        )
+        estimates.append(float(estimate))
+    error = np.std(estimates, ddof=1) / np.sqrt(num_blocks) if num_blocks > 1 else np.nan
+    return float(np.mean(estimates)), float(error)
+
+
+def _split(count, num_blocks):
+    """Return the ends of blocks as TensorFlow-GAN cuts them: the longer ones last."""
+    size, longer = divmod(count, num_blocks)
+    ends = np.cumsum([0] + [size] * (num_blocks - longer) + [size + 1] * longer)
+    return list(zip(ends[:-1], ends[1:]))
+
+
+def inception_score(logits, num_splits=10):
+    """Return mean and standard deviation over splits of exp(E KL(p(y | x) || p(y))), computed by TensorFlow-GAN.
+
+    Salimans et al., arXiv 1606.03498, section 4.
+
+    Args:
+        logits: [N, num_classes].
+        num_splits: int, parts of which a score each is taken.
+    """
+    tfgan.load()
+    import tensorflow as tf
+    from tensorflow_gan.python.eval import classifier_metrics
+
+    if len(logits) < num_splits:
+        raise UserError(f"expected at least {num_splits} images for the splits of the IS, received {len(logits)}")
+    scores = [
+        float(classifier_metrics.classifier_score_from_logits(tf.constant(_finite(logits[start:end]))))
+        for start, end in _split(len(logits), num_splits)
+    ]
+    return float(np.mean(scores)), float(np.std(scores))
+
+
+def sliced_wasserstein(real, fake, seed=0):
+    """Return the sliced Wasserstein distance of 7x7 patches for each level of a Laplacian pyramid.
+
+    Karras et al., arXiv 1710.10196, section 5, computed by TensorFlow-GAN; there, the numbers are multiplied by 1000
+    and made with 8,192 images. Grey images count as colour. Differs from TensorFlow-GAN in: patches are normalized as
+    in the paper, where it takes each patch's own mean and deviation, which a flat one has not.
+
+    Args:
+        real, fake: pixels uint8 [N, size, size, C], as many of both; size a power of two >= 8.
+        seed: int, of patches and directions. TensorFlow's global seed is set to it.
+
+    Returns:
+        {size of the level: distance}, the largest first.
+    """
+    tfgan.load()
+    import tensorflow as tf
+    from tensorflow_gan.python.eval import sliced_wasserstein as swd
+
+    real, fake = (np.asarray(pixels) for pixels in (real, fake))
+    size = real.shape[1]
+    if real.shape != fake.shape or size != real.shape[2] or size < 8 or size & (size - 1):
+        raise UserError(
+            "sliced Wasserstein distances are of as many real as generated images, square, with a side that is a power "
+            f"of two >= 8; received {list(real.shape)} and {list(fake.shape)}"
+        )
+    real, fake = (np.broadcast_to(pixels, [*pixels.shape[:3], 3]) for pixels in (real, fake))
+    swd._normalize_patches = _normalize_patches
+    state = np.random.get_state()
+    np.random.seed(seed)  # of patches
+    tf.random.set_seed(seed)  # of directions; TensorFlow has no state to put back
+    try:
+        images = (tf.constant(pixels, tf.float32) for pixels in (real, fake))
+        levels = swd.sliced_wasserstein_distance(*images, resolution_min=min(MIN_PYRAMID, size))
+    finally:
+        np.random.set_state(state)
+    distances = [fakes for _, fakes in levels]
+    return {size >> level: float(distance) for level, distance in enumerate(distances)}
+
+
+def _normalize_patches(patches):
+    """Give each channel of a list with patches [N, h, w, C] mean 0 and deviation 1: [N, h * w * C]."""
+    import tensorflow as tf
+
+    mean, variance = tf.nn.moments(patches[0], axes=[0, 1, 2])
+    return tf.reshape((patches[0] - mean) / tf.sqrt(variance + 1e-12), [tf.shape(patches[0])[0], -1])
+
+
+def precision_recall(real, fake, k=3):
+    """Return improved precision and recall (Kynkaanniemi et al., arXiv 1904.06991, equations 1 and 2).
+
+    Precision is the share of fake features that lie within the distance from a real one to its k-th neighbour; recall
+    has real and fake change places.
+
+    Args:
+        real, fake: features [N, d] and [M, d].
+        k: int, neighbours, not counting itself.
+    """
+    precision = np.mean(_inside(fake, real, _radii(real, k))[0] > 0)
+    recall = np.mean(_inside(real, fake, _radii(fake, k))[0] > 0)
+    return float(precision), float(recall)
+
+
+def density_coverage(real, fake, k=5):
+    """Return density and coverage (Naeem et al., arXiv 2002.09797, equations 3 and 4).
+
+    Density counts in how many balls about real features, to their k-th neighbour, a fake one lies, over k; coverage is
+    the share of these balls that have a fake one in them.
+
+    Args:
+        real, fake: features [N, d] and [M, d].
+        k: int, neighbours, not counting itself.
+    """
+    balls, covered = _inside(fake, real, _radii(real, k))
+    return float(np.mean(balls) / k), float(np.mean(covered))
+
+
+def _radii(features, k):
+    """Return the distance of each feature [N, d] to its k-th neighbour, float64 [N]."""
+    if len(features) <= k:
+        raise UserError(f"expected more than k = {k} images for their neighbours, received {len(features)}")
+    radii = []
+    for rows in _blocks(features, "neighbours"):
+        nearest = np.full([len(rows), k + 1], np.inf)  # one is the feature itself
+        for columns in _blocks(features):
+            distances = np.concatenate([nearest, _distances(rows, columns)], axis=1)
+            nearest = np.partition(distances, k, axis=1)[:, : k + 1]
+        radii.append(nearest.max(axis=1))
+    return np.concatenate(radii)
+
+
+def _inside(points, centers, radii):
+    """Return in how many balls each point lies, int [M], and whether each ball holds a point, bool [N]."""
+    counts, held = np.zeros(len(points), int), np.zeros(len(centers), bool)
+    for i, rows in enumerate(_blocks(points, "in balls")):
+        for j, columns in enumerate(_blocks(centers)):
+            mine = slice(j * BLOCK, j * BLOCK + len(columns))
+            within = _distances(rows, columns) <= radii[mine]
+            counts[i * BLOCK : i * BLOCK + len(rows)] += within.sum(axis=1)
+            held[mine] |= within.any(axis=0)
+    return counts, held
+
+
+def _distances(rows, columns):
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    return euclidean_distances(rows, columns)
+
+
+def _blocks(features, progress=None):
+    """Yield features a block at a time, as float64; `progress` is what is said of it on a terminal."""
+    starts = range(0, len(features), BLOCK)
+    for start in tqdm.tqdm(starts, progress, leave=False, disable=None if progress and len(starts) > 4 else True):
+        yield _finite(features[start : start + BLOCK])
+
+
+def path_length(generate, z_0, z_1, t, extractor, path="slerp", epsilon=1e-4, batch=32):
+    """Return the perceptual path length, as in StyleGAN, in the latent space of any generator.
+
+    E d(G(p(t)), G(p(t + epsilon))) / epsilon^2 over paths p from z_0 to z_1 (Karras et al., arXiv 1812.04948, section
+    4.1), without the lowest and highest percentile. Differs from it in: d is the squared distance of an extractor's
+    features, each divided by its length, where the paper has LPIPS. Numbers of different extractors, or of the paper,
+    cannot be compared. Images are not rounded to 8 bits, which would hide so small a step.
+
+    Args:
+        generate: function from latents [n, zlen] to images [n, H, W, C] in [-1, 1].
+        z_0, z_1: latents [N, zlen], the ends of the paths.
+        t: float [N] in [0, 1), places on them.
+        extractor: of `rpgan_tf.features`.
+        path: "slerp" for normal latents, "lerp" for uniform ones.
+        epsilon: float, step on the path.
+        batch: int, paths at a time.
+    """
+    lengths = []
+    for start in tqdm.tqdm(range(0, len(z_0), batch), "paths", leave=False, disable=None):
+        part = slice(start, start + batch)
+        ends = [np.float64(z[part]) for z in (z_0, z_1)]
+        unit = []
+        for place in (t[part], t[part] + epsilon):
+            z = (_slerp if path == "slerp" else _lerp)(*ends, np.float64(place)[:, None])
+            features = _finite(extractor(np.asarray(generate(np.float32(z))) * 127.5 + 127.5)[0])
+            unit.append(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12))
+        lengths.append(np.sum((unit[0] - unit[1]) ** 2, axis=1) / epsilon**2)
+    lengths = np.concatenate(lengths)
+    low, high = np.percentile(lengths, TRIM)
+    return float(np.mean(lengths[(low <= lengths) & (lengths <= high)]))
+
+
+def _lerp(a, b, t):
+    return a + (b - a) * t
+
+
+def _slerp(a, b, t):
+    """Return the points at t on the arcs between the directions of a and b, of unit length times that of a to b."""
+    lengths = [np.linalg.norm(z, axis=1, keepdims=True) for z in (a, b)]
+    a, b = a / lengths[0], b / lengths[1]
+    angle = np.arccos(np.clip(np.sum(a * b, axis=1, keepdims=True), -1, 1))
+    away = b - np.sum(a * b, axis=1, keepdims=True) * a
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12)
+    return (a * np.cos(angle * t) + away * np.sin(angle * t)) * _lerp(*lengths, t)
+
+
+def _finite(features):
+    features = np.asarray(features, np.float64)
+    if not np.all(np.isfinite(features)):
+        raise UserError("a feature is not finite: did training diverge, or are pixels damaged?")
+    return features

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""Count the modes that generators reach: a benchmark of mode collapse over objectives, projections and seeds.
+
+tools/modes.py                                   the best experiment of each benchmark, and the standard GAN on its nets
+tools/modes.py grid25 --objectives gan rsgan wgangp --projections both
+tools/modes.py ring8 --profile quick --seeds 2   a tenth of the iterations: minutes
+tools/modes.py ring8 grid25 --profile paper --seeds 10     PacGAN's nets, optimizer and 400,000 iterations
+
+Benchmarks: ring8, grid25, grid9, 1200d, and stacked: three of the embedded digits as red, green and blue, 1,000 modes
+that a classifier counts. Runs are trained a core each below models/modes, go on where they were, and are counted at
+each save. Beside them stand the data themselves and what was published. Writes OUT.json, OUT.txt and OUT.png; the table
+is of the last iteration, with means and standard errors over the seeds.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+
+from rpgan_tf import command, config, coverage, files, mixtures, study
+from rpgan_tf.errors import UserError, nearest
+
+BENCHMARKS = {  # name: experiment with the best settings found
+    "ring8": "modes_ring8",
+    "grid25": "modes_grid25",
+    "grid9": "modes_grid9",
+    "1200d": "modes_1200d",
+    "stacked": "modes_stacked",
+}
+OBJECTIVES = {  # name: how it differs from that experiment; None takes back what the gan has not
+    "best": {},
+    "gan": {"gan": "DCGAN", "pack": 1, "penalty": None, "ema": 0},
+    "pacgan2": {"gan": "DCGAN", "pack": 2, "penalty": None},
+    "rsgan": {"gan": "RSGAN", "pack": 1, "penalty": 0},
+    "rasgan": {"gan": "RaSGAN", "pack": 1, "penalty": 0},
+    "ralsgan": {"gan": "RaLSGAN", "pack": 1, "penalty": 0},
+    "wgangp": {"gan": "WGANGP", "pack": 1, "penalty": 10},
+    "realness": {"gan": "RealnessGAN", "pack": 1, "penalty": None},
+}
+FILTERS = {2: "filts/K12_ring.npz", 1200: "filts/K24_1200d.npz", 3: "filts/K12_dm12.npz"}  # by channels
+PAPER = {  # Lin et al., arXiv 1712.04086
+    "g_width": 400,
+    "d_width": 200,
+    "bsz": 100,
+    "zlen": 2,
+    "learning_rate": 1e-4,
+    "beta_1": 0.8,
+    "decay": 0,
+    "MAXITER": 400000,
+    "SAVEFREQ": 20000,
+}
+PUBLISHED = pathlib.Path("docs/results/published.json")
+
+
+def main(argv):
+    """Train, count and write as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=f"{', '.join(BENCHMARKS)}; all by default")
+    parser.add_argument("--objectives", nargs="+", default=["best", "gan"], help=f"{', '.join(OBJECTIVES)}")
+    parser.add_argument("--projections", choices=["as_is", "with", "without", "both"], default="as_is")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N - 1 (default 5)")
+    parser.add_argument("--profile", choices=["full", "quick", "paper"], default="full")
+    parser.add_argument("--processes", type=int, default=None, help="runs at a time (default: one a core)")
+    parser.add_argument("--out", default="docs/results/modes", help="path without suffix (default docs/results/modes)")
+    arguments = parser.parse_args(argv)
+    for name, known in [(name, BENCHMARKS) for name in arguments.benchmarks] + [
+        (name, OBJECTIVES) for name in arguments.objectives
+    ]:
+        if name not in known:
+            raise UserError(f"no '{name}'; {nearest(name, known)}")
+    if arguments.seeds < 1 or (arguments.processes or 1) < 1:
+        raise UserError("--seeds and --processes must be at least 1")
+    rows = {}
+    for benchmark in arguments.benchmarks or BENCHMARKS:
+        for name in arguments.objectives:
+            for projections in {"both": [False, True], "with": [True], "without": [False]}.get(
+                arguments.projections, [None]
+            ):
+                row = Row(benchmark, name, projections, arguments.profile)
+                rows[row] = [row.run(seed) for seed in range(arguments.seeds)]
+    for runs in rows.values():
+        for run in runs:
+            run.check()
+
+    failures = iter(study.train([run for runs in rows.values() for run in runs], arguments.processes))
+    command.start_tensorflow()
+    counted = [row.count(runs, [next(failures) for _ in runs]) for row, runs in rows.items()]
+    result = study.record(range(arguments.seeds)) | {"profile": arguments.profile, "rows": []}
+    for benchmark in dict.fromkeys(row["benchmark"] for row in counted):
+        mine = [row for row in counted if row["benchmark"] == benchmark]
+        result["rows"] += [real(benchmark, mine[0], arguments.seeds), *mine]
+    out = pathlib.Path(arguments.out)
+    files.write_text(out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
+    text = table(result["rows"], json.loads(PUBLISHED.read_text()) if PUBLISHED.is_file() else [])
+    files.write_text(out.with_suffix(".txt"), text)
+    print(text)
+    draw(out.with_suffix(".png"), rows)
+    print(f"wrote {out}.json, {out}.txt, {out}.png")
+
+
+class Row:
+    """What is trained for a row of the table.
+
+    Args:
+        benchmark: name in `BENCHMARKS`.
+        objective: name in `OBJECTIVES`.
+        projections: whether discriminators see random projections; None for what the experiment has.
+        profile: "full", "quick" or "paper".
+    """
+
+    def __init__(self, benchmark, objective, projections, profile):
+        experiment = BENCHMARKS[benchmark]
+        values = config.load(experiment)
+        overrides = dict(OBJECTIVES[objective])
+        if profile == "paper":
+            if values.net != config.OF_POINTS:
+                raise UserError("--profile paper is PacGAN's for ring8 and grid25; leave out the other benchmarks")
+            overrides |= PAPER
+        if profile == "quick":
+            overrides |= {key: getattr(values, key) // 10 for key in ("MAXITER", "SAVEFREQ")}
+            overrides["decay"] = 10 * values.decay
+        if projections is not None:
+            overrides["filts"] = FILTERS[values.channels] if projections else None
+        self.benchmark, self.objective, self.experiment, self.overrides = benchmark, objective, experiment, overrides
+        self.folder = "_".join([objective] + {True: ["rp"], False: ["single"]}.get(projections, []))
+        self.folder = f"models/modes/{profile}/{benchmark}/{self.folder}"
+
+    def run(self, seed):
+        """Return the `study.Run` of a seed."""
+        return study.Run(self.experiment, self.overrides | {"seed": seed, "wts_dir": f"{self.folder}/seed{seed}"})
+
+    def count(self, runs, failures):
+        """Return the row: means and standard errors over the runs, and the curve over their iterations.
+
+        A run that diverged has no modes and no samples of high quality, and nothing else.
+        """
+        options = runs[0].options()
+        lost = {rule: {"modes": 0, "high_quality": 0.0} for rule in coverage.rules_of(options)}
+        curves = [[] if failure else coverage.count_run(run.options()) for run, failure in zip(runs, failures)]
+        last = [curve[-1][1] if curve else lost for curve in curves]
+        return {
+            "benchmark": self.benchmark,
+            "name": label(self.objective, options),
+            "experiment": self.experiment,
+            "options": {key: value for key, value in self.overrides.items() if key != "filts"},
+            "projections": options.filts,
+            "iterations": options.MAXITER,
+            "diverged": sum(map(bool, failures)),
+            "rules": {rule: coverage.summary([counts[rule] for counts in last]) for rule in lost},
+            "curve": coverage.mean_curve([curve for curve in curves if curve]),
+        }
+
+
+def label(objective, options):
+    """Return what a row is called: the objective, and what is added to it."""
+    parts = [options.gan]
+    parts += [f"projections of K = {np.load(options.filts)['nfilt']}"] if options.filts else []
+    parts += [f"packing {options.pack}"] if options.pack > 1 else []
+    parts += [f"penalty {options.penalty:g}"] if vars(options).get("penalty") else []
+    parts += ["EMA"] if options.ema else []
+    return ("best: " if objective == "best" else "") + ", ".join(parts)
+
+
+def real(benchmark, row, num_seeds):
+    """Return the row of the data themselves: what a perfect model would score."""
+    options = config.load(BENCHMARKS[benchmark])
+    counts = [coverage.count_samples(coverage.real_samples(options, seed), options) for seed in range(num_seeds)]
+    rules = {rule: coverage.summary([each[rule] for each in counts]) for rule in row["rules"]}
+    return {"benchmark": benchmark, "name": "the data", "rules": rules}
+
+
+COLUMNS = {"modes": ("modes", 1, 1), "high_quality": ("high quality %", 100, 1), "reverse_kl": ("KL", 1, 3)}
+COLUMNS["width"] = ("width", 1, 2)
+
+
+def table(rows, published):
+    """Return the table as text, with what was published for each benchmark and rule."""
+    lines = []
+    for benchmark in dict.fromkeys(row["benchmark"] for row in rows):
+        mine = [row for row in rows if row["benchmark"] == benchmark]
+        for rule in mine[0]["rules"]:
+            theirs = [row for row in published if (row["benchmark"], row["rule"]) == (benchmark, rule)]
+            body = [[row["name"], *(cell(row["rules"][rule].get(key), key) for key in COLUMNS)] for row in mine]
+            body += [
+                [f"{row['name']} ({row['source']})", *(cell(row.get(key), key) for key in COLUMNS)] for row in theirs
+            ]
+            head = [f"{benchmark}, {rule}", *(title for title, _, _ in COLUMNS.values())]
+            widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+            for line in [head, *body]:
+                first, *others = [text.rjust(width) for text, width in zip(line, widths)]
+                lines.append("  ".join([first.strip().ljust(widths[0]), *others]))
+            lines.append("")
+    return "\n".join(lines)
+
+
+def cell(value, key):
+    """Return a mean with its standard error as text; published ones are lists of them."""
+    _, scale, digits = COLUMNS[key]
+    if not value:
+        return "-"
+    mean, error = (value["mean"], value["error"]) if isinstance(value, dict) else (*value, None)[:2]
+    if mean is None:
+        return "-"
+    scale = scale if isinstance(value, dict) else 1  # published shares are in percent
+    return f"{scale * mean:.{digits}f}" + ("" if error is None else f" +- {scale * error:.{digits}f}")
+
+
+def draw(path, rows):
+    """Draw samples of each row's first seed over the data: a row of pictures for each benchmark."""
+    from matplotlib.figure import Figure
+
+    from rpgan_tf import images
+
+    benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
+    columns = max(sum(row.benchmark == benchmark for row in rows) for benchmark in benchmarks)
+    figure = Figure(figsize=(4 * columns, 4.3 * len(benchmarks)), layout="constrained")
+    for i, benchmark in enumerate(benchmarks):
+        mine = [(row, runs[0].options()) for row, runs in rows.items() if row.benchmark == benchmark]
+        for j, (row, options) in enumerate(mine):
+            plot = figure.add_subplot(len(benchmarks), columns, i * columns + j + 1, title=benchmark)
+            plot.set_title(f"{benchmark}: {label(row.objective, options)}", fontsize=9)
+            if options.lfile == config.STACKED:
+                plot.imshow(images.grid(coverage.samples(options, count=100), 10))
+                plot.axis("off")
+            else:
+                images.scatter_on(plot, coverage.samples(options, count=2500), mixtures.find(options.lfile))
+    files.write(path, lambda file: figure.savefig(file, format="png", dpi=80))
+
+
+if __name__ == "__main__":
+    command.run(main)
