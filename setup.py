@@ -8,6 +8,7 @@ import setuptools
 ROOT = pathlib.Path(__file__).parent
 
 METRICS = [  # TensorFlow-GAN, and what it needs and does not say, or says too loosely
+    "scikit-learn>=1.5",  # neighbours, and the digits of the classifier
     "setuptools<81",  # tensorflow-hub imports pkg_resources
     "tensorflow-gan>=2.1",
     "tensorflow-hub>=0.16",
@@ -41,6 +42,6 @@ setuptools.setup(
         "gpu": ["tensorflow[and-cuda]>=2.19"],
         "demo": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # the embedded digits, and their picture
         "metrics": METRICS,
-        "test": ["pytest>=8.0", "pytest-xdist>=3.5", "ruff>=0.9", "scikit-learn>=1.5", "matplotlib>=3.9", *METRICS],
+        "test": ["pytest>=8.0", "pytest-xdist>=3.5", "ruff>=0.9", "scipy>=1.11", "matplotlib>=3.9", *METRICS],  # scipy: independent values
     },
 )

@@ -12,7 +12,7 @@ import json
 import pathlib
 import sys
 
-from rpgan_tf import command, config, files, projections
+from rpgan_tf import command, config, files, projections, protocol
 from rpgan_tf.errors import UserError
 
 
@@ -24,6 +24,8 @@ def main(argv, forced=None):
     arguments = parser.parse_args(argv)
     options = command.load_options(arguments.name, arguments.set, forced)
     config.check_files(options)
+    if options.evaluate_every:
+        protocol.check_run(options)
     folder = pathlib.Path(options.wts_dir)
     resumed = any(folder.glob("iter_*.gmodel.npz"))
     changes = config.changes(options, folder / "options.json") if resumed else []

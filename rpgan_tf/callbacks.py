@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from rpgan_tf import checkpoint, data, images, sampling
+from rpgan_tf import checkpoint, data, images, sampling, stability
 from rpgan_tf.errors import UserError
 
 
@@ -20,6 +20,12 @@ def for_run(options):
     callbacks = [Log(options), StopOnDivergence(options), Save(options), TensorBoard(options), StopOnSignal()]
     if options.test_lfile:
         callbacks.insert(1, HeldOut(options))
+    if options.monitor_every:
+        callbacks.insert(0, stability.Monitor(options))  # first, since it takes the time of iterations alone
+    if options.evaluate_every:
+        from rpgan_tf import evaluation  # needs the extra "metrics"
+
+        callbacks.insert(-1, evaluation.Evaluate(options))
     return callbacks
 
 

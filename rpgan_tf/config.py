@@ -23,7 +23,8 @@ Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom16 = SizeFrom32 = int
 Positive = Negative = NonNegative = Share = float
 
 NONE = (None, "", "None")  # what stands for no value
-DIGITS = ("digits", "digits:train", "digits:test")
+STACKED = "digits:stacked"
+DIGITS = ("digits", "digits:train", "digits:test", STACKED)
 
 
 def _is_size(value, smallest):
@@ -52,7 +53,7 @@ class Options:
 
     gan: str = "RPGAN"  # class in rpgan_tf/gans/
     net: str = "rpgan"  # module in rpgan_tf/nets/
-    lfile: str = ""  # images: list file, folder, tfds:<name>[:<split>], digits[:train|:test]; or mixture:<name>
+    lfile: str = ""  # images: list file, folder, tfds:<name>[:<split>], digits[:<part>]; or mixture:<name>
     test_lfile: str = ""  # held-out images, whose losses are reported
     test_every: Count = 500  # iterations between reports of the held-out losses
     crop: bool = False  # resize the shorter side to imsz + 1, then crop at random; as the original of RP-GAN
@@ -65,6 +66,12 @@ class Options:
     SAVEFREQ: Count = 1000  # iterations between saves
     MAXITER: Count = 100000  # iterations in all
     seed: Whole = 0  # of initial weights, noise, order of images and crops
+    monitor_every: Whole = 100  # iterations between looks at the discriminators, into monitor.jsonl; 0: none
+    evaluate_every: Whole = 0  # iterations between evaluations, at saves; 0: none
+    evaluate_metrics: str = "fid"  # what they measure, as --metrics of tools/evaluate.py
+    evaluate_samples: Count | None = None  # None: as many as tools/evaluate.py takes
+    evaluate_reference: str = "train"  # what samples are compared with, as --reference of tools/evaluate.py
+    extractor: str = ""  # of features; "": digits for the embedded digits, else inception
 
 
 OF_IMAGES = ("crop", "resize", "resize_filter", "channels", "imsz")
@@ -131,6 +138,15 @@ def resolve(values, source="options"):
         raise UserError(
             f"{source}: crop = True resizes by itself and excludes resize = '{options['resize']}'; keep one of them"
         )
+    if options["channels"] == 1 and STACKED in (options["lfile"], options["test_lfile"]):
+        raise UserError(
+            f"{source}: '{STACKED}' has a digit in each of three channels: expected channels = 3, received 1"
+        )
+    if options["evaluate_every"] % options["SAVEFREQ"]:
+        raise UserError(
+            f"{source}: what is evaluated is saved: evaluate_every must be a multiple of SAVEFREQ = "
+            f"{options['SAVEFREQ']}, received {options['evaluate_every']}"
+        )
     options.setdefault("filts", None)
     if options["filts"] and "filts" not in of_net:
         raise UserError(
@@ -184,12 +200,12 @@ def check_files(options):
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write wts_dir = '{options.wts_dir}': '{folder}' is no folder that you may write in")
-    _check_source("lfile", options.lfile)
+    check_source("lfile", options.lfile)
     if options.test_lfile:
-        _check_source("test_lfile", options.test_lfile)
+        check_source("test_lfile", options.test_lfile)
 
 
-def _check_source(key, source):
+def check_source(key, source):
     """Raise a `UserError` if there are no data where `source`, the value of option `key`, says."""
     if source.startswith("mixture:"):
         mixtures.find(source)
@@ -201,8 +217,8 @@ def _check_source(key, source):
     elif not source.startswith("tfds:") and not pathlib.Path(source).exists():
         raise UserError(
             f"images not found: {key} = '{source}' is no list file and no folder; expected a text file with one image "
-            "path a line, a folder of images, tfds:<name>[:<split>], digits[:train|:test] or mixture:<name>; set it "
-            f"with --set {key}=..."
+            "path a line, a folder of images, tfds:<name>[:<split>], digits[:train|:test|:stacked] or mixture:<name>; "
+            f"set it with --set {key}=..."
         )
 
 

@@ -16,10 +16,11 @@ import tensorflow as tf
 from rpgan_tf import config, mixtures, sources
 from rpgan_tf.errors import UserError, nearest
 
-CROP, POINTS, HELD_OUT_POINTS = -1, -2, -3  # what is drawn here; `rpgan_tf.gan` counts its own roles up from 0
-NUM_HELD_OUT_POINTS = 10000
+# What is drawn here; `rpgan_tf.gan` counts its own roles up from 0.
+CROP, POINTS, HELD_OUT_POINTS, TRIPLES, HELD_OUT_TRIPLES = range(-1, -6, -1)
+NUM_HELD_OUT = 10000  # where there is no end of data
 PARALLEL_IMAGES = 16  # read and decoded at the same time
-DIGITS = dict(zip(config.DIGITS, (slice(None), slice(1500), slice(1500, None))))
+DIGITS = {"digits": slice(None), "digits:train": slice(1500), "digits:test": slice(1500, None)}
 
 
 def dataset(options, start=0, batches=None):
@@ -58,13 +59,13 @@ def held_out(options):
     """Return the data of `options.test_lfile` once, in stored order, as batches of bsz * pack.
 
     Values are as in `dataset`, with the central crop for a random one. What does not fill a batch is left out. Of a
-    mixture there are 10,000 points.
+    mixture there are 10,000 points, of stacked digits as many images.
 
     Raises:
         UserError: there are less than one batch, or `test_lfile` cannot be read.
     """
     num_images, load = _open_data("test_lfile", options, None)
-    num_images, size = num_images or NUM_HELD_OUT_POINTS, options.bsz * options.pack
+    num_images, size = num_images or NUM_HELD_OUT, options.bsz * options.pack
     if num_images < size:
         raise UserError(
             f"test_lfile = '{options.test_lfile}' has {num_images} images: expected at least one batch of bsz * pack = "
@@ -72,6 +73,40 @@ def held_out(options):
         )
     entries = tf.data.Dataset.range(num_images).batch(size, drop_remainder=True)
     return entries.map(lambda entries: load(entries, entries)).prefetch(2)
+
+
+def once(option, options):
+    """Open the data that an option names, to go through all of them once, in stored order.
+
+    Values are as in `held_out`; nothing is left out.
+
+    Args:
+        option: "lfile", "test_lfile", or any attribute of `options` with such a text.
+        options: as for `dataset`.
+
+    Returns:
+        The number of images; and a function from the number of the first image and a size to an iterator over batches,
+        float32 [<= size, imsz, imsz, channels] in [-1, 1]. The iterator raises a `UserError` that names the first image
+        that is missing, damaged or not imsz x imsz.
+
+    Raises:
+        UserError: there are no images, or they cannot be read.
+    """
+    num_images, load = _open_data(option, options, None)
+    num_images = num_images or NUM_HELD_OUT
+
+    def batches(first, size):
+        entries = tf.data.Dataset.range(first, num_images).batch(size)
+        try:
+            yield from entries.map(lambda entries: load(entries, entries)).prefetch(1).as_numpy_iterator()
+        except tf.errors.OpError:
+            source = sources.find(option, getattr(options, option))
+            fault = _first_fault(source, range(len(source.items)), options)
+            if fault is None:
+                raise
+            raise UserError(fault) from None
+
+    return num_images, batches
 
 
 def find_fault(options, first_iteration, num_iterations, batches=None):
@@ -127,7 +162,7 @@ def _batches_of_gan(options):
 def _order(options, num_images, start, batches):
     """Yield (positions, entries), int64 [n] each, of iterations start, start + 1, ...: position p takes entry p.
 
-    Where there is no end of images, `num_images` is None and entries are positions.
+    Where there is no end of data, `num_images` is None and entries are positions.
     """
     random = np.random.RandomState(options.seed)
     position = sum(map(batches, range(start))) * options.bsz * options.pack
@@ -151,16 +186,19 @@ def _open_data(option, options, seed):
         seed: int, of random crops; None for central ones.
 
     Returns:
-        The number of images, None for points without end; and the function from positions and entries, int64 [n], to
-        what they stand for, scaled: float32 [n, imsz, imsz, channels] or [n, dims].
+        The number of images, None where there is no end of data; and the function from positions and entries, int64
+        [n], to what they stand for, scaled: float32 [n, imsz, imsz, channels] or [n, dims].
     """
     lfile, shape = getattr(options, option), [options.imsz, options.imsz, options.channels]
     if lfile.startswith(mixtures.PREFIX):
         mixture = mixtures.find(lfile)
         role = HELD_OUT_POINTS if lfile.endswith(mixtures.HELD_OUT) else POINTS
         return None, lambda positions, _: _points(mixture, [options.seed, role], positions)
-    if lfile.startswith("digits:") and lfile not in DIGITS:
-        raise UserError(f"no digits '{lfile}' for {option}; {nearest(lfile, DIGITS)}")
+    if lfile.startswith("digits:") and lfile not in config.DIGITS:
+        raise UserError(f"no digits '{lfile}' for {option}; {nearest(lfile, config.DIGITS)}")
+    if lfile == config.STACKED:
+        pixels, role = tf.constant(digits(options.imsz, 1)[..., 0]), TRIPLES if option == "lfile" else HELD_OUT_TRIPLES
+        return None, lambda positions, _: _scale(_triples(pixels, [options.seed, role], positions))
     if lfile in DIGITS:
         pixels = tf.constant(digits(options.imsz, options.channels)[DIGITS[lfile]])
         return len(pixels), lambda _, entries: _scale(tf.gather(pixels, entries))
@@ -187,20 +225,37 @@ def _scale(pixels):
 def _points(mixture, seed, positions):
     """Draw the points of consecutive positions, int64 [n], from a mixture: float32 [n, dims].
 
-    Philox turns a counter into four numbers. Each position has counters of its own, so that a point is the same in
-    whatever batch it comes.
+    Each position has counters of its own, so that a point is the same in whatever batch it comes. Their second half
+    tells the two draws apart.
     """
-    key = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed).key
-    count, first, width = tf.size(positions), tf.cast(positions[0], tf.uint64), -(-mixture.dims // 4)
-    draw = {"key": key, "alg": tf.random.Algorithm.PHILOX.value}
-    # The second half of a counter tells the two draws apart.
-    uniform = tf.raw_ops.StatelessRandomUniformV2(shape=[count, 4], counter=tf.stack([first, 0]), **draw)[:, 0]
-    normal = tf.raw_ops.StatelessRandomNormalV2(
-        shape=[count, 4 * width], counter=tf.stack([first * tf.constant(width, tf.uint64), 1]), **draw
-    )
-    centers = tf.gather(mixture.centers, tf.cast(uniform * len(mixture.centers), tf.int32))
-    points = centers + mixture.scales * normal[:, : mixture.dims]
+    width = -(-mixture.dims // 4)
+    uniform = _draw(tf.raw_ops.StatelessRandomUniformV2, seed, positions, 1, 0)
+    modes = tf.cast(uniform[:, 0] * len(mixture.centers), tf.int32)
+    normal = _draw(tf.raw_ops.StatelessRandomNormalV2, seed, positions, width, 1)
+    points = tf.gather(mixture.centers, modes) + mixture.scales * normal[:, : mixture.dims]
     return tf.ensure_shape(points, [positions.shape[0], mixture.dims])
+
+
+def _triples(pixels, seed, positions):
+    """Draw three of the images uint8 [M, H, W] as red, green and blue for consecutive positions, int64 [n]."""
+    uniform = _draw(tf.raw_ops.StatelessRandomUniformV2, seed, positions, 1, 0)
+    entries = tf.cast(uniform[:, :3] * len(pixels), tf.int32)
+    images = tf.transpose(tf.gather(pixels, entries), [0, 2, 3, 1])
+    return tf.ensure_shape(images, [positions.shape[0], *pixels.shape[1:], 3])
+
+
+def _draw(operation, seed, positions, width, role):
+    """Return `width` times four random numbers for each of consecutive positions: float32 [n, 4 * width].
+
+    Philox turns a counter into four numbers.
+    """
+    first = tf.cast(positions[0], tf.uint64) * tf.constant(width, tf.uint64)
+    return operation(
+        shape=[tf.size(positions), 4 * width],
+        key=tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed).key,
+        counter=tf.stack([first, tf.constant(role, tf.uint64)]),
+        alg=tf.random.Algorithm.PHILOX.value,
+    )
 
 
 def _decode(contents, channels=3):
@@ -253,7 +308,7 @@ def _resize_as_original(image, shorter):
 
 def _is_sound(lfile):
     """Return whether data cannot be faulty, because they come with a library or are computed."""
-    return lfile in DIGITS or lfile.startswith(mixtures.PREFIX)
+    return lfile in config.DIGITS or lfile.startswith(mixtures.PREFIX)
 
 
 def _first_fault(source, entries, options):

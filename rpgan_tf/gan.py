@@ -15,13 +15,13 @@ from rpgan_tf import config, optimizers, projections
 from rpgan_tf.config import Count, NonNegative, Positive, Share
 from rpgan_tf.errors import UserError
 
-G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS = range(5)  # what noise is drawn for
+G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS, MONITOR = range(6)  # what noise is drawn for
 
 
 class GAN(keras.Model):
     """A generator and a discriminator (or a bank of K) that train each other.
 
-    A paper fills `g_loss` and `d_loss`, and what else it does differently; its options are annotated class attributes.
+    A paper fills `g_loss` and `d_terms`, and what else it does differently; its options are annotated class attributes.
 
     Args:
         generator: maps latents [B, zlen] to images [B, H, W, C] in [-1, 1], or to points [B, dims].
@@ -61,7 +61,19 @@ class GAN(keras.Model):
 
     def d_loss(self, real_logits, fake_logits):
         """Return the discriminator's loss: logits [..., B] -> [...]."""
+        real_loss, fake_loss = self.d_terms(real_logits, fake_logits)
+        return real_loss + fake_loss
+
+    def d_terms(self, real_logits, fake_logits):
+        """Return what the discriminator is charged for real and for fake images: logits [..., B] -> twice [...]."""
         raise NotImplementedError
+
+    def accuracy(self, real_logits, fake_logits):
+        """Return the share of images on their side of what divides real from fake: logits [..., B] -> [...].
+
+        Here 0 divides them, for discriminators that classify; real and fake images count half each.
+        """
+        return (share(real_logits > 0) + share(fake_logits <= 0)) / 2
 
     def d_penalty(self, real, fake, step):
         """Return what is added to the discriminator's loss for packed images [B, H, W, C]: [...], or None."""
@@ -265,6 +277,11 @@ class GAN(keras.Model):
         fake = self.generator(self.draw_latents(tf.shape(real)[0], seed), training=False)
         logits = self.judge(real, training=False), self.judge(fake, training=False)
         return {"g_loss": tf.reduce_mean(self.g_loss(*logits)), "d_loss": tf.reduce_mean(self.d_loss(*logits))}
+
+
+def share(true):
+    """Return how much of the last axis is true: bool [..., B] -> float32 [...]."""
+    return tf.reduce_mean(tf.cast(true, tf.float32), axis=-1)
 
 
 def find(options):

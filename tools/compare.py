@@ -8,11 +8,10 @@ thick line (over a window of 50 iterations), every single iteration as a thin on
 """
 
 import pathlib
-import re
 
 import numpy as np
 
-from rpgan_tf import command, files, images, sampling
+from rpgan_tf import command, files, history, images, sampling
 from rpgan_tf.errors import UserError
 
 ROWS, COLUMNS, WINDOW = 6, 10, 50
@@ -25,7 +24,7 @@ def main(argv):
     parser.add_argument("out", help="PNG file to write")
     arguments = parser.parse_args(argv)
     runs = [command.load_options(name, []) for name in arguments.names]
-    losses = [read_losses(pathlib.Path(options.wts_dir) / "train.log") for options in runs]
+    losses = [history.read_losses(pathlib.Path(options.wts_dir) / "train.log")[:2] for options in runs]
     for options in runs:
         sampling.check_images(options, "tools/compare.py")
     paths = [sampling.find(options) for options in runs]
@@ -54,18 +53,6 @@ def main(argv):
     axes["loss"].legend()
     files.write(arguments.out, lambda file: figure.savefig(file, format="png", dpi=100))
     print(f"wrote {arguments.out}")
-
-
-def read_losses(path):
-    """Return iterations and generator losses of a train.log; where a run was resumed, what came last counts."""
-    if not path.is_file():
-        raise UserError(f"no file '{path}'; train the experiment first")
-    found = re.findall(r"\[(\d+)\] \w+ Loss: G=([-+\w.]+)", path.read_text())
-    if not found:
-        raise UserError(f"'{path}' has no loss lines; train the experiment first")
-    by_iteration = {int(iteration): float(loss) for iteration, loss in found}
-    iterations = sorted(by_iteration)
-    return np.array(iterations), np.array([by_iteration[iteration] for iteration in iterations])
 
 
 if __name__ == "__main__":

@@ -24,10 +24,10 @@ class DCGAN(gan.GAN):
     G:  E_z -log D(G(z))                         =  E sp(-fake_logits)
     """
 
-    def d_loss(self, real_logits, fake_logits):
+    def d_terms(self, real_logits, fake_logits):
         real_loss = tf.reduce_mean(tf.nn.softplus(-real_logits), axis=-1)
         fake_loss = tf.reduce_mean(tf.nn.softplus(fake_logits), axis=-1)
-        return real_loss + fake_loss
+        return real_loss, fake_loss
 
     def g_loss(self, real_logits, fake_logits):
         del real_logits

@@ -44,10 +44,15 @@ class RealnessGAN(gan.GAN):
     def g_sees_real(cls, options):
         return options.objective == 2
 
-    def d_loss(self, real_logits, fake_logits):
+    def d_terms(self, real_logits, fake_logits):
         a_0, a_1 = self.draw_anchors()
         real_loss = self.cross_entropy(a_1, tf.nn.softmax(real_logits), self.positive_skew)
-        return real_loss + self.cross_entropy(a_0, tf.nn.softmax(fake_logits), self.negative_skew)
+        return real_loss, self.cross_entropy(a_0, tf.nn.softmax(fake_logits), self.negative_skew)
+
+    def accuracy(self, real_logits, fake_logits):
+        """Return the share of images whose expected outcome has the right sign."""
+        support = tf.linspace(self.negative_skew, self.positive_skew, self.num_outcomes)
+        return super().accuracy(*(tf.reduce_sum(support * tf.nn.softmax(x), -1) for x in (real_logits, fake_logits)))
 
     def g_loss(self, real_logits, fake_logits):
         a_0, a_1 = self.draw_anchors()

@@ -69,10 +69,17 @@ class RSGAN(_Relativistic):
 
     D:  E bce(r - f, 1)
     G:  E bce(f - r, 1)
+
+    Its loss is of pairs, so of what it is charged, real and fake images are said to have half each.
     """
 
-    def d_loss(self, r, f):
-        return tf.reduce_mean(tf.nn.softplus(f - r), axis=-1)
+    def d_terms(self, r, f):
+        loss = tf.reduce_mean(tf.nn.softplus(f - r), axis=-1)
+        return loss / 2, loss / 2
+
+    def accuracy(self, r, f):
+        """Return the share of pairs that are ranked right."""
+        return gan.share(r > f)
 
     def g_loss(self, r, f):
         return self.d_loss(f, r)
@@ -81,10 +88,19 @@ class RSGAN(_Relativistic):
 class _Averaging(_Relativistic):
     """Relativistic average GANs: a loss of r - E f and f - E r; G's has real and fake change places."""
 
-    def d_loss(self, r, f):
-        r_to_f = r - tf.reduce_mean(f, axis=-1, keepdims=True)
-        f_to_r = f - tf.reduce_mean(r, axis=-1, keepdims=True)
-        return (tf.reduce_mean(self.real_term(r_to_f), axis=-1) + tf.reduce_mean(self.real_term(-f_to_r), axis=-1)) / 2
+    def d_terms(self, r, f):
+        r_to_f, f_to_r = self.differences(r, f)
+        real_loss = tf.reduce_mean(self.real_term(r_to_f), axis=-1)
+        fake_loss = tf.reduce_mean(self.real_term(-f_to_r), axis=-1)
+        return real_loss / 2, fake_loss / 2
+
+    def accuracy(self, r, f):
+        """Return the share of images on their side of the mean of the others."""
+        return super().accuracy(*self.differences(r, f))
+
+    def differences(self, r, f):
+        """Return r - E f and f - E r."""
+        return r - tf.reduce_mean(f, axis=-1, keepdims=True), f - tf.reduce_mean(r, axis=-1, keepdims=True)
 
     def g_loss(self, r, f):
         return self.d_loss(f, r)

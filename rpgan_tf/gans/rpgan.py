@@ -30,10 +30,10 @@ class RPGAN(gan.GAN):
         del real_logits
         return tf.reduce_mean(tf.nn.softplus(-fake_logits), axis=-1)
 
-    def d_loss(self, real_logits, fake_logits):
+    def d_terms(self, real_logits, fake_logits):
         real_loss = tf.reduce_mean(tf.nn.softplus(-real_logits), axis=-1)
         fake_loss = tf.reduce_mean(tf.nn.softplus(fake_logits), axis=-1)
-        return (real_loss + fake_loss) / 2
+        return real_loss / 2, fake_loss / 2
 
     def iterate(self, real):
         """Do the steps of G, then those of D, unlike the other papers."""

@@ -33,9 +33,9 @@ class SAGAN(gan.GAN):
     beta_1: Share = 0.0
     beta_2: Share = 0.9
 
-    def d_loss(self, real_logits, fake_logits):
+    def d_terms(self, real_logits, fake_logits):
         penalize = tf.nn.softplus if self.criterion == "bce" else lambda logits: tf.nn.relu(1 + logits)
-        return tf.reduce_mean(penalize(-real_logits), axis=-1) + tf.reduce_mean(penalize(fake_logits), axis=-1)
+        return tf.reduce_mean(penalize(-real_logits), axis=-1), tf.reduce_mean(penalize(fake_logits), axis=-1)
 
     def g_loss(self, real_logits, fake_logits):
         del real_logits

@@ -39,8 +39,12 @@ class WGAN(gan.GAN):
     beta_1: None = None
     beta_2: None = None
 
-    def d_loss(self, real_logits, fake_logits):
-        return tf.reduce_mean(self.value(fake_logits), axis=-1) - tf.reduce_mean(self.value(real_logits), axis=-1)
+    def d_terms(self, real_logits, fake_logits):
+        return -tf.reduce_mean(self.value(real_logits), axis=-1), tf.reduce_mean(self.value(fake_logits), axis=-1)
+
+    def accuracy(self, real_logits, fake_logits):
+        """Return the share of pairs that are ranked right: a critic's values have no zero."""
+        return gan.share(real_logits > fake_logits)
 
     def g_loss(self, real_logits, fake_logits):
         del real_logits

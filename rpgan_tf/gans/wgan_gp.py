@@ -55,8 +55,12 @@ class WGANGP(gan.GAN):
     beta_1: Share = 0.0
     beta_2: Share = 0.9
 
-    def d_loss(self, real_logits, fake_logits):
-        return tf.reduce_mean(fake_logits, axis=-1) - tf.reduce_mean(real_logits, axis=-1)
+    def d_terms(self, real_logits, fake_logits):
+        return -tf.reduce_mean(real_logits, axis=-1), tf.reduce_mean(fake_logits, axis=-1)
+
+    def accuracy(self, real_logits, fake_logits):
+        """Return the share of pairs that are ranked right: a critic's values have no zero."""
+        return gan.share(real_logits > fake_logits)
 
     def g_loss(self, real_logits, fake_logits):
         del real_logits

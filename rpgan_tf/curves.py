@@ -1,0 +1,185 @@
+"""Figure 2 of RP-GAN's paper (arXiv 1705.07831) from runs: losses of the generator, gradients, accuracy and samples.
+
+Runs that differ in their seed alone are drawn as one curve.
+"""
+
+import json
+import pathlib
+import types
+
+import numpy as np
+
+from rpgan_tf import checkpoint, command, config, history, images, sampling
+from rpgan_tf.errors import UserError
+
+WINDOW = 50  # iterations of a moving mean
+COLUMNS, MOST_ROWS = 12, 8  # of samples
+LOOKS = {"gradient_norm": "gradient norm at the image", "accuracy": "accuracy of the discriminators"}
+# What runs of one curve may differ in, and what their label says by itself.
+OF_RUN = ("seed", "wts_dir", "MAXITER", "SAVEFREQ", "lfile", "extractor")
+OF_RUN += ("monitor_every", "evaluate_every", "evaluate_metrics", "evaluate_samples", "evaluate_reference")
+
+
+class Run:
+    """A run as it has been written down.
+
+    Args:
+        text: the name of an experiment, or the folder of a run, or both as NAME@FOLDER.
+
+    Raises:
+        UserError: there is nothing, or nothing of a run, where the text says.
+    """
+
+    def __init__(self, text):
+        name, _, folder = text.rpartition("@")
+        if not name and (pathlib.Path(folder) / "options.json").is_file():
+            values = json.loads((pathlib.Path(folder) / "options.json").read_text()) | {"wts_dir": folder}
+            named = {key: values[key] for key in ("gan", "net", "lfile", "filts") if key in values}
+            # An older run has not all of today's options.
+            self.options = types.SimpleNamespace(**vars(config.resolve(named, folder)) | values)
+        elif name:
+            self.options = command.load_options(name, [f"wts_dir={folder}"])
+        else:
+            self.options = command.load_options(text, [])
+        self.folder = pathlib.Path(self.options.wts_dir)
+        self.iterations, self.loss, self.each = history.read_losses(self.folder / "train.log")
+        self.looks = history.read_looks(self.folder)
+
+    def seconds(self, iterations):
+        """Return the seconds of training up to iterations [N], NaN after the last look."""
+        known = [look["iteration"] for look in self.looks]
+        return np.interp(iterations, [0, *known], [0, *history.column(self.looks, "seconds")], right=np.nan)
+
+    @property
+    def kind(self):
+        """What tells this run from those that are not of the same curve."""
+        return {key: value for key, value in vars(self.options).items() if key not in OF_RUN}
+
+
+def grouped(runs):
+    """Return {label: runs that differ in their seed alone}."""
+    kinds = []
+    for run in runs:
+        if run.kind not in kinds:
+            kinds.append(run.kind)
+    groups = {}
+    for kind in kinds:
+        mine = [run for run in runs if run.kind == kind]
+        num = mine[0].each.shape[1]
+        label = f"{kind['gan']}, K = {num}" if kind.get("filts") else f"{kind['gan']}, single discriminator"
+        shown = ("gan", "filts")
+        same = [other for other in kinds if all(other.get(key) == kind.get(key) for key in shown)]
+        for key in kind:
+            if key not in shown and any(other.get(key) != kind[key] for other in same):
+                label += f", {key} = {kind[key]}"
+        while label in groups:  # other filters of the same number
+            label += "'"
+        groups[label] = mine
+    return groups
+
+
+def draw(groups, with_samples=False):
+    """Return the figure of `grouped` runs: losses over iterations and over seconds, gradient norms and accuracy.
+
+    With samples, there are those of the same latents at up to eight of the iterations that each first run kept.
+
+    Raises:
+        UserError: matplotlib is not installed; or there are no samples to draw.
+    """
+    try:
+        import matplotlib.figure
+    except ImportError:
+        raise UserError("curves need matplotlib: pip install matplotlib") from None
+    pictures = {label: samples(runs[0].options) for label, runs in groups.items()} if with_samples else {}
+    seen = all(run.looks for runs in groups.values() for run in runs)
+    figure = matplotlib.figure.Figure(
+        figsize=(13, (9 if seen else 4.5) + (4.6 if pictures else 0)), layout="constrained"
+    )
+    parts = figure.subfigures(2, 1, height_ratios=[9 if seen else 4.5, 4.6]) if pictures else [figure]
+    axes = parts[0].subplots(2 if seen else 1, 2 if seen else 1, squeeze=False)
+    for number, (label, runs) in enumerate(groups.items()):
+        color = f"C{number}"
+        iterations = _common([run.iterations for run in runs])
+        draw_losses(axes[0, 0], iterations, runs, color, label)
+        if seen:
+            seconds = np.mean([run.seconds(iterations) for run in runs], axis=0)
+            draw_losses(axes[0, 1], seconds, runs, color, label)
+            for plot, name in zip(axes[1], LOOKS):
+                draw_looks(plot, runs, name, color, label)
+    highest = max(np.percentile(run.each[len(run.each) // 10 :], 99.5) for runs in groups.values() for run in runs)
+    lowest = min(np.nanmin(run.each) for runs in groups.values() for run in runs)
+    for plot, x in zip(axes[0], ("iteration", "seconds of training, mean over the seeds")):
+        plot.set(xlabel=x, ylabel="generator loss", ylim=(min(lowest, 0), 1.05 * highest), xlim=(0, None))
+        plot.margins(x=0)
+    axes[0, 0].legend(loc="upper right")
+    if seen:
+        for plot, text in zip(axes[1], LOOKS.values()):
+            plot.set(xlabel="iteration", ylabel=text, xlim=(0, None))
+            plot.set_title("mean, and the range of all discriminators and seeds", fontsize=9)
+        axes[1, 0].set_yscale("log")
+        axes[1, 1].set_ylim(None, 1.01)
+    if pictures:
+        draw_samples(parts[1], pictures)
+    return figure
+
+
+def draw_losses(plot, x, runs, color, label):
+    """Draw the moving mean of the loss as a thick line in a band over the seeds, and each D's of the first run thin."""
+    common = _common([run.iterations for run in runs])
+    rows = [np.searchsorted(run.iterations, common) for run in runs]
+    window = max(1, min(WINDOW, len(common) // 10))
+    means = np.array([history.moving(run.loss[row], window)[0] for run, row in zip(runs, rows)])
+    single = runs[0].each.shape[1] == 1
+    plot.plot(x, runs[0].each[rows[0]], color=color, linewidth=0.4, alpha=0.5 if single else 0.15, zorder=1)
+    x = x[window - 1 :]
+    if len(runs) > 1:
+        plot.fill_between(x, means.min(0), means.max(0), color=color, alpha=0.35, linewidth=0, zorder=2)
+        label += f", {len(runs)} seeds"
+    plot.plot(x, means.mean(0), color=color, linewidth=2.2, label=label, zorder=3)
+
+
+def draw_looks(plot, runs, name, color, label):
+    """Draw a number of the looks: the mean over discriminators and seeds, in the band that they lie in."""
+    common = _common([[look["iteration"] for look in run.looks] for run in runs])
+    kept = [[look for look in run.looks if look["iteration"] in set(common)] for run in runs]
+    values = np.concatenate([history.column(looks, name) for looks in kept], axis=1)  # [N, seeds * K]
+    window = max(1, len(common) // 30)
+    means = history.moving(values.T, window)[0]
+    x = common[window - 1 :]
+    if len(means) > 1:
+        plot.fill_between(x, means.min(0), means.max(0), color=color, alpha=0.25, linewidth=0)
+    plot.plot(x, means.mean(0), color=color, linewidth=2, label=label)
+
+
+def samples(options):
+    """Return {iteration: samples uint8 [1 row]} of the same latents, of up to eight iterations that a run has kept."""
+    sampling.check_images(options, "a picture of samples")
+    kind = sampling.find(options).name.split(".")[1]
+    known = checkpoint.iterations(options.wts_dir, kind)
+    known = [known[i] for i in np.unique(np.linspace(0, len(known) - 1, MOST_ROWS).round().astype(int))]
+    z, rows = sampling.latents(options, 0), {}
+    for iteration in known:
+        drawn = sampling.load(options, checkpoint.path_of(options.wts_dir, iteration, kind))(z)[:COLUMNS]
+        rows[iteration] = images.grid(np.pad(drawn, [(0, 0), (1, 1), (1, 1), (0, 0)]), COLUMNS)
+    return rows
+
+
+def draw_samples(figure, pictures):
+    """Draw the rows of `samples` of each curve side by side, with their iterations."""
+    for plot, (label, rows) in zip(np.atleast_1d(figure.subplots(1, len(pictures))), pictures.items()):
+        stacked = np.concatenate(list(rows.values()))
+        plot.imshow(stacked, cmap="gray", vmin=0, vmax=255)  # the map is for grey ones
+        height = len(stacked) / len(rows)
+        plot.set_yticks([(i + 0.5) * height for i in range(len(rows))], [f"{iteration:,}" for iteration in rows])
+        plot.set_anchor("N")
+        plot.set(xticks=[], title=f"{label}: same latents, by iteration")
+        plot.tick_params(length=0)
+        plot.spines[:].set_visible(False)
+
+
+def _common(numbers):
+    """Return what all of several ascending lists have, int [N]."""
+    common = np.asarray(numbers[0])
+    for other in numbers[1:]:
+        common = np.intersect1d(common, other)
+    return common

@@ -1,0 +1,170 @@
+"""Sets of images to be measured, uint8 [N, H, W, C]: an .npz file, or what an `lfile` may say. Knows no metric.
+
+Every set is read in batches, from any image on, so that memory does not grow with it. TensorFlow is imported when
+encoded images are opened; an .npz file and sizes are read without it.
+"""
+
+import copy
+import hashlib
+import math
+import os
+import pathlib
+import sys
+import typing
+import zipfile
+import zlib
+
+import numpy as np
+import PIL.Image
+import tqdm
+
+from rpgan_tf import config, sampling
+from rpgan_tf.errors import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+ROUNDING = "clip(round(127.5 x + 127.5))"  # of x in [-1, 1], as `to_pixels` does
+
+
+class ImageSet(typing.NamedTuple):
+    """Images that can be gone through as often as needed.
+
+    Attributes:
+        name: what they are.
+        shape: (H, W, C).
+        count: N.
+        batches: function from the number of an image, a multiple of `chunk`, to an iterator over those from there on,
+            uint8 [chunk, H, W, C], in the end what is left; there may be more than N.
+        origin: how they were brought to that shape.
+        chunk: images in memory at once.
+    """
+
+    name: str
+    shape: tuple
+    count: int
+    batches: typing.Callable
+    origin: str
+    chunk: int = sampling.CHUNK
+
+    def each(self, first=0):
+        """Yield the batches from image `first` on, a multiple of `chunk`, up to `count`."""
+        for batch in self.batches(first):
+            yield batch[: self.count - first]
+            first += len(batch)
+            if first >= self.count:
+                return
+
+    def spread(self, count):
+        """Return `count` images, uint8 [count, H, W, C], at equal distances in their order."""
+        wanted, first = np.arange(count) * self.count // count, 0
+        pixels = np.empty((count, *self.shape), np.uint8)
+        for batch in self.each():
+            places = np.flatnonzero((wanted >= first) & (wanted < first + len(batch)))
+            pixels[places] = batch[wanted[places] - first]
+            first += len(batch)
+        return pixels
+
+    def hash(self):
+        """Return the hash of all pixels."""
+        digest = hashlib.sha256(repr((self.count, *self.shape)).encode())
+        with progress(self.count, f"reading {self.name}") as bar:
+            for batch in self.each():
+                digest.update(np.ascontiguousarray(batch))
+                bar.update(len(batch))
+        return digest.hexdigest()[:16]
+
+
+def to_pixels(images):
+    """Return images in [-1, 1] as uint8, rounded."""
+    return np.uint8(np.clip(np.round(np.asarray(images) * 127.5 + 127.5), 0, 255))
+
+
+def open_data(source, options):
+    """Return the images that `source`, a text as `lfile` takes, stands for, at the size that `options` say."""
+    from rpgan_tf import data
+
+    options = copy.copy(options)
+    options.reference = source
+    count, batches = data.once("lfile" if source == options.lfile else "reference", options)
+    shape = options.imsz, options.imsz, options.channels
+    if source in config.DIGITS:
+        origin = "bicubic from 8x8"
+    elif options.crop:
+        origin = f"bilinear to a shorter side of {options.imsz + 1}, central crop"
+    elif options.resize == "no":
+        origin = "as stored"
+    else:
+        origin = f"resize {options.resize}, {options.resize_filter}"
+    return ImageSet(source, shape, count, lambda first: map(to_pixels, batches(first, sampling.CHUNK)), origin)
+
+
+def open_npz(path):
+    """Return the images of an .npz file: its array `arr_0`, as tools/dump.py writes it, or its only array.
+
+    Raises:
+        UserError: it is missing or damaged, or holds no uint8 [N, H, W, 1 or 3].
+    """
+
+    archive, _, shape = _open_array(path)
+    archive.close()
+
+    def batches(first):
+        archive, file, _ = _open_array(path)
+        with archive:
+            file.seek(first * math.prod(shape[1:]), os.SEEK_CUR)
+            for start in range(first, shape[0], sampling.CHUNK):
+                part = (min(sampling.CHUNK, shape[0] - start), *shape[1:])
+                try:
+                    contents = file.read(math.prod(part))
+                except (zipfile.BadZipFile, zlib.error) as error:
+                    raise UserError(f"'{path}' is damaged: {error}") from None
+                yield np.frombuffer(contents, np.uint8).reshape(part)
+
+    return ImageSet(str(path), shape[1:], shape[0], batches, "as stored")
+
+
+def _open_array(path):
+    """Open the array of images in an .npz file: (the archive, the file in it at its first value, the shape)."""
+    try:
+        archive = zipfile.ZipFile(path)
+        names = archive.namelist()
+        name = "arr_0.npy" if "arr_0.npy" in names else names[0]
+        file = archive.open(name)
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, is_fortran, kind = read(file)
+    except FileNotFoundError:
+        raise UserError(f"no file '{path}'") from None
+    except (OSError, ValueError, IndexError, zipfile.BadZipFile) as error:
+        raise UserError(f"cannot read '{path}': expected an .npz file of images; {error}") from None
+    if len(shape) != 4 or shape[-1] not in (1, 3) or not all(shape) or kind != np.uint8 or is_fortran:
+        raise UserError(
+            f"'{path}': expected images, an array uint8 [N, H, W, 1 or 3] in C order as tools/dump.py writes it; "
+            f"received {name.removesuffix('.npy')}, {kind} {list(shape)}"
+        )
+    return archive, file, shape
+
+
+def find_size(path):
+    """Return (H, W, C) of the images of an .npz file, or of the first image below a folder; reads no more of them.
+
+    Raises:
+        UserError: there is none.
+    """
+    if pathlib.Path(path).suffix == ".npz":
+        return open_npz(path).shape
+    paths = sorted(other for other in pathlib.Path(path).rglob("*") if other.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise UserError(f"no {', '.join(SUFFIXES)} files below the folder '{path}'")
+    try:
+        with PIL.Image.open(paths[0]) as image:
+            return image.height, image.width, 1 if image.mode in ("1", "L", "LA", "I", "I;16") else 3
+    except OSError as error:
+        raise UserError(f"cannot read '{paths[0]}' as an image: {error}") from None
+
+
+def progress(total, title, first=0):
+    """Return a bar of images, which shows itself after a second; on no terminal every half minute."""
+    interval = 0.5 if sys.stderr.isatty() else 30
+    return tqdm.tqdm(
+        total=total, initial=first, desc=title, unit="image", delay=1, mininterval=interval, leave=False, ncols=100
+    )

@@ -1,0 +1,195 @@
+"""What is measured against what, and how: checked before TensorFlow is imported, said in a line, kept in a file.
+
+A number is worth as much as its protocol. Rows of `metrics.jsonl` hold both.
+"""
+
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from rpgan_tf import checkpoint, config, files, imagesets, mixtures, sampling
+from rpgan_tf.errors import UserError, nearest
+
+SETTINGS = {"kid_block": 1000, "is_splits": 10, "pr_k": 3, "dc_k": 5, "swd_images": 8192, "ppl_epsilon": 1e-4}
+METRICS = {  # name: what its protocol adds
+    "fid": "",
+    "kid": "kid: blocks of {kid_block}",
+    "is": "is: {is_splits} splits",
+    "swd": "swd: {swd_images} images of each",
+    "pr": "precision and recall: k = {pr_k}",
+    "dc": "density and coverage: k = {dc_k}",
+    "ppl": "ppl: features of unit length, epsilon {ppl_epsilon:g}, pixels not rounded",
+}
+WITHOUT_FEATURES = ("swd",)
+SAMPLES, SAMPLES_OF_DIGITS = 50000, 10000  # as in published tables; enough for 64 features
+FILE = "metrics.jsonl"
+IDENTITY = (  # two rows that agree in these are of the same measurement
+    *("weights_hash", "samples", "seed", "prior", "statistics", "rounding"),
+    *("reference_hash", "size", "extractor_key", *SETTINGS),
+)
+
+
+def check(options, metrics, samples, reference, extractor):
+    """Check what is to be measured, and fill in what was not said.
+
+    Args:
+        options: from `rpgan_tf.config`.
+        metrics: names in `METRICS`.
+        samples: int, how many are to be generated; None for the default.
+        reference: "train", "test", an .npz file or what `lfile` may say.
+        extractor: as `features.find` takes it; empty for `digits` where the reference is of these, else `inception`.
+
+    Returns:
+        The split that the reference is ("train", "test" or "path"), the reference itself, and the extractor's name;
+        None where no metric needs features.
+
+    Raises:
+        UserError: something is unknown, is not there, or does not fit.
+    """
+    for name in metrics:
+        if name not in METRICS:
+            raise UserError(f"no metric '{name}'; {nearest(name, METRICS)}")
+    if not metrics or len(set(metrics)) != len(metrics):
+        raise UserError(f"expected different metrics of {', '.join(METRICS)}; received '{','.join(metrics)}'")
+    if options.lfile.startswith(mixtures.PREFIX):
+        raise UserError(f"metrics are of images, and lfile = '{options.lfile}' has points; tools/modes.py counts these")
+    if samples is not None and samples < 2:
+        raise UserError(f"expected --samples of at least 2, received {samples}")
+    split = reference if reference in ("train", "test") else "path"
+    source = {"train": options.lfile, "test": options.test_lfile}.get(reference, reference)
+    if not source:
+        key = "lfile" if split == "train" else "test_lfile"
+        raise UserError(
+            f"there is no reference '{reference}': option '{key}' says none; expected --reference with a list file, a "
+            f"folder or an .npz file, or --set {key}=..."
+        )
+    if source == config.STACKED and options.channels == 1:
+        raise UserError(f"the reference '{source}' has three channels, and the experiment channels = 1; take another")
+    if source.startswith(mixtures.PREFIX):
+        raise UserError(f"the reference '{source}' has points: expected images")
+    if source.endswith(".npz"):
+        imagesets.open_npz(source)
+    else:
+        config.check_source("reference", source)
+    name = extractor or ("digits" if source in config.DIGITS else "inception")
+    if set(metrics) <= set(WITHOUT_FEATURES):
+        name = None
+    else:
+        from rpgan_tf import features
+
+        features.check(name)
+    return split, source, name
+
+
+def check_statistics(metrics, statistics):
+    """Raise a `UserError` if a metric asks for images that do not depend on others of their batch."""
+    if "ppl" in metrics and statistics != "stored":
+        raise UserError(
+            "ppl needs a generator with stored statistics, since it compares two images of nearly the same latents: "
+            "make them with fixbn.py first, or leave ppl out"
+        )
+
+
+def check_run(options):
+    """Check what a training run is to measure as `check` does; return its four arguments after the options."""
+    metrics = parse(options.evaluate_metrics)
+    wanted = metrics, options.evaluate_samples, options.evaluate_reference, options.extractor
+    check(options, *wanted)
+    check_statistics(metrics, "batch" if options.net == sampling.FIXED_BY_FIXBN else "stored")
+    return wanted
+
+
+def parse(text):
+    """Return the metrics of "fid,kid"."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def find_weights(options, iteration, statistics):
+    """Return the file of a generator, and the statistics that it normalizes by.
+
+    Args:
+        options: from `rpgan_tf.config`.
+        iteration: int; None for the newest.
+        statistics: "batch", "stored", or "auto": of RP-GAN's nets those that fixbn.py stored if it did for this
+            iteration, else the batch's own; of other nets their running averages.
+
+    Returns:
+        Its path, and "batch" or "stored".
+
+    Raises:
+        UserError: there is no such file, or stored statistics are of other weights.
+    """
+    path = sampling.find(options, iteration)
+    if options.net != sampling.FIXED_BY_FIXBN:
+        return path, "batch" if statistics == "batch" else "stored"
+    stored = path.with_name(path.name.replace(".ema.", ".bgema.").replace(".gmodel.", ".bgmodel."))
+    if statistics == "batch" or (statistics == "auto" and not stored.exists()):
+        return path, "batch"
+    stored = sampling.find(options, iteration_of(path), single=True)
+    arrays, fixed = files.load_arrays(path), files.load_arrays(stored)
+    if any(name not in fixed or not np.array_equal(array, fixed[name]) for name, array in arrays.items()):
+        raise UserError(
+            f"'{stored}' has other weights than '{path}': it is of an earlier run; make it anew with fixbn.py, or take "
+            "--statistics batch"
+        )
+    return stored, "stored"
+
+
+def iterations(options):
+    """Return all iterations that can be measured; raises `UserError` if there are none."""
+    sampling.find(options)
+    return checkpoint.iterations(options.wts_dir, "ema" if options.ema else "gmodel")
+
+
+def iteration_of(path):
+    """Return the iteration of a file of weights."""
+    return int(path.name.split(".")[0].removeprefix("iter_"))
+
+
+def line(row):
+    """Return the whole protocol of a row of metrics, as one line."""
+    subject = f"{row['weights']} ({row['weights_hash']}), {row['samples']} images"
+    if row["seed"] is not None:
+        subject += f" of seed {row['seed']} and {row['prior']} latents, {row['statistics']}"
+    reference = f"{row['split']}, {row['reference']} ({row['reference_hash']}), {row['reference_images']} images"
+    parts = [f"protocol: {subject}", f"reference: {reference}, {row['origin']}"]
+    parts += ["x".join(map(str, row["size"])), f"pixels {row['rounding']}"]
+    parts += [f"extractor: {row['extractor']}"] if row["extractor"] else []
+    parts += [METRICS[name].format(**row) for name in row["metrics"] if METRICS[name]]
+    return "; ".join(parts)
+
+
+def read(path):
+    """Return the rows of a file of metrics, [] if there is none; a line that a killed process left is skipped."""
+    path = pathlib.Path(path)
+    rows = []
+    for text in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(text))
+        except ValueError:
+            continue
+    return rows
+
+
+def find_row(path, row):
+    """Return the row of a file that is of the same measurement and has all its metrics, or None."""
+    for other in reversed(read(path)):
+        same = all(other.get(key) == row[key] for key in IDENTITY)
+        if same and set(row["metrics"]) <= set(other.get("metrics", ())):
+            return other
+    return None
+
+
+def append(path, row):
+    """Append a row to a file of metrics, in one write."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab+", buffering=0) as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            torn = file.read(1) != b"\n"
+        else:
+            torn = False
+        file.write(b"\n" * torn + json.dumps(row, allow_nan=False).encode() + b"\n")
+        os.fsync(file.fileno())

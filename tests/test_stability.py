@@ -1,0 +1,367 @@
+"""Looks at the discriminators, what is said of them, what is read back and drawn, and the paper's statements."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import rpgan_tf
+from rpgan_tf import (
+    callbacks,
+    checkpoint,
+    claims,
+    config,
+    curves,
+    data,
+    files,
+    history,
+    projections,
+    stability,
+    verdicts,
+)
+from rpgan_tf.errors import UserError
+from tests.conftest import TINY, on_points
+from tools import curves as tool
+from tools import stability as study_tool
+
+NAMES = ["RPGAN", "DCGAN", "WGAN", "WGANGP", "SAGAN", "RSGAN", "RaSGAN", "RaLSGAN", "RaHingeGAN", "RealnessGAN"]
+KEYS = ["accuracy", "chance_loss", "fake_loss", "g_loss", "gradient_norm", "real_loss"]
+
+
+@pytest.fixture(scope="module")
+def filters(tmp_path_factory):
+    """Three random directions of the plane."""
+    path = tmp_path_factory.mktemp("filts") / "K3.npz"
+    files.save_arrays(path, projections.draw([(1, 1, 1, 3)], seed=1, channels=2))
+    return str(path)
+
+
+def build(name, filters=None, **values):
+    values |= {"num_outcomes": 3} if name == "RealnessGAN" else {}
+    return on_points("Baseline" if name == "RPGAN" and not filters else name, filters, **values)
+
+
+def batch(gan, seed=0):
+    real = np.random.default_rng(seed).normal(size=(gan.options.bsz * gan.pack, 2)).astype(np.float32)
+    return tf.constant(real), gan.draw_latents(len(real), [0, 9])
+
+
+@pytest.mark.parametrize("kind", ["bank", "single"])
+def test_numbers_of_a_look_by_hand(kind, tiny, reference):
+    """RP-GAN's, with a tape of its own for each discriminator's loss, all the way back to the image."""
+    if kind == "bank":
+        gan = rpgan_tf.build(tiny)
+    else:
+        gan = rpgan_tf.build(config.resolve(TINY | {"gan": "Baseline"}))
+    real, z = tf.constant(reference["it0/real"]), tf.constant(reference["it0/z_g"][:, 0, 0])
+    found = {key: value.numpy() for key, value in stability.diagnose(gan, real, z).items()}
+    fake, norms = gan.generator(z), []
+    for k in range(3 if kind == "bank" else 1):
+        with tf.GradientTape() as tape:
+            tape.watch(fake)
+            logits = tf.reshape(gan.discriminator(fake), [-1, len(fake)])[k]
+            own_losses = tf.reduce_sum(tf.nn.softplus(-logits))  # each image's own, since no image sees another
+        gradient = tape.gradient(own_losses, fake).numpy().reshape(len(fake), -1)
+        norms.append(np.mean(np.sqrt(np.sum(np.float64(gradient) ** 2, axis=1))))
+    shape = (3,) if kind == "bank" else ()
+    np.testing.assert_allclose(found["gradient_norm"], np.reshape(norms, shape), rtol=1e-4)
+    r, f = (np.float64(gan.discriminator(images)) for images in (real, fake))
+    expected = {
+        "real_loss": np.log1p(np.exp(-r)).mean(-1) / 2,
+        "fake_loss": np.log1p(np.exp(f)).mean(-1) / 2,
+        "g_loss": np.log1p(np.exp(-f)).mean(-1),
+        "accuracy": ((r > 0).mean(-1) + (f <= 0).mean(-1)) / 2,
+        "chance_loss": np.full(shape, np.log(2)),
+    }
+    for key, value in expected.items():
+        assert found[key].shape == shape
+        np.testing.assert_allclose(found[key], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("projected", [True, False], ids=["bank", "single"])
+@pytest.mark.parametrize("name", NAMES)
+def test_looks_change_nothing_and_terms_are_the_loss(name, projected, filters):
+    gan = build(name, filters if projected else None)
+    gan.iteration.assign(3)
+    everything = [*gan.variables, *gan.g_optimizer.variables, *gan.d_optimizer.variables]
+    before = [np.copy(variable) for variable in everything]
+    real, z = batch(gan)
+    found = stability.diagnose(gan, real, z)
+    assert sorted(found) == KEYS
+    assert all(value.shape == ((3,) if projected else ()) for value in found.values())
+    assert all(np.array_equal(value, variable) for value, variable in zip(before, everything))
+    logits = gan.judge(real, training=False), gan.judge(gan.generator(z, training=False), training=False)
+    np.testing.assert_array_equal(found["real_loss"] + found["fake_loss"], gan.d_loss(*logits))
+    assert np.all(found["gradient_norm"] > 0) and np.all(found["accuracy"] <= 1)
+
+
+@pytest.mark.parametrize("name", ["RSGAN", "RaLSGAN", "DCGAN"])
+def test_gradient_norm_of_a_bank_in_packs(name, filters):
+    """The gradient of B times each loss at the packed images, by a tape for each discriminator."""
+    gan = build(name, filters, pack=2)
+    real, z = batch(gan)
+    fake, norms = gan.packed(gan.generator(z, training=False)), []
+    for k in range(3):
+        with tf.GradientTape() as tape:
+            tape.watch(fake)
+            loss = gan.g_loss(gan.judge(real, training=False), gan.discriminator(fake, training=False))[k]
+        norms.append(np.mean(np.linalg.norm(6 * tape.gradient(loss, fake).numpy(), axis=1)))
+    np.testing.assert_allclose(stability.diagnose(gan, real, z)["gradient_norm"], norms, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [("DCGAN", 5 / 8), ("RPGAN", 5 / 8), ("SAGAN", 5 / 8), ("WGAN", 3 / 4), ("WGANGP", 3 / 4), ("RSGAN", 3 / 4)]
+    + [("RaSGAN", 7 / 8), ("RaLSGAN", 7 / 8), ("RaHingeGAN", 7 / 8)],
+)
+def test_accuracy_by_hand(name, expected):
+    """Zero divides; or pairs are ranked; or the mean of the others, -0.5 for real and 2.25 for fake images, divides."""
+    real, fake = np.float32([4, 3, 2, 0]), np.float32([-3, 1, 0, 0])
+    real_of_bank = np.stack([real, fake])  # the second discriminator has it the other way round
+    received = build(name).accuracy(real_of_bank, np.stack([fake, real])).numpy()
+    assert received.shape == (2,) and received[0] == expected
+
+
+def test_accuracy_of_realness_is_the_sign_of_the_expected_outcome():
+    gan = build("RealnessGAN")  # outcomes -1, 0, 1
+    real = np.float32([[0, 0, 1], [0, 5, 1], [3, 0, 1]])  # expectations above, above and below 0
+    fake = np.float32([[0, 0, 1], [9, 0, 0], [3, 0, 1]])
+    assert gan.accuracy(real, fake).numpy() == pytest.approx(2 / 3)
+
+
+def looks_of(losses=0.5, accuracy=0.8, norms=1.0, g_loss=1.0, num=1):
+    """Looks every ten iterations: each argument a number, or a list over the looks of numbers or of lists of K."""
+    length = max(len(value) for value in (losses, accuracy, norms, g_loss) if isinstance(value, list))
+    named = {"real_loss": losses, "accuracy": accuracy, "gradient_norm": norms, "g_loss": g_loss}
+    return [
+        {"iteration": 10 * (i + 1), "fake_loss": [0.0] * num, "chance_loss": [1.0] * num}
+        | {
+            key: list(np.broadcast_to(np.float64(value[i] if isinstance(value, list) else value), num))
+            for key, value in named.items()
+        }
+        for i in range(length)
+    ]
+
+
+def test_a_discriminator_with_no_loss_left_has_won():
+    looks = looks_of([0.5] * 6 + [0.01] * 6 + [0.3] * 6, [0.9] * 6 + [1.0] * 6 + [0.97] * 6)
+    states = verdicts.won(looks)[:, 0]
+    # Means over five looks: all of them are of accuracy 1 from the eleventh on. It ends where the mean loss is above
+    # 0.1: (3 * 0.01 + 2 * 0.3) / 5.
+    assert list(np.flatnonzero(states)) == [10, 11, 12]
+    text = verdicts.verdict(looks[:11])["won"]
+    assert text == "the discriminator has won (accuracy 1.000, gradient norm at the image 1 over 5 looks)"
+    assert verdicts.verdict(looks) == verdicts.verdict(looks[:4]) == {"won": "", "unsteady": ""}
+
+
+def test_a_discriminator_whose_gradient_vanished_has_won():
+    norms, accuracy = [2.0] * 6 + [0.1] * 5 + [0.3] * 6 + [0.5] * 5, [1.0] * 22
+    states = verdicts.won(looks_of(0.5, accuracy, norms))[:, 0]
+    # At most 0.2 begins it, and more than 0.4 ends it.
+    assert list(np.flatnonzero(states)) == [10, 11, 12, 13, 14, 15, 16, 17, 18]
+    assert not verdicts.won(looks_of(0.5, [0.98] * 22, norms)).any()
+    assert not verdicts.won(looks_of(0.5, accuracy, [2.0] * 22)).any()  # a critic ranks all, and its gradient stays
+
+
+def test_a_loss_without_a_lowest_value_says_nothing():
+    looks = [look | {"chance_loss": [0.0]} for look in looks_of([-5.0] * 8, 1.0)]
+    assert not verdicts.won(looks).any()
+
+
+def test_how_many_have_won_and_what_is_not_finite():
+    losses = [[0.01, 0.01, 0.5]] * 4 + [[0.01, 0.01, np.nan]]
+    text = verdicts.verdict(looks_of(losses, 1.0, num=3))["won"]
+    assert text.startswith("2 of 3 discriminators have won (accuracy 1.000")
+    assert not verdicts.verdict(looks_of([[0.01, 0.5, 0.5]] * 5, 1.0, num=3))["won"]  # a minority
+
+
+def test_swinging_losses():
+    calm, wild = [1.0, 1.2] * 10, [0.0, 4.0] * 5
+    looks = looks_of(g_loss=calm + wild + calm)
+    assert not verdicts.unsteady(looks[:20]).any()
+    assert verdicts.unsteady(looks)[29] and not verdicts.unsteady(looks)[-1]
+    assert verdicts.verdict(looks[:30])["unsteady"] == "the generator's loss swings between 0 and 4"
+
+
+def test_advice_names_what_the_run_has():
+    options = build("WGANGP").options
+    text = "; ".join(verdicts.advice("won", options, 1))
+    assert "several discriminators on random projections" in text and "fewer d_steps (they are 5)" in text
+    assert "(it is 0.0001)" in text and "gan = 'RaLSGAN'" in text and "'WGANGP'" not in text
+    assert "more random projections" in verdicts.advice("won", options, 12)[0]
+    assert any("ema" in each for each in verdicts.advice("unsteady", options, 1))
+
+
+def run_in(folder, iterations, start=None, every=2):
+    """Train to an iteration in a folder, from what is saved there; return the GAN."""
+    gan = on_points("RaSGAN", wts_dir=str(folder), monitor_every=every, SAVEFREQ=3, MAXITER=iterations)
+    checkpoint.restore(gan, folder)
+    start = int(gan.iteration.numpy())
+    run = callbacks.for_run(gan.options)
+    steps = iterations - start
+    gan.fit(data.dataset(gan.options, start), steps_per_epoch=steps, callbacks=run, verbose=0, shuffle=False)
+    return gan
+
+
+def without_time(looks):
+    return [{key: value for key, value in look.items() if "seconds" not in key} for look in looks]
+
+
+def test_monitor_writes_resumes_and_changes_nothing(tmp_path, capsys):
+    whole = run_in(tmp_path / "whole", 6)
+    looks = history.read_looks(tmp_path / "whole")
+    assert [look["iteration"] for look in looks] == [2, 4, 6]
+    assert list(looks[0])[:3] == ["iteration", "seconds", "cpu_seconds"] and sorted(list(looks[0])[3:]) == KEYS
+    seconds = history.column(looks, "seconds")
+    assert 0 < seconds[0] < seconds[1] < seconds[2]
+    assert (tmp_path / "whole" / "tensorboard" / "monitor").is_dir()
+
+    run_in(tmp_path / "part", 3)
+    path = tmp_path / "part" / history.FILE
+    path.write_text(path.read_text() + json.dumps(looks[1] | {"iteration": 4}) + '\n{"iteration": 6, "sec')  # killed
+    resumed = run_in(tmp_path / "part", 6)
+    assert without_time(history.read_looks(tmp_path / "part")) == without_time(looks)
+    times = history.column(history.read_looks(tmp_path / "part"), "seconds")
+    assert np.all(np.diff(times) > 0)
+    never = run_in(tmp_path / "never", 6, every=0)
+    assert not (tmp_path / "never" / history.FILE).exists()
+    for other in (resumed, never):
+        assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), other.get_weights()))
+
+
+def test_monitor_says_once_what_begins_and_ends(tmp_path, monkeypatch, capsys):
+    clauses = ["", "the discriminator has won (a)", "the discriminator has won (b)", ""]
+    monkeypatch.setattr(stability, "verdict", lambda looks: {"won": clauses[min(len(looks), 3)], "unsteady": ""})
+    run_in(tmp_path, 4, every=1)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("iteration ") and "won" in line]
+    assert len(said) == 2 and said[0].startswith("iteration 1: the discriminator has won (a); try several")
+    assert said[1] == "iteration 3: no longer: the discriminator has won"
+    log = (tmp_path / "train.log").read_text()
+    assert "[000000003] monitor: no longer: the discriminator has won\n" in log
+    assert list(history.read_losses(tmp_path / "train.log")[0]) == [1, 2, 3, 4]
+
+
+def test_numbers_that_are_not_finite_are_null(tmp_path):
+    line = history.to_line({"iteration": 1, "g_loss": [np.nan, 0.12345678, -np.inf]})
+    assert json.loads(line) == {"iteration": 1, "g_loss": [None, 0.12346, None]}
+    (tmp_path / history.FILE).write_text(line)
+    np.testing.assert_array_equal(history.read_looks(tmp_path)[0]["g_loss"], [np.nan, 0.12346, np.nan])
+
+
+def test_losses_of_a_log(tmp_path):
+    path = tmp_path / "train.log"
+    line = "2026-01-01 00:00:00 [{0:09d}] Adam Loss: G={1},D=0.5\n[{0:09d}]* L00={2},L01={3}\n"
+    text = "".join(line.format(*each) for each in [(1, 1, 0.5, 1.5), (2, 2, 2, 2), (3, 9, 9, 9), (2, 4, 3, 5)])
+    path.write_text(text + "2026-01-01 00:00:00 [000000004] Adam Loss: G=7,D=1\n[000000004]* L00=7.0")
+    iterations, mean, each = history.read_losses(path)
+    assert list(iterations) == [1, 2, 3, 4] and list(mean) == [1, 4, 9, 7]
+    np.testing.assert_array_equal(each, [[0.5, 1.5], [3, 5], [9, 9], [np.nan, np.nan]])
+    path.write_text("[000000001] Adam Loss: G=1.5,D=1\n")
+    np.testing.assert_array_equal(history.read_losses(path)[2], [[1.5]])
+    with pytest.raises(UserError, match="no file '.*'; train the experiment first"):
+        history.read_losses(tmp_path / "other.log")
+
+
+@pytest.fixture
+def two_kinds(tmp_path):
+    """Folders of tiny runs, with generators of iterations 10 and 20: two seeds of K = 2, and a single discriminator."""
+    filters, folders = tmp_path / "K2.npz", []
+    files.save_arrays(filters, projections.draw([(8, 2, 1, 2)], seed=1))
+    for gan, seed in (("RPGAN", 0), ("RPGAN", 1), ("Baseline", 0)):
+        folder = tmp_path / f"{gan}{seed}"
+        values = {"gan": gan, "lfile": "digits", "seed": seed, "wts_dir": str(folder), "SAVEFREQ": 10}
+        built = rpgan_tf.build(config.resolve(TINY | values | ({"filts": str(filters)} if gan == "RPGAN" else {})))
+        for iteration in (10, 20):
+            built.iteration.assign(iteration)
+            checkpoint.save(built, built.options)
+        num = 2 if gan == "RPGAN" else 1
+        lines = []
+        for i in range(1, 21):
+            lines.append(f"[{i:09d}] Adam Loss: G={1 + seed + i / 10},D=0.5\n")
+            lines.append(f"[{i:09d}]* L00={seed + i / 10},L01={2 + seed + i / 10}\n" if num == 2 else "")
+        files.write_text(folder / "train.log", "".join(lines))
+        looks = looks_of([0.1 * i for i in range(10)], num=num)
+        looks = [{"seconds": look["iteration"] / 10.0, "cpu_seconds": 1.0} | look for look in looks]
+        files.write_text(folder / history.FILE, "".join(map(history.to_line, looks)))
+        without = {key: value for key, value in vars(built.options).items() if key != "evaluate_every"}  # an older run
+        files.write_text(folder / "options.json", json.dumps(without))
+        folders.append(str(folder))
+    return folders
+
+
+def test_curves_of_runs(two_kinds, tmp_path, capsys):
+    out = tmp_path / "out.png"
+    tool.main([*two_kinds, str(out), "--samples"])
+    expected = f"wrote {out}: RPGAN, K = 2 (2); Baseline, single discriminator (1)\n"
+    assert capsys.readouterr().out == expected and out.read_bytes()[:4] == b"\x89PNG"
+    groups = curves.grouped([curves.Run(folder) for folder in two_kinds])
+    figure = curves.draw(groups)
+    losses = figure.axes[0]
+    thick = {line.get_label(): line for line in losses.lines if not line.get_label().startswith("_")}
+    line = thick["RPGAN, K = 2, 2 seeds"]
+    np.testing.assert_array_equal(line.get_xdata(), np.arange(2, 21))
+    # Over a window of two iterations and both seeds.
+    np.testing.assert_allclose(line.get_ydata(), 1 + 0.5 + (np.arange(2, 21) - 0.5) / 10)
+    over_time = [line for line in figure.axes[1].lines if line.get_label() == "RPGAN, K = 2, 2 seeds"][0]
+    np.testing.assert_allclose(over_time.get_xdata(), np.arange(2, 21) / 10)
+    assert len(losses.lines) == 2 + 3  # K thin lines of the first seed, and those of the single one
+
+
+def test_curves_without_looks(two_kinds, tmp_path):
+    for folder in two_kinds:
+        (pathlib.Path(folder) / history.FILE).unlink()
+    figure = curves.draw(curves.grouped([curves.Run(folder) for folder in two_kinds]))
+    assert len(figure.axes) == 1
+
+
+def test_mistakes_of_curves(two_kinds, tmp_path):
+    with pytest.raises(UserError, match="ends in .png, received 'out.jpg'"):
+        tool.main([two_kinds[0], "out.jpg"])
+    with pytest.raises(UserError, match="no experiment 'nothing'"):
+        tool.main(["nothing", "out.png"])
+    (pathlib.Path(two_kinds[0]) / "train.log").unlink()
+    with pytest.raises(UserError, match="train.log'; train the experiment first"):
+        tool.main([two_kinds[0], "out.png"])
+
+
+def of_run(mean, num, fids, gradient_norm, **more):
+    mean = np.float64(mean)
+    each = mean[:, None] + np.linspace(-1, 1, num) if num > 1 else mean[:, None]
+    return {"losses": claims.losses(mean, each), "fids": fids, "gradient_norm": gradient_norm} | more
+
+
+def test_statements_of_the_paper():
+    """Losses of a run as the paper describes it, and of one that is the other way round."""
+    i = np.arange(600)
+    rising, swinging = 1 + i / 600, 3 + i / 300 + (i > 300) * np.where(i % 2, 1.0, -1.0)
+    single = of_run(swinging, 1, [9.0, 4.0, 5.0], 0.1, long_fids=[9.0, 4.0, 6.0], equal_time_fid=6.0)
+    pair = {"projected": of_run(rising, 3, [5.0, 3.0, 2.0], 1.0), "single": single}
+    found = claims.of_figure2([pair, pair])
+    assert {each["verdict"] for each in found} == {"seen"} and found[0]["seeds"] == "2 of 2"
+    numbers = found[2]["found"][0]
+    assert numbers["single"] == pytest.approx(1, rel=0.01) and numbers["projected"] == pytest.approx(0.0241, rel=0.01)
+
+    falling = of_run(3 - i / 600, 3, [5.0, 3.0, 4.0], 0.1)
+    calm = of_run(1 - i / 1e4, 1, [4.0, 3.0, 3.0], 1.0, long_fids=[4.0, 3.0, 3.0], equal_time_fid=3.0)
+    found = claims.of_figure2([pair, {"projected": falling, "single": calm}])
+    assert {each["verdict"] for each in found} == {"not seen"} and {each["seeds"] for each in found} == {"1 of 2"}
+    assert claims.text(found).startswith("not seen (1 of 2 seeds)  With a single discriminator")
+
+
+def test_statements_on_the_number_of_projections():
+    sweep = {
+        k: {"seconds_per_iteration": 0.5 + 0.2 * k, "fid": 30 / k, "high_frequency": 2 - k / 24} for k in (1, 12, 24)
+    }
+    found = claims.of_ksweep([sweep])
+    assert [each["verdict"] for each in found] == ["seen"] * 3
+    assert found[0]["found"][0]["slope"] == pytest.approx(0.2)
+    sweep[12]["seconds_per_iteration"] = 5.0
+    assert claims.of_ksweep([sweep])[0]["verdict"] == "not seen"
+    assert claims.of_ksweep([{1: sweep[1], 3: sweep[1]}]) == []
+
+
+def test_mistakes_of_the_study():
+    with pytest.raises(UserError, match="--iterations of at least 6"):
+        study_tool.main(["figure2", "--iterations", "5"])

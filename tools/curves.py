@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Draw the course of runs as figure 2 of RP-GAN's paper: the generator's losses, mean (thick) and of each D (thin).
+
+tools/curves.py digits digits1 out.png
+tools/curves.py digits models/seeds/digits_1 models/seeds/digits_2 out.png --samples
+
+A RUN is an experiment, the folder of a run, or NAME@FOLDER; those that differ in their seed alone are drawn as one
+curve in a band from the lowest to the highest. Losses are over iterations and over seconds of training, with gradient
+norms at the image and accuracies below, if the runs have a monitor.jsonl. With --samples, those of the same latents
+stand at several of the iterations that were kept.
+"""
+
+import pathlib
+
+from rpgan_tf import command, files
+from rpgan_tf.errors import UserError
+
+
+def main(argv):
+    """Draw as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="experiments or folders of runs that were trained")
+    parser.add_argument("out", metavar="OUT.png", help="file to write")
+    parser.add_argument("--samples", action="store_true", help="draw samples, too")
+    arguments = parser.parse_args(argv)
+    if pathlib.Path(arguments.out).suffix != ".png":
+        raise UserError(f"expected a file name that ends in .png, received '{arguments.out}'")
+    from rpgan_tf import curves
+
+    groups = curves.grouped([curves.Run(text) for text in arguments.runs])
+    if arguments.samples:
+        command.start_tensorflow()
+    figure = curves.draw(groups, arguments.samples)
+    files.write(arguments.out, lambda file: figure.savefig(file, format="png", dpi=100))
+    print(f"wrote {arguments.out}: {'; '.join(f'{label} ({len(runs)})' for label, runs in groups.items())}")
+
+
+if __name__ == "__main__":
+    command.run(main)

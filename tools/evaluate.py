@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Measure what a generator draws, or a set of images, against data: FID and others, with the whole protocol.
+
+tools/evaluate.py digits                                       FID of the newest iteration against the training data
+tools/evaluate.py digits,7 2000 --metrics fid,kid,pr,dc        iteration 2000, seed 7
+tools/evaluate.py digits all --metrics fid --samples 20000     each iteration that was kept
+tools/evaluate.py face48 --reference test                      against test_lfile; or a list, a folder, tfds:.., an .npz
+tools/evaluate.py face48 --extractor inception:models/inception
+tools/evaluate.py samples/ --experiment face48                 a folder or an .npz file, against face48's data
+tools/evaluate.py samples.npz --reference other.npz
+
+Metrics: fid, kid, is, swd, pr (precision and recall), dc (density and coverage), ppl (perceptual path length).
+Extractors: inception, the default, as published tables have it; digits, the default where the reference is these, a
+small classifier that needs no download; keras:NAME. --samples is 50,000 by default, 10,000 with digits, of a set all.
+
+The protocol goes to standard error, a row of JSON for each iteration to standard output. Rows are appended to
+metrics.jsonl in the experiment's wts_dir, in the folder of images, or beside the .npz file; those of experiments go to
+TensorBoard, too. What was measured by the same protocol is not measured again without --again, and what was killed goes
+on. Features are kept in $RPGAN_TF_CACHE, by default ~/.cache/rpgan_tf.
+"""
+
+import contextlib
+import functools
+import json
+import logging
+import pathlib
+import sys
+
+from rpgan_tf import command, config, imagesets, protocol
+from rpgan_tf.errors import UserError
+
+
+def main(argv):
+    """Measure as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_experiment("NAME[,seed]|FOLDER|FILE.npz")
+    parser.add_argument("iteration", nargs="?", help="newest by default; all: each that was kept")
+    parser.add_argument("--metrics", default="fid", metavar="NAME,...", help=",".join(protocol.METRICS))
+    parser.add_argument("--samples", type=int, metavar="N", help="images that are measured")
+    parser.add_argument("--reference", default="train", metavar="train|test|PATH")
+    parser.add_argument(
+        "--extractor", default="", metavar="NAME", help="digits, inception[:PATH], keras:NAME[:WEIGHTS]"
+    )
+    parser.add_argument("--statistics", choices=["auto", "batch", "stored"], default="auto", help="of normalization")
+    parser.add_argument("--experiment", metavar="NAME", help="whose data a folder or an .npz file is measured against")
+    parser.add_argument("--again", action="store_true", help="measure also what has been measured")
+    arguments = parser.parse_args(argv)
+    metrics = protocol.parse(arguments.metrics)
+    is_set = pathlib.Path(arguments.name).is_dir() or arguments.name.endswith(".npz")
+    is_set = is_set and not pathlib.Path(f"exp/{arguments.name}.py").is_file()
+    name, seed = (arguments.name, None) if is_set else command.split_name(arguments.name, 1)
+    if is_set:
+        options = options_of_set(arguments)
+        protocol.check_statistics(metrics, None)
+    else:
+        if arguments.experiment:
+            raise UserError(f"--experiment is for a folder or an .npz file, received the experiment '{name}'")
+        options = command.load_options(name, arguments.set)
+    wanted = metrics, arguments.samples, arguments.reference, arguments.extractor
+    protocol.check(options, *wanted)
+    found = [] if is_set else find(options, arguments.iteration, arguments.statistics)
+    for _, statistics in found:
+        protocol.check_statistics(metrics, statistics)
+
+    command.start_tensorflow()
+    from rpgan_tf import evaluation, subjects
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # TensorFlow-GAN's use of old interfaces is warned of
+    rows = sys.stdout  # for them alone: whatever else is printed goes to standard error
+    with contextlib.redirect_stdout(sys.stderr):
+        evaluator = evaluation.Evaluator(options, *wanted)
+        makers = [functools.partial(subjects.saved, options, *each, seed or 0) for each in found]
+        for make in makers or [functools.partial(subjects.collected, name, options)]:
+            print(json.dumps(evaluator.measure(make(), arguments.again, announce)), file=rows, flush=True)
+
+
+def find(options, iteration, statistics):
+    """Return (path, statistics) of the iteration that was asked for, or of all."""
+    if iteration != "all" and not (iteration or "0").isdecimal():
+        raise UserError(f"expected an iteration, a whole number, or all; received '{iteration}'")
+    if iteration == "all":
+        return [protocol.find_weights(options, each, statistics) for each in protocol.iterations(options)]
+    return [protocol.find_weights(options, iteration and int(iteration), statistics)]
+
+
+def options_of_set(arguments):
+    """Return the options that a set of images is measured with: those of --experiment, or of its own size."""
+    path, size = arguments.name, imagesets.find_size(arguments.name)
+    if arguments.iteration or arguments.statistics != "auto":
+        raise UserError(f"'{path}' is a set of images: an iteration and --statistics are for experiments")
+    if arguments.experiment:
+        options = command.load_options(arguments.experiment, arguments.set)
+    else:
+        if arguments.reference in ("train", "test"):
+            raise UserError(
+                f"'{path}' is a set of images and has no data '{arguments.reference}': expected --experiment NAME, or "
+                "--reference with a list file, a folder, tfds:.., digits or an .npz file"
+            )
+        options = config.resolve(config.parse_overrides(arguments.set))
+        options.imsz, options.channels = size[0], size[2]
+    if arguments.reference.endswith(".npz"):
+        expected = imagesets.find_size(arguments.reference)
+    else:
+        expected = options.imsz, options.imsz, options.channels
+    if not path.endswith(".npz"):  # an image file is read as grey or RGB, as needed
+        options.channels, size = expected[2], (*size[:2], expected[2])
+    if size != expected:
+        sizes = ["x".join(map(str, each)) for each in (expected, size)]
+        raise UserError(
+            f"image sizes differ: the reference has {sizes[0]} (height, width, channels), '{path}' {sizes[1]}; images "
+            "of lists and folders must be square"
+        )
+    return options
+
+
+def announce(text):
+    """Say what is measured and how."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Write docs/results.md from what the benchmarks recorded in docs/results/: no number in it is typed by hand.
+
+tools/results.py
+
+Records are made by tools/modes.py, tools/outcomes.py, tools/stability.py figure2 and tools/stability.py ksweep; what is
+not there is left out, and said. Each table stands with its command, seeds and date.
+"""
+
+import json
+import pathlib
+
+from rpgan_tf import claims, command, files
+from rpgan_tf.errors import UserError
+
+FOLDER, PAGE = pathlib.Path("docs/results"), pathlib.Path("docs/results.md")
+HEAD = """# Results
+
+This page is written by `tools/results.py` from the records beside it in `docs/results/`; edit the tools, not the page.
+Numbers are means and, after +-, standard errors over the seeds.
+"""
+
+
+def main(argv):
+    """Write the page."""
+    command.Parser(__doc__).parse_args(argv)
+    parts = [section(name, *of) for name, of in SECTIONS.items()]
+    if not any(FOLDER.glob("*.json")):
+        raise UserError(
+            f"no records in '{FOLDER}'; make some with tools/modes.py, tools/outcomes.py, tools/stability.py"
+        )
+    files.write_text(PAGE, "\n".join([HEAD, *parts]))
+    print(f"wrote {PAGE}")
+
+
+def section(name, title, maker, body):
+    """Return a section of the page."""
+    path = FOLDER / f"{name}.json"
+    lines = [f"## {title}", ""]
+    if not path.is_file():
+        return "\n".join([*lines, f"Not recorded here yet: `{maker}` does.", ""])
+    result = json.loads(path.read_text())
+    lines += [provenance(result), "", *body(name, result)]
+    if path.with_suffix(".png").is_file():
+        lines += [f"![{title}](results/{name}.png)", ""]
+    return "\n".join(lines)
+
+
+def provenance(result):
+    """Return the line that says how a record was made."""
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    seeds = ", ".join(map(str, result["seeds"]))
+    return f"`{result['command']}`, seeds {seeds}, {result['date']}, {result['cores']} cores, {versions}."
+
+
+def of_modes(name, result):
+    """Return the lines of the mode-coverage benchmark."""
+    text = (FOLDER / f"{name}.txt").read_text().rstrip()
+    return [
+        f"Profile {result['profile']}; counted after the last iteration. *KL* is of the modes' shares among samples "
+        "of high quality, *width* that of a mode's samples over the data's. Rows with a source are published numbers, "
+        "of other budgets and nets. Of 1,200 dimensions, the published rule of 10 standard deviations accepts no "
+        "sample of the data themselves; the rule for each dimension does. Stacked digits stand beside stacked MNIST, "
+        "which has the same 1,000 modes and other images.",
+        "",
+        "```",
+        text,
+        "```",
+        "",
+    ]
+
+
+def of_outcomes(name, result):
+    """Return the lines of RealnessGAN's figure 3."""
+    text = (FOLDER / f"{name}.txt").read_text().rstrip()
+    return [
+        f"{result['iterations']} iterations each; modes and high quality by the rule of {result['rule']}. The paper's "
+        f"numbers: {result['source']}.",
+        "",
+        "```",
+        text,
+        "```",
+        "",
+    ]
+
+
+def of_stability(name, result):
+    """Return the lines of figure 2 or of the sweep over K: a row for each run, then the paper's statements."""
+    clock = result["clock"]
+    lines = [
+        f"{result['iterations']} iterations each, {result['samples']} samples measured; {clock.replace('_', ' ')} are "
+        "of training alone.",
+        "",
+        f"| D | seed | {clock.replace('_', ' ')} | last iteration | FID | precision | recall | highest octave |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        what = f"K = {row['discriminators']}" if row["experiment"] == "digits" else "single, no projection"
+        for point in row["quality"]:
+            if point["iteration"] in (result["iterations"], row.get("equal_time_iteration")):
+                numbers = [f"{point[key]:.2f}" for key in ("fid", "precision", "recall", "high_frequency")]
+                cells = [what, row["seed"], f"{point[clock]:.0f}", point["iteration"], *numbers]
+                lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return [*lines, "", "```", claims.text(result["claims"]).rstrip(), "```", ""]
+
+
+SECTIONS = {
+    "modes": ("Mode coverage", "tools/modes.py", of_modes),
+    "outcomes": ("RealnessGAN: outcomes and steps of G", "tools/outcomes.py", of_outcomes),
+    "figure2": ("RP-GAN against a single discriminator", "tools/stability.py figure2", of_stability),
+    "ksweep": ("RP-GAN: the number of discriminators", "tools/stability.py ksweep", of_stability),
+}
+
+
+if __name__ == "__main__":
+    command.run(main)
