@@ -1,4 +1,4 @@
-"""RP-GAN on stacked digits, three of the embedded digits as red, green and blue: the best found for this benchmark.
+"""RSGAN with a gradient penalty on stacked digits, three embedded digits as red, green and blue: the best found for it.
 
 tools/modes.py stacked
 
@@ -6,15 +6,20 @@ Settings: ours. Published numbers are of stacked MNIST: 1,000 modes and a diverg
 arXiv 1712.04086, table 2). Ours, five seeds: docs/results.md.
 """
 
-gan = "RPGAN"
-net = "rpgan"
-filts = "filts/K12_dm12.npz"
+gan = "RSGAN"
+net = "dcgan"
+d_norm = "none"
+penalty = 1.0
+learning_rate = 8e-4
+beta_1 = 0.0
+beta_2 = 0.99
+decay = 0.0005
+ema = 0.99
 zlen = 64
-f1 = 64
-df = 16
+ngf = 64
+ndf = 32
 imsz = 16
 bsz = 64
-ema = 0.99
 lfile = "digits:stacked"
 wts_dir = "models/modes_stacked"
 SAVEFREQ = 500

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tqdm
 
 from rpgan_tf import data, files, history
+from rpgan_tf.errors import UserError
 from rpgan_tf.gan import MONITOR
 from rpgan_tf.verdicts import advice, verdict
 
@@ -149,7 +150,13 @@ class Monitor(keras.callbacks.Callback):
     def prepare(self):
         """Take the batch of real images and the latents that all looks are at."""
         gan = self.model
-        self.real = next(iter(data.dataset(self.options, batches=lambda iteration: 1)))
+        try:
+            self.real = next(iter(data.dataset(self.options, batches=_one)))
+        except tf.errors.OpError:  # training has read it long ago, before the run was resumed
+            fault = data.find_fault(self.options, 0, 1, _one)
+            if fault is None:
+                raise
+            raise UserError(fault) from None
         seed = tf.random.fold_in([self.options.seed, MONITOR], 0)
         self.latents = gan.draw_latents(self.real.shape[0], seed)
         self.step = tf.function(lambda real, z: diagnose(gan, real, z), autograph=False)
@@ -158,6 +165,11 @@ class Monitor(keras.callbacks.Callback):
 def _append(path, line):
     with open(path, "a") as file:
         file.write(line)
+
+
+def _one(iteration):
+    """Return how many batches of an iteration are looked at."""
+    return 1
 
 
 def _clocks():

@@ -117,8 +117,8 @@ def test_gradient_norm_of_a_bank_in_packs(name, filters):
     + [("RaSGAN", 7 / 8), ("RaLSGAN", 7 / 8), ("RaHingeGAN", 7 / 8)],
 )
 def test_accuracy_by_hand(name, expected):
-    """Zero divides; or pairs are ranked; or the mean of the others, -0.5 for real and 2.25 for fake images, divides."""
-    real, fake = np.float32([4, 3, 2, 0]), np.float32([-3, 1, 0, 0])
+    """Zero divides; or pairs are ranked; or the mean of the others does, -0.25 for real and 2 for fake ones."""
+    real, fake = np.float32([4, 3, 2, -1]), np.float32([-3, 1, 1, 0])
     real_of_bank = np.stack([real, fake])  # the second discriminator has it the other way round
     received = build(name).accuracy(real_of_bank, np.stack([fake, real])).numpy()
     assert received.shape == (2,) and received[0] == expected
@@ -194,9 +194,10 @@ def test_advice_names_what_the_run_has():
     assert any("ema" in each for each in verdicts.advice("unsteady", options, 1))
 
 
-def run_in(folder, iterations, start=None, every=2):
+def run_in(folder, iterations, every=2):
     """Train to an iteration in a folder, from what is saved there; return the GAN."""
     gan = on_points("RaSGAN", wts_dir=str(folder), monitor_every=every, SAVEFREQ=3, MAXITER=iterations)
+    gan.compile(run_eagerly=True)
     checkpoint.restore(gan, folder)
     start = int(gan.iteration.numpy())
     run = callbacks.for_run(gan.options)

@@ -94,7 +94,8 @@ def ksweep(arguments):
 
     command.start_tensorflow()
     rows = {key: measured(arguments, each) for key, each in runs.items()}
-    files.write(arguments.out.with_suffix(".png"), lambda file: draw_sweep(rows, arguments.clock).savefig(file, dpi=80))
+    figure = draw_sweep(rows, arguments.clock)
+    files.write(arguments.out.with_suffix(".png"), lambda file: figure.savefig(file, format="png", dpi=80))
     sweeps = [
         {
             k: {
@@ -237,7 +238,7 @@ def draw_sweep(rows, clock):
     quality.set(xlabel=f"{clock.replace('_', ' ')} of training", ylabel="FID (features of the digits)", yscale="log")
     quality.legend()
     for plot, label, value in (
-        (time, "seconds an iteration", lambda row: row[clock] / row["quality"][-1]["iteration"]),
+        (time, f"{clock.replace('_', ' ')} an iteration", lambda r: r[clock] / r["quality"][-1]["iteration"]),
         (octave, "energy of the highest octave over that of the data", lambda r: r["quality"][-1]["high_frequency"]),
     ):
         values = np.array([[value(rows[name, seed]) for name in names] for seed in seeds]).T

@@ -1,0 +1,64 @@
+"""RealnessGAN's figure 3 on tiny nets, and the page of results: every number on it is one of the records."""
+
+import json
+
+import pytest
+
+from rpgan_tf import files
+from rpgan_tf.errors import UserError
+from tests.conftest import command
+from tools import outcomes, results
+
+COUNTS = {"mean": 8.0, "error": 0.5, "values": [7, 9]}
+
+
+def test_outcomes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exp").mkdir()
+    values = "gan = 'RealnessGAN'\nnet = 'toy'\nlfile = 'mixture:grid9'\nzlen = 2\ng_width = 4\nd_width = 2\nbsz = 50\n"
+    (tmp_path / "exp/realness_mog.py").write_text(values + "wts_dir = 'models/realness_mog'\n")
+    process = command("tools/outcomes.py", "--outcomes", "2", "--iterations", "2", "--out", "out/outcomes")
+    result = json.loads((tmp_path / "out/outcomes.json").read_text())
+    (row,) = result["rows"]  # the paper took one step of G for two outcomes: its two rows are one
+    assert (row["outcomes"], row["g_steps"], row["paper"]) == (2, 1, {"modes": 4, "high_quality": 0.43})
+    assert row["picked_iterations"][0] in (1, 2) and 0 <= row["picked"]["high_quality"]["mean"] <= 1
+    assert "about   43 %" in process.stdout and (tmp_path / "out/outcomes.png").stat().st_size > 5000
+
+
+def test_the_save_with_the_most_modes_is_picked():
+    curve = [(i, {"4 std": {"modes": m, "high_quality": q}}) for i, m, q in ((1, 4, 0.9), (2, 6, 0.2), (3, 6, 0.3))]
+    assert outcomes.best(curve)[0] == 3 and outcomes.best([]) is None
+
+
+@pytest.mark.parametrize("arguments", [["--outcomes", "7"], ["--seeds", "0"], ["--iterations", "0"]])
+def test_mistakes(arguments):
+    with pytest.raises(UserError, match=r"expected --outcomes of \[2, 5, 10, 20, 30, 40\], and --seeds"):
+        outcomes.main(arguments)
+
+
+def test_the_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="no records in 'docs/results'; make some with tools/modes.py"):
+        results.main([])
+    made = {"command": "modes.py ring8", "date": "2001-02-03 04:05 UTC", "seeds": [0, 1], "cores": 2}
+    made |= {"versions": {"tensorflow": "9.9"}, "profile": "full", "rows": []}
+    files.write_text("docs/results/modes.json", json.dumps(made))
+    files.write_text("docs/results/modes.txt", "ring8  modes\nGAN    8.0 +- 0.5\n")
+    claims = [
+        {"statement": "It rises.", "verdict": "not seen", "seeds": "1 of 2", "found": [], "source": "", "rule": ""}
+    ]
+    quality = [{"iteration": i, "seconds": 2.0 * i, "fid": i / 3, "precision": 0.5, "recall": 0, "high_frequency": 1}
+               for i in (10, 20, 30)]  # fmt: skip
+    row = {"experiment": "digits", "discriminators": 12, "seed": 1, "quality": quality, "equal_time_iteration": 30}
+    made |= {"rows": [row], "claims": claims, "clock": "seconds", "iterations": 20, "samples": 99}
+    files.write_text("docs/results/figure2.json", json.dumps(made))
+    results.main([])
+    page = (tmp_path / "docs/results.md").read_text()
+    assert "`modes.py ring8`, seeds 0, 1, 2001-02-03 04:05 UTC, 2 cores, tensorflow 9.9." in page
+    assert "GAN    8.0 +- 0.5" in page and "It rises." in page and "not seen (1 of 2 seeds)" in page
+    assert "| K = 12 | 1 | 40 | 20 | 6.67 | 0.50 | 0.00 | 1.00 |" in page and "| 60 | 30 | 10.00 |" in page
+    assert "| 20 | 10 |" not in page  # neither the last nor that of equal time
+    assert (
+        "Not recorded here yet: `tools/outcomes.py` does." in page
+        and "wrote docs/results.md" in capsys.readouterr().out
+    )
