@@ -8,7 +8,8 @@ import pytest
 from rpgan_tf import coverage, mixtures, modes, study
 from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
-from tests.conftest import command
+from tests.conftest import ROOT, command
+from tools import modes as modes_tool
 
 RING = mixtures.find("mixture:ring8")
 GRID = mixtures.find("mixture:grid9")
@@ -151,6 +152,26 @@ def test_the_command(experiments):
 def test_mistakes(experiments, arguments, message):
     process = command("tools/modes.py", *arguments, check=False)
     assert process.returncode == 2 and message in process.stderr and "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("benchmark", modes_tool.BENCHMARKS)
+@pytest.mark.parametrize("profile", ["full", "quick"])
+def test_every_row_is_an_experiment(benchmark, profile, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for objective in modes_tool.OBJECTIVES:
+        for projections in (None, False, True):
+            row = modes_tool.Row(benchmark, objective, projections, profile)
+            options = row.run(3).options()
+            assert options.seed == 3 and options.wts_dir.startswith(f"models/modes/{profile}/{benchmark}/{objective}")
+            assert bool(options.filts) == bool(projections) and options.MAXITER % options.SAVEFREQ == 0
+
+
+def test_the_profile_of_the_paper(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    options = modes_tool.Row("grid25", "pacgan2", None, "paper").run(0).options()
+    assert (options.MAXITER, options.bsz, options.pack, options.g_width, options.ema) == (400000, 100, 2, 400, 0)
+    with pytest.raises(UserError, match="--profile paper is PacGAN's for ring8 and grid25"):
+        modes_tool.Row("stacked", "gan", None, "paper")
 
 
 def test_a_run_that_diverges_is_a_result(experiments):

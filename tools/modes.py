@@ -37,7 +37,11 @@ OBJECTIVES = {  # name: how it differs from that experiment; None takes back wha
     "wgangp": {"gan": "WGANGP", "pack": 1, "penalty": 10},
     "realness": {"gan": "RealnessGAN", "pack": 1, "penalty": None},
 }
-FILTERS = {2: "filts/K12_ring.npz", 1200: "filts/K24_1200d.npz", 3: "filts/K12_dm12.npz"}  # by channels
+PROJECTIONS = {  # by channels: filters, and for images nets that see through them
+    2: {"filts": "filts/K12_ring.npz"},
+    1200: {"filts": "filts/K24_1200d.npz"},
+    3: {"filts": "filts/K12_dm12.npz", "net": "rpgan", "f1": 64, "df": 16, "ngf": None, "ndf": None, "d_norm": None},
+}
 PAPER = {  # Lin et al., arXiv 1712.04086
     "g_width": 400,
     "d_width": 200,
@@ -45,7 +49,9 @@ PAPER = {  # Lin et al., arXiv 1712.04086
     "zlen": 2,
     "learning_rate": 1e-4,
     "beta_1": 0.8,
+    "beta_2": 0.999,
     "decay": 0,
+    "ema": 0,
     "MAXITER": 400000,
     "SAVEFREQ": 20000,
 }
@@ -119,8 +125,10 @@ class Row:
         if profile == "quick":
             overrides |= {key: getattr(values, key) // 10 for key in ("MAXITER", "SAVEFREQ")}
             overrides["decay"] = 10 * values.decay
-        if projections is not None:
-            overrides["filts"] = FILTERS[values.channels] if projections else None
+        if projections:
+            overrides |= PROJECTIONS[values.channels]
+        elif projections is not None:
+            overrides["filts"] = None
         self.benchmark, self.objective, self.experiment, self.overrides = benchmark, objective, experiment, overrides
         self.folder = "_".join([objective] + {True: ["rp"], False: ["single"]}.get(projections, []))
         self.folder = f"models/modes/{profile}/{benchmark}/{self.folder}"
