@@ -42,6 +42,14 @@ setuptools.setup(
         "gpu": ["tensorflow[and-cuda]>=2.19"],
         "demo": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # the embedded digits, and their picture
         "metrics": METRICS,
-        "test": ["pytest>=8.0", "pytest-xdist>=3.5", "ruff>=0.9", "scipy>=1.11", "matplotlib>=3.9", *METRICS],  # scipy: independent values
+        "test": [
+            "matplotlib>=3.9",
+            "pytest>=8.0",
+            "pytest-xdist>=3.5",
+            "ruff>=0.9",
+            "scikit-learn>=1.5",
+            "scipy>=1.11",  # independent values
+            *METRICS,
+        ],
     },
 )

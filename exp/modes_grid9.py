@@ -2,8 +2,8 @@
 
 tools/modes.py grid9
 
-Settings: ours. Published numbers: 8 of 9 modes, 85 % within four standard deviations (RealnessGAN with 50 outcomes, read
-off figure 3 of arXiv 2002.05512). Ours, five seeds: docs/results.md.
+Settings: ours. Published numbers: 8 of 9 modes, 85 % within four standard deviations (RealnessGAN with 50 outcomes,
+read off figure 3 of arXiv 2002.05512). Ours, five seeds: docs/results.md.
 """
 
 gan = "RSGAN"

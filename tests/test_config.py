@@ -345,5 +345,5 @@ def test_unknown_digits():
 
 
 def test_stacked_digits_have_three_channels():
-    with pytest.raises(UserError, match="'digits:stacked' has a digit in each of three channels: expected channels = 3"):
+    with pytest.raises(UserError, match="'digits:stacked' has a digit in each of three channels: expected channels"):
         config.resolve({"lfile": "digits:stacked", "channels": 1})
