@@ -67,7 +67,8 @@ def train(runs, processes=None):
     waiting = [(run, options) for run, options in todo if not _failure(options) and reached(options) < options.MAXITER]
     free, running = [cores[i * share : (i + 1) * share] for i in range(processes)], []
     with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(tqdm.tqdm(total=total, unit="iteration", mininterval=1, dynamic_ncols=True))
+        interval = 1 if sys.stderr.isatty() else 30
+        bar = stack.enter_context(tqdm.tqdm(total=total, unit="iteration", mininterval=interval, dynamic_ncols=True))
         stack.callback(lambda: [process.wait() for process, *_ in running])
         while waiting or running:
             while waiting and free:

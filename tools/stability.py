@@ -70,7 +70,8 @@ def figure2(arguments):
     for projected, single in zip(runs[PROJECTED], longer):
         budget = spent(projected.options(), equal)[clock]
         last = max(i for i in saved(single.options()) if spent(single.options(), i)[clock] <= budget)
-        pair = [measured(arguments, projected), measured(arguments, single, also=last)]
+        further = {last, saved(single.options())[-1]}
+        pair = [measured(arguments, projected), measured(arguments, single, further)]
         pair[1]["equal_time_iteration"] = last
         rows += pair
         pairs.append(dict(zip(("projected", "single"), map(of_claims, pair))))
@@ -160,8 +161,11 @@ def spent(options, iteration):
     return {clock: looks[iteration][clock] for clock in CLOCKS}
 
 
-def measured(arguments, each, also=None):
-    """Return the row of a run: its losses at equal iterations, and the quality of what it kept."""
+def measured(arguments, each, further=()):
+    """Return the row of a run: its losses at equal iterations, and the quality of what it kept up to there.
+
+    The single discriminator's run may go on from there: `further` iterations of it are measured, too.
+    """
     from rpgan_tf import evaluation
 
     options, equal = each.options(), SAVES * savefreq(arguments)
@@ -173,7 +177,7 @@ def measured(arguments, each, also=None):
     row["gradient_norm"] = float(np.nanmean(history.column(looks, "gradient_norm")))
     row["quality"] = []
     for iteration in saved(options):
-        if iteration <= equal or iteration in (also, saved(options)[-1]):
+        if iteration <= equal or iteration in further:
             found = evaluation.evaluate(options, iteration, METRICS, arguments.samples, extractor="digits")
             numbers = evaluation.numbers(found) | {"high_frequency": high_frequency(options, iteration)}
             row["quality"].append({"iteration": iteration} | spent(options, iteration) | numbers)
