@@ -52,6 +52,8 @@ def test_the_page(tmp_path, monkeypatch, capsys):
     row = {"experiment": "digits", "discriminators": 12, "seed": 1, "quality": quality, "equal_time_iteration": 30}
     made |= {"rows": [row], "claims": claims, "clock": "seconds", "iterations": 20, "samples": 99}
     files.write_text("docs/results/figure2.json", json.dumps(made))
+    row = {"experiment": "rsgan", "iteration": 5, "seed": 0, "command": "evaluate.py rsgan", "date": "today"}
+    files.write_text("docs/results/evaluations.jsonl", json.dumps(row | {"protocol": "of this", "fid": 1.2345}) + "\n")
     results.main([])
     page = (tmp_path / "docs/results.md").read_text()
     assert "`modes.py ring8`, seeds 0, 1, 2001-02-03 04:05 UTC, 2 cores, tensorflow 9.9." in page

@@ -3,8 +3,9 @@
 
 tools/results.py
 
-Records are made by tools/modes.py, tools/outcomes.py, tools/stability.py figure2 and tools/stability.py ksweep; what is
-not there is left out, and said. Each table stands with its command, seeds and date.
+Records are made by tools/modes.py, tools/outcomes.py, tools/stability.py figure2 and tools/stability.py ksweep, and by
+tools/evaluate.py ... >> docs/results/evaluations.jsonl; what is not there is left out, and said. Each table stands with
+its command, seeds and date.
 """
 
 import json
@@ -24,8 +25,8 @@ Numbers are means and, after +-, standard errors over the seeds.
 def main(argv):
     """Write the page."""
     command.Parser(__doc__).parse_args(argv)
-    parts = [section(name, *of) for name, of in SECTIONS.items()]
-    if not any(FOLDER.glob("*.json")):
+    parts = [section(name, *of) for name, of in SECTIONS.items()] + evaluations()
+    if not any((FOLDER / f"{name}.json").is_file() for name in SECTIONS):
         raise UserError(
             f"no records in '{FOLDER}'; make some with tools/modes.py, tools/outcomes.py, tools/stability.py"
         )
@@ -102,6 +103,25 @@ def of_stability(name, result):
                 cells = [what, row["seed"], f"{point[clock]:.0f}", point["iteration"], *numbers]
                 lines.append("| " + " | ".join(map(str, cells)) + " |")
     return [*lines, "", "```", claims.text(result["claims"]).rstrip(), "```", ""]
+
+
+def evaluations():
+    """Return the section of what tools/evaluate.py printed, none without."""
+    path = FOLDER / "evaluations.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    if not rows:
+        return []
+    names = list(dict.fromkeys(name for row in rows for name in list(row)[list(row).index("protocol") + 1 :]))
+    lines = ["## Objectives on the digits", "", f"| experiment | iteration | seed | {' | '.join(names)} |"]
+    lines.append("|---" * (3 + len(names)) + "|")
+    for row in rows:
+        cells = [row["experiment"], row["iteration"], row["seed"]]
+        cells += ["-" if row.get(name) is None else f"{row[name]:.3g}" for name in names]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines.append("")
+    for row in rows:
+        lines += [f"`{row['command']}`, {row['date']}; {row['protocol']}.", ""]
+    return ["\n".join(lines)]
 
 
 SECTIONS = {
