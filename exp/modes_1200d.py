@@ -1,4 +1,4 @@
-"""RSGAN on ten Gaussians in 1,200 dimensions: the best found for this benchmark.
+"""RSGAN on ten Gaussians in 1,200 dimensions, for tools/modes.py.
 
 tools/modes.py 1200d
 

@@ -1,4 +1,4 @@
-"""RSGAN with a small gradient penalty on the grid of 25 Gaussians: the best found for this benchmark.
+"""RSGAN with a small gradient penalty on the grid of 25 Gaussians, for tools/modes.py.
 
 tools/modes.py grid25
 

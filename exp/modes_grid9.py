@@ -1,4 +1,4 @@
-"""RSGAN with a small gradient penalty on RealnessGAN's 3x3 Gaussians: the best found for this benchmark.
+"""RSGAN with a small gradient penalty on RealnessGAN's 3x3 Gaussians, for tools/modes.py.
 
 tools/modes.py grid9
 

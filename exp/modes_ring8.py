@@ -1,4 +1,4 @@
-"""The standard GAN with a decaying learning rate and a moving average of G on the ring: the best found for it.
+"""The standard GAN with a decaying learning rate and a moving average of G on the ring, for tools/modes.py.
 
 tools/modes.py ring8
 

@@ -1,9 +1,9 @@
-"""RSGAN with a gradient penalty on stacked digits, three embedded digits as red, green and blue: the best found for it.
+"""RSGAN with a gradient penalty on stacked digits, three embedded digits as red, green and blue, for tools/modes.py.
 
 tools/modes.py stacked
 
 Settings: ours. Published numbers are of stacked MNIST: 1,000 modes and a divergence of 0.06 with PacDCGAN (Lin et al.,
-arXiv 1712.04086, table 2). Ours, five seeds: docs/results.md.
+arXiv 1712.04086, table 2). Ours, one seed: 993 modes after 2,500 iterations.
 """
 
 gan = "RSGAN"
