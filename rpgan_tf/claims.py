@@ -97,7 +97,7 @@ def of_figure2(pairs):
         claim(
             "Against a single discriminator, samples get worse from some iteration on (there about 40,000).",
             FIGURE_2,
-            f"its last FID is at least {WORSE:g} times its best, trained until the other's time was used up",
+            f"trained until the other's time was used up, its last FID is at least {WORSE:g} times the best measured",
             pairs,
             lambda pair: {"best": min(pair["single"]["long_fids"]), "last": pair["single"]["long_fids"][-1]},
             lambda found: found["last"] >= WORSE * found["best"],

@@ -1,6 +1,7 @@
 """Mode coverage of trained experiments: the samples of the generators that a run kept, counted, and their averages."""
 
 import functools
+import hashlib
 import json
 import pathlib
 
@@ -20,16 +21,23 @@ def rules_of(options):
 def count_run(options):
     """Count the samples of each generator that a run kept: [(iteration, {rule: counts}), ...].
 
-    What was counted before is read from `<wts_dir>/modes.json`.
+    What was counted before, by the same rules of the same weights, is read from `<wts_dir>/modes.json`.
     """
     path = pathlib.Path(options.wts_dir) / "modes.json"
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    kind = "ema" if options.ema else "gmodel"
-    for iteration in checkpoint.iterations(options.wts_dir, kind):
-        if str(iteration) not in known:
-            known[str(iteration)] = count_samples(samples(options, iteration), options)
+    known, curve = json.loads(path.read_text()) if path.is_file() else {}, []
+    for iteration in checkpoint.iterations(options.wts_dir, "ema" if options.ema else "gmodel"):
+        key = _identity(sampling.find(options, iteration), options)
+        if key not in known:
+            known[key] = count_samples(samples(options, iteration), options)
             files.write_text(path, json.dumps(known) + "\n")
-    return [(int(iteration), counts) for iteration, counts in known.items()]
+        curve.append((iteration, known[key]))
+    return curve
+
+
+def _identity(path, options):
+    """Return a hash of a generator's weights and of the rules by which its samples are counted."""
+    rules = [(rule, modes.RULES.get(rule)) for rule in rules_of(options)]
+    return hashlib.sha256(path.read_bytes() + repr((rules, options.seed, options.bsz)).encode()).hexdigest()[:16]
 
 
 def samples(options, iteration=None, count=None):
@@ -96,9 +104,10 @@ def summary(counts):
 
 def mean_curve(curves):
     """Return [{"iteration": .., rule: {count: mean over the runs}}, ...] of the iterations that all runs have."""
-    points = []
-    for steps in zip(*curves):
-        rules = {rule: summary([counts[rule] for _, counts in steps]) for rule in steps[0][1]}
+    curves, points = [dict(curve) for curve in curves], []
+    for iteration in sorted(set.intersection(*map(set, curves))) if curves else []:
+        steps = [curve[iteration] for curve in curves]
+        rules = {rule: summary([counts[rule] for counts in steps]) for rule in steps[0]}
         means = {rule: {key: value["mean"] for key, value in of.items()} for rule, of in rules.items()}
-        points.append({"iteration": steps[0][0]} | means)
+        points.append({"iteration": iteration} | means)
     return points

@@ -106,8 +106,8 @@ def draw(groups, with_samples=False):
             draw_losses(axes[0, 1], seconds, runs, color, label)
             for plot, name in zip(axes[1], LOOKS):
                 draw_looks(plot, runs, name, color, label)
-    highest = max(np.percentile(run.each[len(run.each) // 10 :], 99.5) for runs in groups.values() for run in runs)
-    lowest = min(np.nanmin(run.each) for runs in groups.values() for run in runs)
+    losses = [_finite(run.each[len(run.each) // 10 :]) for runs in groups.values() for run in runs]
+    highest, lowest = max(np.percentile(each, 99.5) for each in losses), min(np.min(each) for each in losses)
     for plot, x in zip(axes[0], ("iteration", "seconds of training, mean over the seeds")):
         plot.set(xlabel=x, ylabel="generator loss", ylim=(min(lowest, 0), 1.05 * highest), xlim=(0, None))
         plot.margins(x=0)
@@ -121,6 +121,12 @@ def draw(groups, with_samples=False):
     if pictures:
         draw_samples(parts[1], pictures)
     return figure
+
+
+def _finite(values):
+    """Return the finite ones, [1.0] without any: the losses of a run that diverged end with others."""
+    found = values[np.isfinite(values)]
+    return found if found.size else np.ones(1)
 
 
 def draw_losses(plot, x, runs, color, label):

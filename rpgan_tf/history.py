@@ -34,7 +34,7 @@ def read_losses(path):
             if found := LINE.search(line):
                 means[int(found[1])] = float(found[2])
             elif found := LINE_OF_EACH.match(line):
-                each[int(found[1])] = [float(part.partition("=")[2] or "nan") for part in found[2].split(",")]
+                each[int(found[1])] = [_number(part.partition("=")[2]) for part in found[2].split(",")]
     if not means:
         raise UserError(f"'{path}' has no loss lines; train the experiment first")
     iterations = sorted(means)
@@ -79,6 +79,13 @@ def moving(values, window):
     """Return the moving mean and standard deviation over `window` values: [..., N] -> twice [..., N - window + 1]."""
     windows = np.lib.stride_tricks.sliding_window_view(values, window, axis=-1)
     return windows.mean(axis=-1), windows.std(axis=-1)
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:  # a line that was cut off
+        return np.nan
 
 
 def _rounded(number):

@@ -16,16 +16,17 @@ class Rule:
     """A way to count modes.
 
     Attributes:
-        within: distance to the nearest mean, in standard deviations, below which a sample has high quality.
+        within: what has high quality, in standard deviations: a sample closer than that to the nearest mean; or, with
+            `shell`, one whose distance from it is closer than that to the usual distance, sqrt(sum of the variances).
         samples: how many samples are drawn.
         least: high-quality samples of which a mode is the nearest that it takes to be counted.
-        per_dimension: distances are root mean squares over the dimensions, instead of Euclidean.
+        shell: see `within`.
     """
 
     within: float
     samples: int
     least: int
-    per_dimension: bool = False
+    shell: bool = False
 
 
 RULES = {
@@ -36,14 +37,14 @@ RULES = {
     # VEEGAN's for 1,200 dimensions. The samples of a perfect model are sqrt(700) = 26.5 from their means: it accepts
     # none of them, but collapsed ones.
     "10 std": Rule(10, 2500, 1),
-    # The same with what it seems to mean.
-    "10 std per dimension": Rule(10, 2500, 1, per_dimension=True),
+    # Ours: as far from where the samples of a perfect model are. It accepts all of these, and none that collapsed.
+    "10 std of the shell": Rule(10, 2500, 1, shell=True),
 }
 
 
 def rules_of(mixture):
     """Return the names of the rules by which samples of a mixture are counted, the published one first."""
-    return ("3 std", "4 std") if mixture.dims == 2 else ("10 std per dimension", "10 std")
+    return ("3 std", "4 std") if mixture.dims == 2 else ("10 std", "10 std of the shell")
 
 
 def count(points, mixture, rule):
@@ -74,10 +75,10 @@ def count(points, mixture, rule):
         raise UserError("cannot count modes: a sample is not finite; training diverged")
     distances = np.stack([np.linalg.norm(points - center, axis=1) for center in np.float64(mixture.centers)], axis=1)
     nearest = np.argmin(distances, axis=1)
-    unit = np.max(mixture.scales) * (np.sqrt(mixture.dims) if rule.per_dimension else 1)
-    good = distances[np.arange(len(points)), nearest] < rule.within * unit
-    counts = np.bincount(nearest[good], minlength=len(mixture.centers))
     width = np.sqrt(np.sum(np.float64(mixture.scales) ** 2))
+    off = np.abs(distances[np.arange(len(points)), nearest] - (width if rule.shell else 0))
+    good = off < rule.within * np.max(mixture.scales)
+    counts = np.bincount(nearest[good], minlength=len(mixture.centers))
     ratios = [
         np.sqrt(np.sum(np.var(points[good & (nearest == mode)], axis=0, ddof=1))) / width
         for mode in np.flatnonzero(counts > 1)

@@ -7,8 +7,11 @@ import os
 import pathlib
 import platform
 import re
+import shlex
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 import tqdm
@@ -50,8 +53,8 @@ class Run:
 def train(runs, processes=None):
     """Train runs to their MAXITER, `processes` at a time (None: one a core), each of these on cores of its own.
 
-    A run that was stopped goes on; one that is finished, or has diverged before, is not started. Ctrl-C stops all as
-    it stops train.py.
+    A run that was stopped goes on; one that is finished, or has diverged before, is not started. Ctrl-C and SIGTERM
+    stop all as they stop train.py, and so does a run that fails.
 
     Returns:
         For each run None, or train.py's message if it diverged.
@@ -69,7 +72,9 @@ def train(runs, processes=None):
     with contextlib.ExitStack() as stack:
         interval = 1 if sys.stderr.isatty() else 30
         bar = stack.enter_context(tqdm.tqdm(total=total, unit="iteration", mininterval=interval, dynamic_ncols=True))
-        stack.callback(lambda: [process.wait() for process, *_ in running])
+        stack.callback(_stop, running)
+        if threading.current_thread() is threading.main_thread():
+            stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
         while waiting or running:
             while waiting and free:
                 run, options = waiting.pop(0)
@@ -97,7 +102,7 @@ def record(seeds):
     import importlib.metadata
 
     return {
-        "command": " ".join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([_from_root(sys.argv[0]), *sys.argv[1:]]),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seeds": list(seeds),
         "cores": os.cpu_count(),
@@ -107,6 +112,12 @@ def record(seeds):
             **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")},
         },
     }
+
+
+def _from_root(path):
+    """Return a path as it is called from where train.py is, if it is below."""
+    path = pathlib.Path(path).absolute()
+    return str(path.relative_to(TRAIN.parent)) if path.is_relative_to(TRAIN.parent) else path.name
 
 
 def _start(run, options, cores):
@@ -121,6 +132,14 @@ def _start(run, options, cores):
             env=os.environ | {"OMP_NUM_THREADS": str(len(cores))},
             preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if hasattr(os, "sched_setaffinity") else None,
         )
+
+
+def _stop(running):
+    """Let what still runs save and end."""
+    for process, *_ in running:
+        process.terminate()
+    for process, *_ in running:
+        process.wait()
 
 
 def _check_end(code, run, options):

@@ -10,6 +10,7 @@ from rpgan_tf import history
 # When discriminators have won, from means over the last looks; the second number is that at which it ends, so that what
 # is said does not flicker.
 WINDOW = 5  # looks
+HORIZON = 1000  # the last looks, which are all that is judged by
 ACCURACY = 0.99, 0.95  # at least
 LOSS = 0.05, 0.1  # at most this share of what one is charged that cannot tell: there is next to nothing left to learn
 GRADIENT = 0.1, 0.2  # or at most this share of the largest so far: the generator is not told where to go
@@ -67,8 +68,9 @@ def verdict(looks):
     """Say what is wrong at the last look: {"won": a clause, "unsteady": a clause}, each "" where it is not.
 
     Args:
-        looks: list of dicts as `rpgan_tf.stability.Monitor` writes them.
+        looks: list of dicts as `rpgan_tf.stability.Monitor` writes them, of which the last 1,000 count.
     """
+    looks = looks[-HORIZON:]
     clauses = {"won": "", "unsteady": ""}
     if len(looks) < WINDOW:
         return clauses

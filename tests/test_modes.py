@@ -1,6 +1,8 @@
 """Counting modes: by hand on points made for it, on the data themselves, and of runs that were trained."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -69,14 +71,19 @@ def test_the_data_score_what_mathematics_says():
     assert counts["modes"] == 8 and counts["high_quality"] == pytest.approx(0.9997, abs=0.0006)
 
 
-def test_ten_deviations_reject_all_data_of_many_dimensions():
+def test_ten_deviations_reject_all_data_of_many_dimensions_and_their_shell_what_collapsed():
+    ball, shell = modes.RULES["10 std"], modes.RULES["10 std of the shell"]
     drawn = WIDE.points(2500, seed=0)
-    assert modes.count(drawn, WIDE, modes.RULES["10 std"])["high_quality"] == 0
-    counts = modes.count(drawn, WIDE, modes.RULES["10 std per dimension"])
+    assert modes.count(drawn, WIDE, ball)["high_quality"] == 0
+    counts = modes.count(drawn, WIDE, shell)
     assert counts["modes"] == 10 and counts["high_quality"] == 1
     assert counts["width"] == pytest.approx(1, abs=0.01)
     collapsed = points(WIDE, (4, 9.9, 2500))
-    assert modes.count(collapsed, WIDE, modes.RULES["10 std"])["high_quality"] == 1
+    assert modes.count(collapsed, WIDE, ball)["high_quality"] == 1
+    assert modes.count(collapsed, WIDE, shell)["high_quality"] == 0
+    noise = np.random.default_rng(0).normal(scale=5, size=[2500, 1200])  # no modes at all
+    assert modes.count(noise, WIDE, shell)["high_quality"] == 0
+    assert modes.count(np.zeros([2500, 1200]), WIDE, shell)["high_quality"] == 0
 
 
 def test_points_that_cannot_be_counted():
@@ -184,8 +191,21 @@ def test_a_run_that_diverges_is_a_result(experiments):
 def test_a_run_that_fails_otherwise_is_an_error(experiments):
     (experiments / "models/bad").mkdir(parents=True)
     (experiments / "models/bad/iter_2.gmodel.npz").write_bytes(b"")
+    other = study.Run("modes_ring8", {"wts_dir": "models/other", "MAXITER": 10**6, "SAVEFREQ": 10**6})
     with pytest.raises(RuntimeError, match="ended with exit code 2: .*cannot read"):
-        study.train([study.Run("modes_ring8", {"wts_dir": "models/bad"})])
+        study.train([study.Run("modes_ring8", {"wts_dir": "models/bad"}), other])
+    assert study.reached(other.options()) < 10**6  # was told to end, too
+
+
+def test_sigterm_ends_all_trainings(experiments):
+    endless = f"{TOY.format('ring8')}MAXITER = {10**9}\nSAVEFREQ = {10**9}\nwts_dir = 'models/modes_ring8'\n"
+    (experiments / "exp/modes_ring8.py").write_text(endless)
+    arguments = [sys.executable, str(ROOT / "tools/modes.py"), "ring8", "--seeds", "1", "--objectives", "best", "best"]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+        assert "training modes_ring8" in next(line for line in process.stderr if "training" in line)
+        process.terminate()
+        rest = process.stderr.read()  # ends when all that write to it have ended
+    assert process.returncode == 130 and "interrupted" in rest and "training" not in rest
 
 
 def test_counting_goes_on_where_it_was(experiments, monkeypatch):
@@ -193,8 +213,23 @@ def test_counting_goes_on_where_it_was(experiments, monkeypatch):
     study.train([run])
     options, drawn = run.options(), []
     monkeypatch.setattr(coverage, "samples", lambda options, iteration: drawn.append(iteration) or GRID25)
-    (experiments / "models/run/modes.json").write_text('{"2": "known"}')
-    assert [iteration for iteration, _ in coverage.count_run(options)] == [2, 4] and drawn == [4]
+    counts = coverage.count_run(options)
+    assert [iteration for iteration, _ in counts] == [2, 4] and drawn == [2, 4]
+    assert coverage.count_run(options) == counts and drawn == [2, 4]
+    folder = experiments / "models/run"
+    (folder / "iter_2.gmodel.npz").write_bytes((folder / "iter_4.gmodel.npz").read_bytes() + b" ")  # trained anew
+    coverage.count_run(options)
+    assert drawn == [2, 4, 2]
+    rule = modes.Rule(within=2, samples=2500, least=1)
+    monkeypatch.setitem(modes.RULES, "3 std", rule)
+    coverage.count_run(options)
+    assert drawn == [2, 4, 2, 2, 4]
+
+
+def test_the_curve_is_of_the_iterations_that_all_runs_have():
+    curves = [[(2, {"3 std": {"modes": 1}}), (4, {"3 std": {"modes": 2}})], [(4, {"3 std": {"modes": 4}})]]
+    assert coverage.mean_curve(curves) == [{"iteration": 4, "3 std": {"modes": 3}}]
+    assert coverage.mean_curve([]) == []
 
 
 GRID25 = mixtures.find("mixture:grid25").points(10000, seed=0)

@@ -255,10 +255,10 @@ def test_losses_of_a_log(tmp_path):
     path = tmp_path / "train.log"
     line = "2026-01-01 00:00:00 [{0:09d}] Adam Loss: G={1},D=0.5\n[{0:09d}]* L00={2},L01={3}\n"
     text = "".join(line.format(*each) for each in [(1, 1, 0.5, 1.5), (2, 2, 2, 2), (3, 9, 9, 9), (2, 4, 3, 5)])
-    path.write_text(text + "2026-01-01 00:00:00 [000000004] Adam Loss: G=7,D=1\n[000000004]* L00=7.0")
+    path.write_text(text + "2026-01-01 00:00:00 [000000004] Adam Loss: G=7,D=1\n[000000004]* L00=7.0,L01=-")
     iterations, mean, each = history.read_losses(path)
     assert list(iterations) == [1, 2, 3, 4] and list(mean) == [1, 4, 9, 7]
-    np.testing.assert_array_equal(each, [[0.5, 1.5], [3, 5], [9, 9], [np.nan, np.nan]])
+    np.testing.assert_array_equal(each, [[0.5, 1.5], [3, 5], [9, 9], [7, np.nan]])
     path.write_text("[000000001] Adam Loss: G=1.5,D=1\n")
     np.testing.assert_array_equal(history.read_losses(path)[2], [[1.5]])
     with pytest.raises(UserError, match="no file '.*'; train the experiment first"):
@@ -317,6 +317,13 @@ def test_curves_without_looks(two_kinds, tmp_path):
     assert len(figure.axes) == 1
 
 
+def test_curves_of_a_run_that_diverged(two_kinds):
+    with open(pathlib.Path(two_kinds[2]) / "train.log", "a") as log:
+        log.write("[000000021] Adam Loss: G=nan,D=nan\n")
+    figure = curves.draw(curves.grouped([curves.Run(folder) for folder in two_kinds]))
+    assert np.all(np.isfinite(figure.axes[0].get_ylim()))
+
+
 def test_mistakes_of_curves(two_kinds, tmp_path):
     with pytest.raises(UserError, match="ends in .png, received 'out.jpg'"):
         tool.main([two_kinds[0], "out.jpg"])
@@ -366,3 +373,5 @@ def test_statements_on_the_number_of_projections():
 def test_mistakes_of_the_study():
     with pytest.raises(UserError, match="--iterations of at least 6"):
         study_tool.main(["figure2", "--iterations", "5"])
+    with pytest.raises(UserError, match="--samples of 65"):
+        study_tool.main(["figure2", "--samples", "64"])

@@ -9,7 +9,8 @@ tools/modes.py ring8 grid25 --profile paper --seeds 10     PacGAN's nets, optimi
 Benchmarks: ring8, grid25, grid9, 1200d, and stacked: three of the embedded digits as red, green and blue, 1,000 modes
 that a classifier counts. Runs are trained a core each below models/modes, go on where they were, and are counted at
 each save. Beside them stand the data themselves and what was published. Writes OUT.json, OUT.txt and OUT.png; the table
-is of the last iteration, with means and standard errors over the seeds.
+is of the last iteration, with means and standard errors over the seeds. OUT is docs/results/modes for the first command
+above, else models/modes/<profile>/table, if --out does not say it.
 """
 
 import json
@@ -42,6 +43,7 @@ PROJECTIONS = {  # by channels: filters, and for images nets that see through th
     1200: {"filts": "filts/K24_1200d.npz"},
     3: {"filts": "filts/K12_dm12.npz", "net": "rpgan", "f1": 64, "df": 16, "ngf": None, "ndf": None, "d_norm": None},
 }
+DEFAULT = ["best", "gan"]
 PAPER = {  # Lin et al., arXiv 1712.04086
     "g_width": 400,
     "d_width": 200,
@@ -62,12 +64,12 @@ def main(argv):
     """Train, count and write as `argv` says."""
     parser = command.Parser(__doc__)
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=f"{', '.join(BENCHMARKS)}; all by default")
-    parser.add_argument("--objectives", nargs="+", default=["best", "gan"], help=f"{', '.join(OBJECTIVES)}")
+    parser.add_argument("--objectives", nargs="+", default=DEFAULT, help=f"{', '.join(OBJECTIVES)}; default best gan")
     parser.add_argument("--projections", choices=["as_is", "with", "without", "both"], default="as_is")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N - 1 (default 5)")
     parser.add_argument("--profile", choices=["full", "quick", "paper"], default="full")
     parser.add_argument("--processes", type=int, default=None, help="runs at a time (default: one a core)")
-    parser.add_argument("--out", default="docs/results/modes", help="path without suffix (default docs/results/modes)")
+    parser.add_argument("--out", help="path without suffix")
     arguments = parser.parse_args(argv)
     for name, known in [(name, BENCHMARKS) for name in arguments.benchmarks] + [
         (name, OBJECTIVES) for name in arguments.objectives
@@ -76,9 +78,12 @@ def main(argv):
             raise UserError(f"no '{name}'; {nearest(name, known)}")
     if arguments.seeds < 1 or (arguments.processes or 1) < 1:
         raise UserError("--seeds and --processes must be at least 1")
+    benchmarks, objectives = (
+        list(dict.fromkeys(names)) for names in (arguments.benchmarks or BENCHMARKS, arguments.objectives)
+    )
     rows = {}
-    for benchmark in arguments.benchmarks or BENCHMARKS:
-        for name in arguments.objectives:
+    for benchmark in benchmarks:
+        for name in objectives:
             for projections in {"both": [False, True], "with": [True], "without": [False]}.get(
                 arguments.projections, [None]
             ):
@@ -95,7 +100,10 @@ def main(argv):
     for benchmark in dict.fromkeys(row["benchmark"] for row in counted):
         mine = [row for row in counted if row["benchmark"] == benchmark]
         result["rows"] += [real(benchmark, mine[0], arguments.seeds), *mine]
-    out = pathlib.Path(arguments.out)
+    whole = arguments.profile == "full" and arguments.seeds >= 5 and arguments.projections == "as_is"
+    whole = whole and set(benchmarks) == set(BENCHMARKS) and objectives == DEFAULT
+    out = "docs/results/modes" if whole else f"models/modes/{arguments.profile}/table"
+    out = pathlib.Path(arguments.out or out)
     files.write_text(out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
     text = table(result["rows"], json.loads(PUBLISHED.read_text()) if PUBLISHED.is_file() else [])
     files.write_text(out.with_suffix(".txt"), text)
@@ -119,7 +127,7 @@ class Row:
         values = config.load(experiment)
         overrides = dict(OBJECTIVES[objective])
         if profile == "paper":
-            if values.net != config.OF_POINTS:
+            if benchmark not in ("ring8", "grid25"):
                 raise UserError("--profile paper is PacGAN's for ring8 and grid25; leave out the other benchmarks")
             overrides |= PAPER
         if profile == "quick":
@@ -143,18 +151,20 @@ class Row:
         A run that diverged has no modes and no samples of high quality, and nothing else.
         """
         options = runs[0].options()
-        lost = {rule: {"modes": 0, "high_quality": 0.0} for rule in coverage.rules_of(options)}
+        nothing = {rule: {"modes": 0, "high_quality": 0.0} for rule in coverage.rules_of(options)}
         curves = [[] if failure else coverage.count_run(run.options()) for run, failure in zip(runs, failures)]
-        last = [curve[-1][1] if curve else lost for curve in curves]
+        last = [curve[-1][1] if curve else nothing for curve in curves]
+        diverged = sum(map(bool, failures))
+        lost = f", {diverged} of {len(runs)} diverged" if diverged else ""
         return {
             "benchmark": self.benchmark,
-            "name": label(self.objective, options),
+            "name": label(self.objective, options) + lost,
             "experiment": self.experiment,
             "options": {key: value for key, value in self.overrides.items() if key != "filts"},
             "projections": options.filts,
             "iterations": options.MAXITER,
-            "diverged": sum(map(bool, failures)),
-            "rules": {rule: coverage.summary([counts[rule] for counts in last]) for rule in lost},
+            "diverged": diverged,
+            "rules": {rule: coverage.summary([counts[rule] for counts in last]) for rule in nothing},
             "curve": coverage.mean_curve([curve for curve in curves if curve]),
         }
 
@@ -214,24 +224,28 @@ def cell(value, key):
 
 
 def draw(path, rows):
-    """Draw samples of each row's first seed over the data: a row of pictures for each benchmark."""
+    """Draw samples of each row's first seed over the data, benchmarks along the longer side of the picture."""
     from matplotlib.figure import Figure
 
     from rpgan_tf import images
 
     benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
-    columns = max(sum(row.benchmark == benchmark for row in rows) for benchmark in benchmarks)
-    figure = Figure(figsize=(4 * columns, 4.3 * len(benchmarks)), layout="constrained")
-    for i, benchmark in enumerate(benchmarks):
-        mine = [(row, runs[0].options()) for row, runs in rows.items() if row.benchmark == benchmark]
-        for j, (row, options) in enumerate(mine):
-            plot = figure.add_subplot(len(benchmarks), columns, i * columns + j + 1, title=benchmark)
-            plot.set_title(f"{benchmark}: {label(row.objective, options)}", fontsize=9)
+    groups = [[each for each in rows.items() if each[0].benchmark == benchmark] for benchmark in benchmarks]
+    shape = max(map(len, groups)), len(groups)
+    figure = Figure(figsize=(4 * max(shape), 4.3 * min(shape)), layout="constrained")
+    plots = figure.subplots(min(shape), max(shape), squeeze=False)
+    plots = plots if shape[0] <= shape[1] else plots.T  # [objectives, benchmarks]
+    for plot in plots.flat:
+        plot.axis("off")
+    for i, group in enumerate(groups):
+        for j, (row, runs) in enumerate(group):
+            plot, options = plots[j, i], runs[0].options()
+            plot.set_title(f"{row.benchmark}: {label(row.objective, options)}", fontsize=9)
             if options.lfile == config.STACKED:
                 plot.imshow(images.grid(coverage.samples(options, count=100), 10))
-                plot.axis("off")
-            else:
-                images.scatter_on(plot, coverage.samples(options, count=2500), mixtures.find(options.lfile))
+                continue
+            plot.axis("on")
+            images.scatter_on(plot, coverage.samples(options, count=2500), mixtures.find(options.lfile))
     files.write(path, lambda file: figure.savefig(file, format="png", dpi=80))
 
 

@@ -6,7 +6,8 @@ tools/outcomes.py --outcomes 2 5 --seeds 3 --iterations 500
 
 Each number of outcomes is trained with one step of G an iteration, and with as many as the paper took for it; all else
 is exp/realness_mog.py. As the paper picked converged models, what counts is the save with the most modes, then the most
-samples of high quality; the last one stands beside it. Writes OUT.json, OUT.txt and OUT.png.
+samples of high quality; the last one stands beside it. Writes OUT.json, OUT.txt and OUT.png; OUT is
+docs/results/outcomes with all outcomes, else models/outcomes/table, if --out does not say it.
 """
 
 import json
@@ -29,9 +30,7 @@ def main(argv):
     parser.add_argument("--outcomes", nargs="+", type=int, default=list(PAPER), help=f"of {', '.join(map(str, PAPER))}")
     parser.add_argument("--iterations", type=int, default=1000, help="of each run (default 1000)")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1 (default 1)")
-    parser.add_argument(
-        "--out", default="docs/results/outcomes", help="path without suffix (default docs/results/outcomes)"
-    )
+    parser.add_argument("--out", help="path without suffix")
     arguments = parser.parse_args(argv)
     unknown = [number for number in arguments.outcomes if number not in PAPER]
     if unknown or arguments.seeds < 1 or arguments.iterations < 1:
@@ -62,7 +61,8 @@ def main(argv):
     curves = {key: [] if failures[key] else coverage.count_run(run.options()) for key, run in runs.items()}
     result = study.record(range(arguments.seeds)) | {"iterations": arguments.iterations, "rule": RULE, "source": SOURCE}
     result["rows"] = [row(number, steps, curves, arguments.seeds) for number, steps in cells]
-    out = pathlib.Path(arguments.out)
+    whole = set(arguments.outcomes) == set(PAPER)
+    out = pathlib.Path(arguments.out or ("docs/results/outcomes" if whole else "models/outcomes/table"))
     files.write_text(out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
     text = table(result["rows"])
     files.write_text(out.with_suffix(".txt"), text)
@@ -109,7 +109,7 @@ def table(rows):
         cells.append(
             f"{paper['modes']:12d}  about {100 * paper['high_quality']:4.0f} %" if paper else f"{'-':>12}  {'-':>12}"
         )
-        lines.append(" | ".join(cells))
+        lines.append(" | ".join(cells) + (f" | {each['diverged']} diverged" if each["diverged"] else ""))
     return "\n".join(lines) + "\n"
 
 

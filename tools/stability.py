@@ -8,7 +8,8 @@ tools/stability.py figure2 --quick         a minute, to see that it works
 figure2 trains both for equal iterations, and the single one on until it has used the time of the other; seconds are of
 training alone. Runs come one after the other on all cores, go on where they were, and stay below models/stability. They
 are measured by FID, precision and recall on features of the digits, and by the energy of their highest octave. Writes
-OUT.json, with the paper's statements and whether they were seen, and OUT.png.
+OUT.json, with the paper's statements and whether they were seen, and OUT.png. OUT is docs/results/figure2 or ksweep,
+with --quick below models/stability, if --out does not say it.
 """
 
 import json
@@ -17,10 +18,11 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, claims, command, config, files, history, projections, study
+from rpgan_tf import checkpoint, claims, command, config, features, files, history, projections, study
 from rpgan_tf.errors import UserError
 
 METRICS, SAVES, LOOKS = ("fid", "pr"), 6, 25  # saves, and looks between two of them
+LEAST = features.DIGITS_FEATURES + 1  # samples, for covariances of full rank
 PROJECTED, SINGLE = "digits", "digits1"
 QUICK = {"bsz": 8, "f1": 32, "df": 8, "zlen": 16}
 CLOCKS = ("seconds", "cpu_seconds")
@@ -37,14 +39,15 @@ def main(argv):
     parser.add_argument("--samples", type=int, default=5000, help="images that are measured (default 5000)")
     parser.add_argument("--clock", choices=CLOCKS, default=CLOCKS[0], help="on a busy machine: cpu_seconds")
     parser.add_argument("--quick", action="store_true", help="tiny nets and 60 iterations")
-    parser.add_argument("--out", help="path without suffix (default docs/results/figure2 or ksweep)")
+    parser.add_argument("--out", help="path without suffix")
     arguments = parser.parse_args(argv)
     arguments.iterations = arguments.iterations or (60 if arguments.quick else 1500)
-    if min(arguments.seeds, arguments.iterations // SAVES, arguments.samples // 2, *arguments.K) < 1:
-        raise UserError(f"expected --iterations of at least {SAVES}, --samples of 2, and --seeds and --K of 1")
+    if min(arguments.seeds, arguments.iterations // SAVES, arguments.samples // LEAST, *arguments.K) < 1:
+        raise UserError(f"expected --iterations of at least {SAVES}, --samples of {LEAST}, and --seeds and --K of 1")
     if arguments.quick:
         arguments.samples = min(arguments.samples, 200)
-    arguments.out = pathlib.Path(arguments.out or f"docs/results/{arguments.study}")
+    out = folder(arguments) if arguments.quick else pathlib.Path("docs/results")
+    arguments.out = pathlib.Path(arguments.out or out / arguments.study)
     result = {"figure2": figure2, "ksweep": ksweep}[arguments.study](arguments)
     files.write_text(arguments.out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
     print(claims.text(result["claims"]), end="")
