@@ -104,13 +104,15 @@ class GAN(keras.Model):
         return optimizers.Adam(learning_rate, self.beta_1, self.beta_2, epsilon=1e-8, **arguments)
 
     def compile(
-        self, g_optimizer=None, d_optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile=False
+        self, g_optimizer=None, d_optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile=None
     ):
         """Set both optimizers, None for the paper's own; their variables are made here, ready to be restored.
 
         The other arguments are Keras'. Its own choice would be to compile the whole step with XLA, which is slow where
-        convolutions run on the CPU; the nets say themselves what XLA is to compile.
+        convolutions run on the CPU; the nets say themselves what XLA is to compile: without `jit_compile`, all of it
+        or what they have marked.
         """
+        jit_compile = self.discriminator.jit_compile and not run_eagerly if jit_compile is None else jit_compile
         super().compile(run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
         arguments = {"gradient_accumulation_steps": self.accumulation if self.accumulation > 1 else None}
         g_rate, d_rate = self.learning_rate, self.d_learning_rate or self.learning_rate

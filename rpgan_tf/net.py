@@ -29,6 +29,7 @@ class Discriminator(Net):
         batch_axis: axis of the batch in the logits.
         independent: whether no image's logits depend on the rest of the batch and a call changes nothing, so that
             images of two batches may go through together.
+        jit_compile: whether XLA is to compile the whole training step of a GAN with it.
 
     Args:
         num_outcomes: A, or None.
@@ -36,6 +37,7 @@ class Discriminator(Net):
 
     feature_axes = (1, 2, 3)
     independent = False
+    jit_compile = False
 
     def __init__(self, num_outcomes=None, **kwargs):
         super().__init__(**kwargs)

@@ -105,8 +105,10 @@ def shift(num_outcomes, lowest, highest, skew):
 
 def histogram(draws, num_bins):
     """Return the share of draws in each of `num_bins` bins between the smallest and the largest, float32 [1, A]."""
-    counts = tf.histogram_fixed_width(draws, [tf.reduce_min(draws), tf.reduce_max(draws)], num_bins)
-    return tf.cast(counts[None], tf.float32) / draws.shape[0]
+    lowest, highest = tf.reduce_min(draws), tf.reduce_max(draws)
+    places = tf.cast(num_bins * (draws - lowest) / (highest - lowest), tf.int32)
+    bins = tf.one_hot(tf.minimum(places, num_bins - 1), num_bins)  # tf.histogram_fixed_width is not for XLA
+    return tf.reduce_mean(bins, axis=0, keepdims=True)
 
 
 def skew_normal(alpha, seed):
