@@ -54,7 +54,11 @@ def test_the_page(tmp_path, monkeypatch, capsys):
     files.write_text("docs/results/figure2.json", json.dumps(made))
     row = {"experiment": "rsgan", "iteration": 5, "seed": 0, "command": "evaluate.py rsgan", "date": "today"}
     files.write_text("docs/results/evaluations.jsonl", json.dumps(row | {"protocol": "of this", "fid": 1.2345}) + "\n")
+    files.write_text("README.md", "before\n<!-- written by tools/results.py -->\nold\n<!-- end -->\nafter\n")
     results.main([])
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.startswith("before\n<!-- written by tools/results.py -->\n`modes.py ring8`, seeds 0, 1, 2001-02-03")
+    assert "GAN    8.0 +- 0.5" in readme and "old" not in readme and readme.endswith("\n<!-- end -->\nafter\n")
     page = (tmp_path / "docs/results.md").read_text()
     assert "`modes.py ring8`, seeds 0, 1, 2001-02-03 04:05 UTC, 2 cores, tensorflow 9.9." in page
     assert "GAN    8.0 +- 0.5" in page and "It rises." in page and "not seen (1 of 2 seeds)" in page
