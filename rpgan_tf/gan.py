@@ -15,7 +15,9 @@ from rpgan_tf import config, optimizers, projections
 from rpgan_tf.config import Count, NonNegative, Positive, Share
 from rpgan_tf.errors import UserError
 
-G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS, MONITOR = range(6)  # what noise is drawn for
+# What noise is drawn for; the last two are added to the role of the step that draws it.
+G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS, MONITOR, PATHS, DIRECTIONS = range(8)
+MIXING, NOISE = 16, 32
 
 
 class GAN(keras.Model):
@@ -264,9 +266,13 @@ class GAN(keras.Model):
         optimizer.apply(gradients, variables)
 
     def update_average(self):
-        """Move the average towards the generator's weights: average += (1 - ema) (weight - average)."""
+        """Move the average towards the generator's weights."""
+        self.move_average(self.ema)
+
+    def move_average(self, momentum):
+        """Do average += (1 - momentum) (weight - average) for what is trained, and copy the rest."""
         for average, weight in zip(self.average.trainable_variables, self.generator.trainable_variables):
-            average.assign_add((1 - self.ema) * (weight - average))
+            average.assign_add((1 - momentum) * (weight - average))
         for average, weight in zip(self.average.non_trainable_variables, self.generator.non_trainable_variables):
             average.assign(weight)
 

@@ -1,0 +1,24 @@
+"""StyleGAN2 on the embedded digits of scikit-learn at 32x32: on two CPU cores.
+
+./train.py stylegan2_digits
+
+Settings: the paper's, with small nets and an R1 penalty for small images. Published number: none.
+"""
+
+gan = "StyleGAN2"
+net = "stylegan2"
+channels = 1
+zlen = 64
+w_dim = 64
+map_layers = 2
+channel_base = 512
+channel_max = 32
+r1_gamma = 0.01
+ema = 0.99
+imsz = 32
+bsz = 32
+lfile = "digits:train"
+test_lfile = "digits:test"
+wts_dir = "models/stylegan2_digits"
+SAVEFREQ = 500
+MAXITER = 3000

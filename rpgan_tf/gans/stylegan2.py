@@ -1,0 +1,175 @@
+"""StyleGAN2: the standard GAN with two regularizers, each in steps of its own at intervals.
+
+Karras et al., "Analyzing and improving the image quality of StyleGAN", arXiv 1912.04958, and "Training generative
+adversarial networks with limited data", arXiv 2006.06676, whose program's settings are the defaults here.
+
+sp = softplus, r and f are logits of real and fake images.
+
+One iteration has four phases, each with latents of its own: G's loss; every `g_interval` iterations its path lengths;
+D's loss; every `d_interval` its R1 penalty, on the same real images. Both losses of a net are steps of the same
+optimizer, whose rate and momenta are corrected for their number (1912.04958, appendix B): with c = k / (k + 1) for an
+interval of k, lr c, beta_1^c, beta_2^c.
+
+Differs from their program in: gradients of accumulated batches are averaged, where it sums them, of which Adam takes
+little notice.
+"""
+
+import tensorflow as tf
+
+from rpgan_tf import gan, optimizers
+from rpgan_tf.config import Count, NonNegative, Positive, Share
+from rpgan_tf.gans.dcgan import DCGAN
+
+LARGEST = 1e5  # gradients that are not finite become 0 or this
+
+
+class StyleGAN2(DCGAN):
+    """The standard GAN (its losses are those of DCGAN) on the nets of StyleGAN2.
+
+    G:  E sp(-f)           and every g_interval iterations  g_interval * pl_weight * E (|J^T y| - a)^2
+    D:  E sp(-r) + E sp(f)  and every d_interval iterations  d_interval * r1_gamma / 2 * E |grad D(x)|^2
+    """
+
+    r1_gamma: NonNegative = 1.0
+    d_interval: Count = 16  # iterations between steps on R1
+    pl_weight: NonNegative = 2.0
+    pl_decay: Positive = 0.01  # of the moving average a of path lengths
+    pl_shrink: Count = 2  # path lengths are of a batch divided by this
+    g_interval: Count = 4  # iterations between steps on path lengths
+    style_mixing: NonNegative = 0.9  # probability that codes are of two latents
+    learning_rate: Positive = 2.5e-3
+    decay: None = None
+    weight_decay: None = None
+    d_steps: None = None
+    g_steps: None = None
+    beta_1: Share = 0.0
+    beta_2: Share = 0.99
+    ema: Share = 0.999  # half of it is forgotten after log(1/2) / log(ema) iterations
+    ema_ramp: NonNegative = 0.05  # but after no more than this share of all so far; 0: no ramp
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.path_length = self.add_weight((), "zeros", trainable=False, name="path_length")
+        self.r1_penalty = self.add_weight((), "zeros", trainable=False, name="r1_penalty")
+
+    @classmethod
+    def batches(cls, options, iteration):
+        return options.accumulation
+
+    def make_optimizer(self, learning_rate, name, **arguments):
+        """Return Adam, corrected for the steps on a regularizer in between."""
+        k = self.g_interval if name == "g_optimizer" else self.d_interval
+        c = k / (k + 1)
+        beta_1, beta_2 = self.beta_1**c, self.beta_2**c
+        return optimizers.Adam(c * learning_rate, beta_1, beta_2, epsilon=1e-8, name=name, **arguments)
+
+    def iterate(self, real):
+        real, count = self.divide(real), self.accumulation
+        size = tf.shape(real)[1]
+        logs = self.repeat(count, lambda i: self.g_step(None, self.latents(size, gan.G_STEP, i), step=i))
+        if self.pl_weight:
+            self.every(self.g_interval, lambda i: self.path_step(self.latents(size // self.pl_shrink, gan.PATHS, i), i))
+        logs |= self.repeat(count, lambda i: self.d_step(real[i], self.latents(size, gan.D_STEP, i), i))
+        if self.r1_gamma:
+            self.every(self.d_interval, lambda i: self.r1_step(real[i]))
+        return logs | {"path_length": tf.identity(self.path_length), "r1_penalty": tf.identity(self.r1_penalty)}
+
+    def every(self, interval, step):
+        """Call step(0) ... for all accumulated batches, if it is its turn."""
+
+        def turn():
+            for i in range(self.accumulation):
+                step(i)
+
+        tf.cond(self.iteration % interval == 0, turn, lambda: None)
+
+    def g_step(self, real, z, real_logits=None, step=0):
+        """Do a step of G's loss."""
+        del real, real_logits
+        with tf.GradientTape() as tape:
+            loss = self.g_loss(None, self.judge(self.generate(z, gan.G_STEP, step)))
+        self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
+        return {"g_loss": loss}
+
+    def path_step(self, z, step=0):
+        """Do a step of G on the lengths of its paths (1912.04958, section 3.2).
+
+        |J^T y| is the norm of the gradient of sum(G(w) y) by the codes, root mean square over these, with y ~ N(0, 1) /
+        sqrt(H W).
+        """
+        with tf.GradientTape() as tape:
+            codes = self.codes(z, gan.PATHS, step)
+            with tf.GradientTape() as inner:
+                inner.watch(codes)
+                images = self.synthesize(codes, gan.PATHS, step)
+                y = tf.random.stateless_normal(tf.shape(images), self.noise_seed(gan.DIRECTIONS, step), alg="philox")
+                product = tf.reduce_sum(images * y) / (images.shape[1] * images.shape[2]) ** 0.5
+            lengths = path_lengths(inner.gradient(product, codes))
+            mean = self.path_length + self.pl_decay * (tf.reduce_mean(lengths) - self.path_length)
+            loss = self.pl_weight * self.g_interval * tf.reduce_mean((lengths - mean) ** 2)
+        self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
+        self.path_length.assign(mean)
+
+    def d_step(self, real, z, step=0):
+        """Do a step of D's loss; groups of images are all real or all fake."""
+        fake = self.generate(z, gan.D_STEP, step)
+        with tf.GradientTape() as tape:
+            real_logits, fake_logits = self.judge(real), self.judge(fake)
+            loss = self.d_loss(real_logits, fake_logits)
+        self.update(self.d_optimizer, self.discriminator.trainable_variables, loss, tape)
+        return {"d_loss": loss, "real_logits": real_logits, "fake_logits": fake_logits}
+
+    def r1_step(self, real):
+        """Do a step of D on its gradient at real images (Mescheder et al., arXiv 1801.04406, equation 9)."""
+        with tf.GradientTape() as tape:
+            penalty = r1(self.judge, real)
+            loss = self.d_interval * self.r1_gamma / 2 * penalty
+        self.update(self.d_optimizer, self.discriminator.trainable_variables, loss, tape)
+        self.r1_penalty.assign(penalty)
+
+    def generate(self, z, role, step):
+        """Return images of latents [B, zlen], made as in training: with mixed codes and new noise."""
+        return self.synthesize(self.codes(z, role, step), role, step)
+
+    def codes(self, z, role, step):
+        """Return the codes of latents [B, zlen]; from some layer on, perhaps those of others (arXiv 1812.04948, 3.1)."""
+        codes = self.generator.codes(z, training=True)
+        if not self.style_mixing:
+            return codes
+        seeds = tf.unstack(tf.random.split(self.noise_seed(gan.MIXING + role, step), 3))
+        others = self.generator.codes(self.draw_latents(tf.shape(z)[0], seeds[0]))
+        layers = tf.range(self.generator.num_codes)
+        start = tf.random.stateless_uniform([], seeds[1], 1, self.generator.num_codes, tf.int32, alg="philox")
+        mixed = tf.random.stateless_uniform([], seeds[2], alg="philox") < self.style_mixing
+        return tf.where((mixed & (layers >= start))[:, None], others, codes)
+
+    def synthesize(self, codes, role, step):
+        """Return the images of codes [B, num_codes, w_dim], with new noise."""
+        return self.generator.synthesize(codes, self.noise_seed(gan.NOISE + role, step))[0]
+
+    def update(self, optimizer, variables, objective, tape):
+        """Do a step of an optimizer; a variable that has no part in the objective has a gradient of 0."""
+        values = [variable.value for variable in variables]
+        gradients = tape.gradient(objective, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        finite = [tf.where(tf.math.is_nan(each), 0.0, each) for each in gradients]
+        optimizer.apply([tf.clip_by_value(each, -LARGEST, LARGEST) for each in finite], variables)
+
+    def update_average(self):
+        momentum = self.ema
+        if self.ema_ramp:
+            before = tf.cast(self.iteration - 1, tf.float32)  # `train_step` has counted this iteration
+            momentum = tf.minimum(momentum, tf.where(before > 0, 0.5 ** (1 / (self.ema_ramp * before)), 0.0))
+        self.move_average(momentum)
+
+
+def path_lengths(gradients):
+    """Return sqrt(mean over layers of |gradient|^2): [B, num_codes, w_dim] -> [B]."""
+    return tf.sqrt(tf.reduce_mean(tf.reduce_sum(gradients**2, axis=2), axis=1))
+
+
+def r1(judge, real):
+    """Return the mean over the batch of |gradient of the sum of logits|^2 at images [B, H, W, C]."""
+    with tf.GradientTape() as tape:
+        tape.watch(real)
+        total = tf.reduce_sum(judge(real))
+    return tf.reduce_mean(tf.reduce_sum(tape.gradient(total, real) ** 2, axis=[1, 2, 3]))
