@@ -19,7 +19,7 @@ from typing import Literal
 from rpgan_tf import mixtures, projections
 from rpgan_tf.errors import UserError, nearest
 
-Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom16 = SizeFrom32 = int
+Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom8 = SizeFrom16 = SizeFrom32 = int
 Positive = Negative = NonNegative = Share = float
 
 NONE = (None, "", "None")  # what stands for no value
@@ -38,6 +38,7 @@ KINDS = {  # annotation: (type, what is said of it, what it must satisfy)
     "CountFrom2": (int, "a whole number, at least 2", lambda value: value >= 2),
     "CountFrom8": (int, "a whole number, at least 8", lambda value: value >= 8),
     "Size": (int, "a power of two >= 4", lambda value: _is_size(value, 4)),
+    "SizeFrom8": (int, "a power of two >= 8", lambda value: _is_size(value, 8)),
     "SizeFrom16": (int, "a power of two >= 16", lambda value: _is_size(value, 16)),
     "SizeFrom32": (int, "a power of two >= 32", lambda value: _is_size(value, 32)),
     "Whole": (int, "a whole number, at least 0", lambda value: value >= 0),

@@ -81,8 +81,7 @@ class Generator(net.Net):
         self.mapping = Mapping(zlen, num_classes, w_dim, map_layers, average=True, seeds=seeds, name="mapping")
         self.blocks, inputs = {}, None
         with keras.name_scope("synthesis"):
-            for size in sizes(imsz):
-                outputs = min(channel_base // size, channel_max)
+            for size, outputs in widths(imsz, channel_base, channel_max).items():
                 dtype = half_type(size, imsz, num_half, half)
                 arguments = {"dtype": dtype, "clamp": CLAMP if num_half else None, "seeds": seeds, "name": f"b{size}"}
                 self.blocks[size] = SynthesisBlock(size, inputs, outputs, w_dim, channels, **arguments)
@@ -167,24 +166,24 @@ class Discriminator(net.Discriminator):
         check_size(imsz, 16)
         self.mbstd_group = mbstd_group
         clamp = CLAMP if num_half else None
-        widths = {size: min(channel_base // size, channel_max) for size in sizes(imsz)}
+        width = widths(imsz, channel_base, channel_max)
         arguments = {"clamp": clamp, "seeds": seeds}
         with keras.name_scope(f"b{imsz}"):
             dtype = half_type(imsz, imsz, num_half, half)
-            self.from_rgb = Convolution(channels, widths[imsz], 1, dtype=dtype, name="fromrgb", **arguments)
+            self.from_rgb = Convolution(channels, width[imsz], 1, dtype=dtype, name="fromrgb", **arguments)
         self.blocks = {}
         for size in reversed(sizes(imsz)[1:]):
             dtype = half_type(size, imsz, num_half, half)
             self.blocks[size] = DiscriminatorBlock(
-                widths[size], widths[size // 2], d_arch == "resnet", dtype=dtype, name=f"b{size}", **arguments
+                width[size], width[size // 2], d_arch == "resnet", dtype=dtype, name=f"b{size}", **arguments
             )
         with keras.name_scope("b4"):
-            self.convolution = Convolution(widths[4] + 1, widths[4], 3, name="conv", **arguments)
-            self.dense = Dense(16 * widths[4], widths[4], activate=True, seeds=seeds, name="fc")
-            self.last = Dense(widths[4], widths[4] if num_classes else 1, seeds=seeds, name="out")
+            self.convolution = Convolution(width[4] + 1, width[4], 3, name="conv", **arguments)
+            self.dense = Dense(16 * width[4], width[4], activate=True, seeds=seeds, name="fc")
+            self.last = Dense(width[4], width[4] if num_classes else 1, seeds=seeds, name="out")
         self.mapping = None
         if num_classes:
-            self.mapping = Mapping(0, num_classes, widths[4], 8, seeds=seeds, name="mapping")
+            self.mapping = Mapping(0, num_classes, width[4], 8, seeds=seeds, name="mapping")
         layers = [self.from_rgb, *(layer for block in self.blocks.values() for layer in block.layers_of())]
         for layer in layers[:freeze]:
             layer.trainable = False
@@ -516,6 +515,11 @@ def minibatch_deviation(x, group):
     return tf.broadcast_to(tiled[:, None, None, None], [batch_size, *x.shape[1:3], 1])
 
 
+def widths(imsz, channel_base, channel_max):
+    """Return {size: channels there}."""
+    return {size: min(channel_base // size, channel_max) for size in sizes(imsz)}
+
+
 def sizes(imsz):
     """Return 4, 8, ..., imsz."""
     return [2**i for i in range(2, imsz.bit_length())]
@@ -533,20 +537,8 @@ def _per_image(vectors, dtype):
 
 def build_generator(options, seeds=None):
     """Build the generator that `options` describe."""
-    return Generator(
-        options.imsz,
-        options.channels,
-        options.zlen,
-        options.w_dim,
-        options.map_layers,
-        options.channel_base,
-        options.channel_max,
-        options.num_half,
-        options.half,
-        options.num_classes,
-        seeds,
-        name="generator",
-    )
+    names = "imsz channels zlen w_dim map_layers channel_base channel_max num_half half num_classes"
+    return Generator(**{name: getattr(options, name) for name in names.split()}, seeds=seeds, name="generator")
 
 
 def build_discriminator(options, projections=None, seeds=None):
@@ -555,21 +547,14 @@ def build_discriminator(options, projections=None, seeds=None):
     Raises:
         UserError: the batch is no multiple of the groups.
     """
+    return Discriminator(**discriminator_arguments(options), seeds=seeds, name="discriminator")
+
+
+def discriminator_arguments(options):
+    """Return the arguments of a discriminator that `options` describe; raises `UserError`."""
     if options.bsz > options.mbstd_group and options.bsz % options.mbstd_group:
         raise UserError(
             f"bsz = {options.bsz} must be a multiple of mbstd_group = {options.mbstd_group}, or smaller; change one"
         )
-    return Discriminator(
-        options.imsz,
-        options.pack * options.channels,
-        options.channel_base,
-        options.channel_max,
-        options.num_half,
-        options.half,
-        options.num_classes,
-        options.d_arch,
-        options.mbstd_group,
-        options.freeze,
-        seeds,
-        name="discriminator",
-    )
+    names = "imsz channel_base channel_max num_half half num_classes d_arch mbstd_group freeze"
+    return {name: getattr(options, name) for name in names.split()} | {"channels": options.pack * options.channels}
