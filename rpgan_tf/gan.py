@@ -16,7 +16,7 @@ from rpgan_tf.config import Count, NonNegative, Positive, Share
 from rpgan_tf.errors import UserError
 
 # What noise is drawn for; the last two are added to the role of the step that draws it.
-G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS, MONITOR, PATHS, DIRECTIONS = range(8)
+G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS, MONITOR, PATHS, DIRECTIONS, RECONSTRUCTION = range(9)
 MIXING, NOISE = 16, 32
 
 

@@ -71,7 +71,7 @@ class StyleGAN2(DCGAN):
             self.every(self.g_interval, lambda i: self.path_step(self.latents(size // self.pl_shrink, gan.PATHS, i), i))
         logs |= self.repeat(count, lambda i: self.d_step(real[i], self.latents(size, gan.D_STEP, i), i))
         if self.r1_gamma:
-            self.every(self.d_interval, lambda i: self.r1_step(real[i]))
+            self.every(self.d_interval, lambda i: self.r1_step(real[i], i))
         return logs | {"path_length": tf.identity(self.path_length), "r1_penalty": tf.identity(self.r1_penalty)}
 
     def every(self, interval, step):
@@ -87,7 +87,8 @@ class StyleGAN2(DCGAN):
         """Do a step of G's loss."""
         del real, real_logits
         with tf.GradientTape() as tape:
-            loss = self.g_loss(None, self.judge(self.generate(z, gan.G_STEP, step)))
+            fake, _ = self.synthesize(self.codes(z, gan.G_STEP, step), gan.G_STEP, step)
+            loss = self.g_loss(None, self.judge(fake))
         self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
         return {"g_loss": loss}
 
@@ -101,7 +102,7 @@ class StyleGAN2(DCGAN):
             codes = self.codes(z, gan.PATHS, step)
             with tf.GradientTape() as inner:
                 inner.watch(codes)
-                images = self.synthesize(codes, gan.PATHS, step)
+                images, _ = self.synthesize(codes, gan.PATHS, step)
                 y = tf.random.stateless_normal(tf.shape(images), self.noise_seed(gan.DIRECTIONS, step), alg="philox")
                 product = tf.reduce_sum(images * y) / (images.shape[1] * images.shape[2]) ** 0.5
             lengths = path_lengths(inner.gradient(product, codes))
@@ -112,24 +113,39 @@ class StyleGAN2(DCGAN):
 
     def d_step(self, real, z, step=0):
         """Do a step of D's loss; groups of images are all real or all fake."""
-        fake = self.generate(z, gan.D_STEP, step)
+        fake, made = self.synthesize(self.codes(z, gan.D_STEP, step), gan.D_STEP, step)
         with tf.GradientTape() as tape:
-            real_logits, fake_logits = self.judge(real), self.judge(fake)
+            real_logits, real_term = self.judge_real(real, step)
+            fake_logits, fake_term = self.judge_fake(fake, made, step)
             loss = self.d_loss(real_logits, fake_logits)
-        self.update(self.d_optimizer, self.discriminator.trainable_variables, loss, tape)
-        return {"d_loss": loss, "real_logits": real_logits, "fake_logits": fake_logits}
+            objective = loss + real_term + fake_term
+        self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
+        logs = {"d_loss": loss, "real_term": real_term, "fake_term": fake_term}
+        logs = {name: value for name, value in logs.items() if isinstance(value, tf.Tensor)}
+        return logs | {"real_logits": real_logits, "fake_logits": fake_logits}
 
-    def r1_step(self, real):
+    def judge_real(self, real, step):
+        """Return D's logits of real images, and what is added to its loss for them."""
+        del step
+        return self.judge(real), 0.0
+
+    def judge_fake(self, fake, made, step):
+        """Return D's logits of G's images, and what is added to its loss for them; `made` is what G's blocks made."""
+        del made, step
+        return self.judge(fake), 0.0
+
+    def r1_step(self, real, step=0):
         """Do a step of D on its gradient at real images (Mescheder et al., arXiv 1801.04406, equation 9)."""
         with tf.GradientTape() as tape:
             penalty = r1(self.judge, real)
-            loss = self.d_interval * self.r1_gamma / 2 * penalty
-        self.update(self.d_optimizer, self.discriminator.trainable_variables, loss, tape)
+            objective = self.d_interval * (self.r1_gamma / 2 * penalty + self.r1_term(real, step))
+        self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
         self.r1_penalty.assign(penalty)
 
-    def generate(self, z, role, step):
-        """Return images of latents [B, zlen], made as in training: with mixed codes and new noise."""
-        return self.synthesize(self.codes(z, role, step), role, step)
+    def r1_term(self, real, step):
+        """Return what is added to the penalty."""
+        del real, step
+        return 0.0
 
     def codes(self, z, role, step):
         """Return the codes of latents [B, zlen]; from some layer on, perhaps those of others (arXiv 1812.04948, 3.1)."""
@@ -144,8 +160,8 @@ class StyleGAN2(DCGAN):
         return tf.where((mixed & (layers >= start))[:, None], others, codes)
 
     def synthesize(self, codes, role, step):
-        """Return the images of codes [B, num_codes, w_dim], with new noise."""
-        return self.generator.synthesize(codes, self.noise_seed(gan.NOISE + role, step))[0]
+        """Return the images of codes [B, num_codes, w_dim], with new noise, and what each block made on the way."""
+        return self.generator.synthesize(codes, self.noise_seed(gan.NOISE + role, step))
 
     def update(self, optimizer, variables, objective, tape):
         """Do a step of an optimizer; a variable that has no part in the objective has a gradient of 0."""

@@ -13,9 +13,9 @@ import tensorflow as tf
 from rpgan_tf.config import SizeFrom8
 from rpgan_tf.errors import UserError
 from rpgan_tf.nets import stylegan2
-from rpgan_tf.nets.stylegan2 import Convolution, Generator, build_generator
+from rpgan_tf.nets.stylegan2 import Convolution, Discriminator, Generator, build_generator
 
-__all__ = ["Discriminator", "Generator", "build_discriminator", "build_generator"]
+__all__ = ["DecodingDiscriminator", "Generator", "build_discriminator", "build_generator"]
 
 
 class Decoded(NamedTuple):
@@ -34,7 +34,7 @@ class Decoded(NamedTuple):
     w: tf.Tensor | None = None
 
 
-class Discriminator(stylegan2.Discriminator):
+class DecodingDiscriminator(Discriminator):
     """The discriminator of StyleGAN2 with a decoder, from its smallest features up to `res_d`.
 
     Args:
@@ -114,4 +114,4 @@ def build_discriminator(options, projections=None, seeds=None):
     """Build the discriminator that `options` describe; see StyleGAN2's."""
     arguments = stylegan2.discriminator_arguments(options) | {"w_dim": options.w_dim}
     arguments |= {name: getattr(options, name) for name in ("res_d", "res_g", "decoder_kernel", "heads")}
-    return Discriminator(**arguments, seeds=seeds, name="discriminator")
+    return DecodingDiscriminator(**arguments, seeds=seeds, name="discriminator")

@@ -1,0 +1,26 @@
+"""GLeaD on the embedded digits of scikit-learn at 32x32: on two CPU cores.
+
+./train.py glead_digits
+
+Settings: the paper's, with small nets and an R1 penalty for small images. Published number: none.
+"""
+
+gan = "GLeaD"
+net = "glead"
+res_d = 8
+res_g = 8
+channels = 1
+zlen = 64
+w_dim = 64
+map_layers = 2
+channel_base = 512
+channel_max = 32
+r1_gamma = 0.01
+ema = 0.99
+imsz = 32
+bsz = 32
+lfile = "digits:train"
+test_lfile = "digits:test"
+wts_dir = "models/glead_digits"
+SAVEFREQ = 500
+MAXITER = 3000

@@ -1,0 +1,36 @@
+"""GGDR: StyleGAN2 whose D also predicts the features from which G made an image.
+
+Lee et al., "Generator Knows What Discriminator Should Learn in Unconditional GANs", arXiv 2207.13320, section 3.2.
+"""
+
+import tensorflow as tf
+
+from rpgan_tf.config import NonNegative
+from rpgan_tf.gans.stylegan2 import StyleGAN2
+from rpgan_tf.nets.glead import resize
+
+
+class GGDR(StyleGAN2):
+    """StyleGAN2, and for D
+
+        + fake_weight * E (1 - cos(D's map, G's features)),
+
+    where D's map is that of its decoder, G's features are those of its block of the size `res_g`, and cos is taken over
+    the channels of each pixel. Needs net = 'glead' with heads = False.
+    """
+
+    fake_weight: NonNegative = 10.0
+
+    def judge_fake(self, fake, made, step):
+        del step
+        features = self.discriminator.features(fake)
+        found = self.discriminator.decode(features)
+        target = tf.stop_gradient(made[self.discriminator.res_g][0])
+        term = self.fake_weight * cosine_distance(resize(found.map, target.shape[1]), target)
+        return self.discriminator.judge_features(features), term
+
+
+def cosine_distance(a, b):
+    """Return the mean over images and pixels of 1 - cos over the channels: twice [B, H, W, C] -> []."""
+    product = tf.sqrt(tf.maximum(tf.reduce_sum(a**2, axis=-1) * tf.reduce_sum(b**2, axis=-1), 1e-16))
+    return 1 - tf.reduce_mean(tf.reduce_sum(a * b, axis=-1) / product)
