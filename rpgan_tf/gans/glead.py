@@ -42,9 +42,7 @@ class GLeaD(StyleGAN2):
     def r1_term(self, real, step):
         if not self.r1_with_term:
             return 0.0
-        return self.judge_and_compare(
-            real, self.real_target, self.real_weight, None, gan.RECONSTRUCTION + 2, step
-        )[1]
+        return self.judge_and_compare(real, self.real_target, self.real_weight, None, gan.RECONSTRUCTION + 2, step)[1]
 
     def judge_and_compare(self, images, target, weight, made, role, step):
         """Return D's logits of images, and how far what G makes of what D says is from its target, times weight."""

@@ -80,7 +80,9 @@ class DecodingDiscriminator(Discriminator):
         self.heads = None
         if heads:
             outputs = {"feat_proj1": width[res_g], "img_proj": channels, "feat_proj2": w_dim}
-            self.heads = [Convolution(width[res_d], units, 1, name=name, **arguments) for name, units in outputs.items()]
+            self.heads = [
+                Convolution(width[res_d], units, 1, name=name, **arguments) for name, units in outputs.items()
+            ]
 
     def decode(self, features):
         """Return what the decoder makes of what `features` returned: `Decoded`."""

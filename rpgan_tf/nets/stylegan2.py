@@ -304,9 +304,7 @@ class SynthesisLayer(keras.layers.Layer):
         clamp, dtype, seeds: as for `Convolution`.
     """
 
-    def __init__(
-        self, inputs, outputs, w_dim, size, up=False, clamp=None, dtype="float32", seeds=None, **kwargs
-    ):
+    def __init__(self, inputs, outputs, w_dim, size, up=False, clamp=None, dtype="float32", seeds=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.up, self.clamp, self.type, self.size = up, clamp, dtype, size
         normal = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)

@@ -1,0 +1,214 @@
+"""StyleGAN2's and GLeaD's nets: against numbers of the original, by hand, and by what must stay the same."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rpgan_tf.config import resolve
+from rpgan_tf.errors import UserError
+from rpgan_tf.nets import glead, stylegan2
+from tests.conftest import DATA
+
+ATOL = 1e-5
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    with np.load(DATA / "glead.npz", allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def read(net, numbers, prefix):
+    """Set a net's weights to those of the original, whose names and layouts are PyTorch's."""
+    arrays = {}
+    for name, own in net.get_arrays().items():
+        array = numbers[prefix + name.replace("/", ".").replace("kernel", "weight")]
+        if array.ndim == 4:
+            array = array.transpose(2, 3, 0, 1) if name.startswith("synth") and "conv0" in name else to_hwio(array)
+        elif array.ndim == 3:
+            array = array.transpose(1, 2, 0)
+        elif name == "b4/fc/kernel":  # the original flattens [C, H, W]
+            array = array.reshape(len(array), -1, 4, 4).transpose(2, 3, 1, 0).reshape(own.shape)
+        elif name.endswith("kernel"):
+            array = array.T
+        arrays[name] = array
+    net.set_arrays(arrays)
+    return net
+
+
+def to_hwio(kernel):
+    return kernel.transpose(2, 3, 1, 0)
+
+
+@pytest.fixture(scope="module")
+def generator(numbers):
+    return read(stylegan2.Generator(32, 3, 16, 16, 2, 256, 16, name="generator"), numbers, "G/")
+
+
+@pytest.fixture(scope="module")
+def discriminator(numbers):
+    net = glead.DecodingDiscriminator(32, 3, 256, 16, res_d=8, res_g=8, w_dim=16, mbstd_group=4, name="discriminator")
+    return read(net, numbers, "D/")
+
+
+def assert_close(received, expected, scale=1.0):
+    np.testing.assert_allclose(received, expected, rtol=0, atol=ATOL * max(scale, np.abs(expected).max()))
+
+
+def test_generator(numbers, generator):
+    codes = generator.codes(numbers["z"])
+    assert_close(codes, numbers["ws"])
+    assert_close(generator.codes(numbers["z"], truncation=0.7), numbers["ws_trunc07"])
+    images, made = generator.synthesize(codes)
+    assert_close(images, numbers["img"])
+    assert_close(generator(numbers["z"]), numbers["img"])
+    for size in (4, 8, 16, 32):
+        assert_close(made[size][0], numbers[f"feat/{size}"])
+    assert_close(made[8][1], numbers["inter_img"])
+    assert_close(generator(numbers["z"], noise="none"), numbers["img_nonoise"])
+
+
+def test_discriminator_and_its_decoder(numbers, discriminator):
+    assert_close(discriminator(numbers["real"]), numbers["D_logits"][:, 0])
+    assert_close(discriminator(numbers["img"]), numbers["D_logits_fake"][:, 0])
+    found = discriminator.decode(discriminator.features(numbers["real"]))
+    for name, own in (("D_dec/8", found.map), ("D_feat", found.features), ("D_img", found.image)):
+        assert_close(own, numbers[name])
+    assert_close(found.w, numbers["D_w"][:, 0])
+
+
+def test_r1_and_its_gradients(numbers, discriminator):
+    real = tf.constant(numbers["real"])
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            inner.watch(real)
+            total = tf.reduce_sum(discriminator(real))
+        penalties = tf.reduce_sum(inner.gradient(total, real) ** 2, axis=[1, 2, 3])
+        penalty = tf.reduce_mean(penalties)
+    np.testing.assert_allclose(penalties, numbers["r1_penalty"], rtol=1e-5)
+    kernels = [discriminator.dense.kernel.value, discriminator.blocks[32].conv0.kernel.value]
+    unused = [discriminator.last.bias.value, *(head.kernel.value for head in discriminator.heads)]
+    gradients = outer.gradient(penalty, kernels + unused, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    expected = numbers["r1_grad_b4.fc.weight"].reshape(16, 16, 4, 4).transpose(2, 3, 1, 0).reshape(256, 16)
+    np.testing.assert_allclose(gradients[0], expected, atol=1e-4 * np.abs(expected).max())
+    expected = to_hwio(numbers["r1_grad_bR.conv0.weight"])
+    np.testing.assert_allclose(gradients[1], expected, atol=1e-4 * np.abs(expected).max())
+    assert all(not np.any(gradient) for gradient in gradients[2:])
+
+
+def test_reconstruction_and_its_gradients(numbers, generator, discriminator):
+    real = tf.constant(numbers["real"])
+    with tf.GradientTape() as tape:
+        again = glead.reconstruct(generator, discriminator.decode(discriminator.features(real)))
+        error = tf.reduce_mean((again - real) ** 2)
+    assert_close(again, numbers["recon"])
+    assert float(error) == pytest.approx(float(numbers["recon_mse"]), abs=1e-6)
+    for head, gradient in zip(discriminator.heads, tape.gradient(error, [h.kernel for h in discriminator.heads])):
+        expected = to_hwio(numbers[f"recon_grad_{head.name}"])
+        np.testing.assert_allclose(gradient, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_going_on_from_what_a_block_made_gives_the_same_image(generator):
+    """With codes that differ in every layer, so that their order shows."""
+    codes = tf.random.stateless_normal([2, generator.num_codes, 16], [1, 2])
+    images, made = generator.synthesize(codes)
+    for size, used in ((16, 3), (8, 5), (4, 7)):
+        again, _ = generator.synthesize(codes[:, -used:], start=made[size])
+        np.testing.assert_allclose(again, images, atol=1e-6)
+
+
+def test_numbers_of_weights():
+    def count(net):
+        return sum(math.prod(weight.shape) for weight in net.trainable_variables)
+
+    assert count(stylegan2.Generator(256, channel_base=16384)) == 24_767_458
+    assert count(stylegan2.Discriminator(256, channel_base=16384)) == 24_001_089
+    decoder, heads = 1_574_656, {64: 198_147, 32: 263_939}
+    for res_g, more in heads.items():
+        net = glead.DecodingDiscriminator(256, channel_base=16384, res_d=64, res_g=res_g)
+        assert count(net) == 24_001_089 + decoder + more
+    for base, most, size, width, (of_g, of_d) in (
+        (512, 32, 32, 32, (66_723, 75_828)),
+        (1024, 64, 32, 64, (263_987, 301_668)),
+        (256, 16, 16, 16, (14_734, 17_316)),
+    ):
+        assert count(stylegan2.Generator(size, 3, width, width, 2, base, most)) == of_g
+        net = glead.DecodingDiscriminator(size, 3, base, most, res_d=8, res_g=8, w_dim=width)
+        assert count(net) == of_d
+
+
+def test_modulation_is_that_of_the_kernel_of_each_image():
+    layer = stylegan2.SynthesisLayer(5, 7, 4, 6, name="layer")
+    layer.noise_strength.assign(0.3)
+    x, w = (tf.random.stateless_normal(shape, [3, i]) for i, shape in enumerate(([3, 6, 6, 5], [3, 4])))
+    received = layer(x, w, noise="const")
+    styles, kernel = layer.affine(w).numpy(), layer.kernel.numpy()
+    for i in range(3):
+        own = kernel * styles[i][:, None]
+        own = own / np.sqrt(np.sum(own**2, axis=(0, 1, 2)) + 1e-8)
+        y = tf.nn.conv2d(x[i : i + 1], own, 1, "SAME") + 0.3 * layer.noise_const.numpy()[None, :, :, None]
+        np.testing.assert_allclose(received[i], math.sqrt(2) * tf.nn.leaky_relu(y, 0.2)[0], atol=1e-5)
+
+
+def test_groups_of_the_minibatch_deviation():
+    x = np.zeros([6, 1, 1, 2], np.float32)
+    x[:, 0, 0, 0] = [0, 10, 0, 2, 10, 4]  # groups of images 0 and 3, 1 and 4, 2 and 5
+    received = stylegan2.minibatch_deviation(x, 2)[:, 0, 0, 0]
+    np.testing.assert_allclose(received, [0.5, 0, 1, 0.5, 0, 1], atol=1e-3)
+    np.testing.assert_allclose(stylegan2.minibatch_deviation(x[:3], 4)[:, 0, 0, 0], [np.std([0, 10, 0]) / 2] * 3, 1e-3)
+
+
+def test_the_average_of_w_moves_in_training_only():
+    net = stylegan2.Generator(16, 3, 8, 8, 2, 64, 8)
+    z = tf.random.stateless_normal([4, 8], [1, 2])
+    net.codes(z)
+    assert not np.any(net.mapping.w_avg)
+    w = net.codes(z, training=True)[:, 0]
+    np.testing.assert_allclose(net.mapping.w_avg, 0.005 * np.mean(w, axis=0), rtol=1e-5)
+    half = net.codes(z, truncation=0.5, cutoff=2)
+    np.testing.assert_allclose(half[:, 2:], net.codes(z)[:, 2:])
+    np.testing.assert_allclose(half[:, 0], (w + net.mapping.w_avg) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_half_precision_is_near_and_clamped(half):
+    arguments = (32, 3, 16, 16, 2, 256, 16)
+    full, mixed = stylegan2.Generator(*arguments), stylegan2.Generator(*arguments, num_half=2, half=half)
+    mixed.set_weights(full.get_weights())
+    z = tf.random.stateless_normal([4, 16], [1, 2])
+    expected, images = full(z), mixed(z)
+    assert images.dtype == tf.float32
+    tolerance = {"float16": 0.01, "bfloat16": 0.1}[half] * float(tf.reduce_max(tf.abs(expected)))
+    np.testing.assert_allclose(images, expected, atol=tolerance)
+    assert [stylegan2.half_type(size, 256, 4, half) for size in (16, 32, 256)] == ["float32", half, half]
+    assert stylegan2.half_type(8, 32, 4, half) == half and stylegan2.half_type(4, 32, 4, half) == "float32"
+    layer = stylegan2.Convolution(1, 1, 1, clamp=256.0, gain=0.5)
+    np.testing.assert_allclose(layer(1e6 * tf.sign(layer.kernel)), [[[[128]]]])
+
+
+def test_labels_change_images_and_logits():
+    generator = stylegan2.Generator(16, 1, 8, 8, 2, 64, 8, num_classes=3)
+    discriminator = stylegan2.Discriminator(16, 1, 64, 8, num_classes=3)
+    z, labels = tf.random.stateless_normal([3, 8], [1, 2]), tf.eye(3)
+    images = generator(z[:1].numpy().repeat(3, axis=0), labels)
+    assert len({float(image) for image in tf.reduce_sum(images, axis=[1, 2, 3])}) == 3
+    same = tf.repeat(images[:1], 3, axis=0)
+    assert len({float(logit) for logit in discriminator(same, labels)}) == 3
+    with pytest.raises(ValueError, match="expected labels"):
+        generator(z)
+
+
+def test_frozen_layers_are_the_first():
+    net = stylegan2.Discriminator(16, 1, 64, 8, freeze=3)
+    names = ["/".join(weight.path.split("/")[-3:]) for weight in net.trainable_variables]
+    assert names[0] == "b16/skip/kernel" and "b8/conv0/kernel" in names and "b16/conv1/kernel" not in names
+
+
+def test_mistakes():
+    options = {"gan": "StyleGAN2", "net": "stylegan2", "bsz": 6, "imsz": 16}
+    with pytest.raises(UserError, match="bsz = 6 must be a multiple of mbstd_group = 4"):
+        stylegan2.build_discriminator(resolve(options))
+    with pytest.raises(UserError, match="res_d = 16 and res_g = 8 must be below imsz = 16"):
+        glead.DecodingDiscriminator(16, res_d=16, res_g=8)
