@@ -1,4 +1,4 @@
-"""RSGAN with a small gradient penalty on RealnessGAN's 3x3 Gaussians, for tools/modes.py.
+"""RSGAN with a small gradient penalty and a fast generator on RealnessGAN's 3x3 Gaussians, for tools/modes.py.
 
 tools/modes.py grid9
 
@@ -9,16 +9,18 @@ read off figure 3 of arXiv 2002.05512). Ours, five seeds: docs/results.md.
 gan = "RSGAN"
 net = "toy"
 penalty = 0.1
-learning_rate = 2e-3
+learning_rate = 6e-3
+d_learning_rate = 2e-3
 beta_1 = 0.0
 beta_2 = 0.99
-decay = 0.001
+decay = 0.0005
 ema = 0.999
-zlen = 8
+prior = "uniform"
+zlen = 2
 g_width = 128
 d_width = 64
 bsz = 512
 lfile = "mixture:grid9"
 wts_dir = "models/modes_grid9"
-SAVEFREQ = 500
-MAXITER = 5000
+SAVEFREQ = 1000
+MAXITER = 8000

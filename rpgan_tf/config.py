@@ -206,8 +206,8 @@ def check_files(options):
         check_source("test_lfile", options.test_lfile)
 
 
-def check_source(key, source):
-    """Raise a `UserError` if there are no data where `source`, the value of option `key`, says."""
+def check_source(key, source, argument=None):
+    """Raise a `UserError` if there are no data where `source`, the value of option `key` or of an argument, says."""
     if source.startswith("mixture:"):
         mixtures.find(source)
     elif source.partition(":")[0] == "digits":
@@ -219,7 +219,7 @@ def check_source(key, source):
         raise UserError(
             f"images not found: {key} = '{source}' is no list file and no folder; expected a text file with one image "
             "path a line, a folder of images, tfds:<name>[:<split>], digits[:train|:test|:stacked] or mixture:<name>; "
-            f"set it with --set {key}=..."
+            f"set it with {argument or f'--set {key}='}..."
         )
 
 

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, config, files, mixtures, modes, sampling
+from rpgan_tf import checkpoint, config, files, imagesets, mixtures, modes, sampling
 
 NUM_STACKED = 26000  # samples, as VEEGAN and PacGAN draw of stacked MNIST
 CLASSIFIER = "classifier"  # the rule by which stacked digits are counted
@@ -54,7 +54,7 @@ def count_samples(drawn, options):
         mixture, rules = mixtures.find(options.lfile), {rule: modes.RULES[rule] for rule in rules_of(options)}
         return {name: modes.count(drawn[: rule.samples], mixture, rule) for name, rule in rules.items()}
     classify, shares = classifier(), digit_shares()
-    pixels = np.uint8(np.round((drawn + 1) * 127.5))
+    pixels = imagesets.to_pixels(drawn)
     labels = np.stack([np.argmax(classify(pixels[..., i : i + 1])[1], axis=1) for i in range(3)], axis=1)
     return {CLASSIFIER: modes.count_stacked(labels, shares)}
 

@@ -1,10 +1,12 @@
 """Measuring generators and sets of images: against a reference, by features that are kept in files.
 
 Features of the reference are cached by its pixels and the extractor; those of what is measured only until its row is
-written, so that an evaluation that was killed goes on. Memory does not grow with the number of images.
+written, so that an evaluation that was killed goes on. Memory does not grow with the number of images, but for sliced
+Wasserstein distances.
 """
 
 import functools
+import hashlib
 
 import keras
 import numpy as np
@@ -69,10 +71,8 @@ class Evaluator:
         if source.endswith(".npz"):
             self.real = imagesets.open_npz(source)
         else:
-            self.real = imagesets.open_data(source, options)
+            self.real = imagesets.open_data(source, options, self.split == "train")
         self.extractor = features.find(name) if name else None
-        if "is" in metrics and not self.extractor.num_classes:
-            raise UserError(f"is needs classes, which the extractor {self.extractor.name} has not; take another one")
         self.real_hash = self.real.hash()
         self.default = protocol.SAMPLES_OF_DIGITS if name == "digits" else protocol.SAMPLES
 
@@ -211,10 +211,12 @@ class Evaluator:
 def write_scalars(folder, row):
     """Write the numbers of a row to TensorBoard, as `metrics/<name>` at their iteration.
 
-    They are a run of their own: TensorBoard reads the newest file of a run only, which must stay that of training.
+    Each protocol is a run of its own, so that no curve joins numbers of two; its name is a hash.
     """
-    writer = tf.summary.create_file_writer(str(folder / "tensorboard" / "evaluation"))
+    name = hashlib.sha256(repr([row[key] for key in protocol.IDENTITY[1:]]).encode()).hexdigest()[:8]
+    writer = tf.summary.create_file_writer(str(folder / "tensorboard" / f"evaluation_{name}"))
     with writer.as_default(step=row["iteration"]):
+        tf.summary.text("protocol", row["protocol"])
         for name in numbers(row):
             tf.summary.scalar(f"metrics/{name}", row[name])
     writer.close()

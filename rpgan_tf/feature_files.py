@@ -42,8 +42,8 @@ def extract(path, images, extractor, with_logits=False):
             if not os.fstat(file.fileno()).st_nlink:  # and has deleted them since
                 return extract(path, images, extractor, with_logits)
             chunks = max(min(GROUP, GROUP_BYTES // math.prod(images.shape)) // images.chunk, 1)
-            group = chunks * images.chunk
-            first = max(file.seek(0, os.SEEK_END) - header.tell(), 0) // (4 * width) // group * group
+            size = chunks * images.chunk
+            first = max(file.seek(0, os.SEEK_END) - header.tell(), 0) // (4 * width) // size * size
             file.truncate(header.tell() + first * 4 * width if first else 0)
             if not first:
                 file.write(header.getvalue())

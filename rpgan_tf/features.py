@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 
-from rpgan_tf import files
+from rpgan_tf import files, tfgan
 from rpgan_tf.errors import UserError, nearest
 
 KNOWN = ("digits", "inception", "inception:<folder>", "keras:<application>", "keras:<application>:<weights file>")
@@ -56,6 +56,7 @@ def check(name):
     if kind == "digits" and importlib.util.find_spec("sklearn") is None:
         raise UserError("the extractor 'digits' needs scikit-learn: pip install scikit-learn")
     if kind == "inception":
+        tfgan.check()
         folder = rest or os.environ.get("RPGAN_TF_INCEPTION", "")
         if folder and not (pathlib.Path(folder) / "saved_model.pb").is_file():
             raise UserError(f"no Inception in '{folder}': expected the folder of a SavedModel, with saved_model.pb")
@@ -83,8 +84,6 @@ def find(name):
 
 def _inception(folder):
     """TensorFlow-GAN's Inception (the graph of Salimans et al., arXiv 1606.03498): pool_3 and logits."""
-    from rpgan_tf import tfgan
-
     tfgan.load()
     import tensorflow as tf
     import tensorflow_hub
@@ -115,9 +114,14 @@ def _inception(folder):
     run = functools.partial(_in_chunks, infer, CHUNK, 3)
     found = [array.shape[1] for array in run(np.zeros([1, 8, 8, 3], np.uint8))]
     text = f"TF-GAN's Inception, bilinear resize to {INCEPTION_SIZE}"
-    weights = module.variables if getattr(module, "variables", None) else []
-    key = _key(text, address, *[weight.numpy() for weight in weights])
+    key = _key(text, *_contents(tensorflow_hub.resolve(address)))
     return Extractor(f"{text}, {found[0]} features", key, *found, run)
+
+
+def _contents(folder):
+    """Return the bytes of each file of a SavedModel."""
+    folder = pathlib.Path(folder)
+    return [np.fromfile(path, np.uint8) for path in [folder / "saved_model.pb", *sorted(folder.glob("variables/*"))]]
 
 
 def _application(name, weights=None):
@@ -128,13 +132,12 @@ def _application(name, weights=None):
     nets = {key: value for key, value in vars(keras.applications).items() if key[0].isupper() and callable(value)}
     if name not in nets:
         raise UserError(f"no net '{name}' in keras.applications; {nearest(name, nets)}")
-    if weights is None:
+    if not weights:
         print(f"loading {name} of keras.applications; its weights are downloaded unless ~/.keras has them", flush=True)
-    preprocess = next(
-        module.preprocess_input
-        for module in vars(keras.applications).values()
-        if hasattr(module, "preprocess_input") and hasattr(module, name)
-    )
+    modules = [module for module in vars(keras.applications).values() if hasattr(module, "preprocess_input")]
+    preprocess = next((module.preprocess_input for module in modules if hasattr(module, name)), None)
+    if preprocess is None:
+        raise UserError(f"keras.applications does not say how to prepare images for {name}; take another net")
     try:
         net = nets[name](include_top=False, weights=weights or "imagenet", pooling="avg")
     except Exception as error:
@@ -255,5 +258,5 @@ def _train_digits(net):
 def _key(text, *arrays):
     digest = hashlib.sha256(text.encode())
     for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes() if isinstance(array, np.ndarray) else str(array).encode())
+        digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()[:16]

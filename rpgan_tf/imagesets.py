@@ -47,6 +47,8 @@ class ImageSet(typing.NamedTuple):
 
     def each(self, first=0):
         """Yield the batches from image `first` on, a multiple of `chunk`, up to `count`."""
+        if first >= self.count:  # there may be more
+            return
         for batch in self.batches(first):
             yield batch[: self.count - first]
             first += len(batch)
@@ -74,17 +76,23 @@ class ImageSet(typing.NamedTuple):
 
 
 def to_pixels(images):
-    """Return images in [-1, 1] as uint8, rounded."""
-    return np.uint8(np.clip(np.round(np.asarray(images) * 127.5 + 127.5), 0, 255))
+    """Return images in [-1, 1] as uint8, rounded; raises `UserError` if one is not finite."""
+    images = np.asarray(images)
+    if not np.all(np.isfinite(images)):
+        raise UserError("an image is not finite: did training diverge?")
+    return np.uint8(np.clip(np.round(images * 127.5 + 127.5), 0, 255))
 
 
-def open_data(source, options):
-    """Return the images that `source`, a text as `lfile` takes, stands for, at the size that `options` say."""
+def open_data(source, options, of_training=False):
+    """Return the images that `source`, a text as `lfile` takes, stands for, at the size that `options` say.
+
+    With `of_training` they are those that are trained on: stacked digits differ from others.
+    """
     from rpgan_tf import data
 
     options = copy.copy(options)
     options.reference = source
-    count, batches = data.once("lfile" if source == options.lfile else "reference", options)
+    count, batches = data.once("lfile" if of_training else "reference", options)
     shape = options.imsz, options.imsz, options.channels
     if source in config.DIGITS:
         origin = "bicubic from 8x8"

@@ -96,15 +96,16 @@ def _matrix_sqrt(matrix):
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
-def kernel_distance(real, fake, block_size=1000):
+def kernel_distance(real, fake, block_size=1000, seed=0):
     """Return the kernel distance and its standard error, the KID if features are Inception's.
 
     The unbiased squared maximum mean discrepancy with the kernel (x^T y / d + 1)^3 (Binkowski et al., arXiv
     1801.01401), computed by TensorFlow-GAN for blocks of both sets and averaged. It may be negative.
 
     Args:
-        real, fake: features [N, d] and [M, d], in random order.
+        real, fake: features [N, d] and [M, d].
         block_size: int, images of the larger set in a block at most.
+        seed: int, of the division into blocks, since sets are often sorted; None: as they stand.
 
     Returns:
         (distance, standard error over the blocks; NaN with a single block)
@@ -116,25 +117,26 @@ def kernel_distance(real, fake, block_size=1000):
     if min(len(real), len(fake)) < 2:
         raise UserError(f"the KID needs two images or more of each set, received {len(real)} and {len(fake)}")
     num_blocks = min(-(-max(len(real), len(fake)) // block_size), min(len(real), len(fake)) // 2)
+    other = None if seed is None else [seed, 1]  # both may be sorted alike
     estimates = []
-    for (r, r_end), (f, f_end) in zip(_split(len(real), num_blocks), _split(len(fake), num_blocks)):
-        parts = [tf.constant(_finite(part)) for part in (real[r:r_end], fake[f:f_end])]
+    for parts in zip(*(_divided(rows, num_blocks, each) for rows, each in ((real, seed), (fake, other)))):
         estimate, _ = classifier_metrics.kernel_classifier_distance_and_std_from_activations(
-            *parts, max_block_size=max(block_size, r_end - r, f_end - f)
+            *map(tf.constant, parts), max_block_size=max(block_size, *map(len, parts))
         )
         estimates.append(float(estimate))
     error = np.std(estimates, ddof=1) / np.sqrt(num_blocks) if num_blocks > 1 else np.nan
     return float(np.mean(estimates)), float(error)
 
 
-def _split(count, num_blocks):
-    """Return the ends of blocks as TensorFlow-GAN cuts them: the longer ones last."""
-    size, longer = divmod(count, num_blocks)
-    ends = np.cumsum([0] + [size] * (num_blocks - longer) + [size + 1] * longer)
-    return list(zip(ends[:-1], ends[1:]))
+def _divided(rows, num_blocks, seed):
+    """Yield rows in blocks of the sizes that TensorFlow-GAN cuts, the longer ones last: in a seed's order, or as is."""
+    order = np.arange(len(rows)) if seed is None else np.random.default_rng(seed).permutation(len(rows))
+    size, longer = divmod(len(rows), num_blocks)
+    for block in np.split(order, np.cumsum([size] * (num_blocks - longer) + [size + 1] * longer)[:-1]):
+        yield _finite(rows[np.sort(block)])
 
 
-def inception_score(logits, num_splits=10):
+def inception_score(logits, num_splits=10, seed=0):
     """Return mean and standard deviation over splits of exp(E KL(p(y | x) || p(y))), computed by TensorFlow-GAN.
 
     Salimans et al., arXiv 1606.03498, section 4.
@@ -142,6 +144,7 @@ def inception_score(logits, num_splits=10):
     Args:
         logits: [N, num_classes].
         num_splits: int, parts of which a score each is taken.
+        seed: int, of the division into parts; None: as they stand.
     """
     tfgan.load()
     import tensorflow as tf
@@ -150,8 +153,8 @@ def inception_score(logits, num_splits=10):
     if len(logits) < num_splits:
         raise UserError(f"expected at least {num_splits} images for the splits of the IS, received {len(logits)}")
     scores = [
-        float(classifier_metrics.classifier_score_from_logits(tf.constant(_finite(logits[start:end]))))
-        for start, end in _split(len(logits), num_splits)
+        float(classifier_metrics.classifier_score_from_logits(tf.constant(part)))
+        for part in _divided(logits, num_splits, seed)
     ]
     return float(np.mean(scores)), float(np.std(scores))
 
@@ -166,6 +169,9 @@ def sliced_wasserstein(real, fake, seed=0):
     Args:
         real, fake: pixels uint8 [N, size, size, C], as many of both; size a power of two >= 8.
         seed: int, of patches and directions. TensorFlow's global seed is set to it.
+
+    Unlike other metrics, it holds all images in memory, and 128 patches of each for every level: some 5 GB for 8,192
+    images of 64x64, five times as much for 256x256.
 
     Returns:
         {size of the level: distance}, the largest first.
@@ -182,8 +188,8 @@ def sliced_wasserstein(real, fake, seed=0):
             f"of two >= 8; received {list(real.shape)} and {list(fake.shape)}"
         )
     real, fake = (np.broadcast_to(pixels, [*pixels.shape[:3], 3]) for pixels in (real, fake))
+    state, theirs = np.random.get_state(), swd._normalize_patches
     swd._normalize_patches = _normalize_patches
-    state = np.random.get_state()
     np.random.seed(seed)  # of patches
     tf.random.set_seed(seed)  # of directions; TensorFlow has no state to put back
     try:
@@ -191,6 +197,7 @@ def sliced_wasserstein(real, fake, seed=0):
         levels = swd.sliced_wasserstein_distance(*images, resolution_min=min(MIN_PYRAMID, size))
     finally:
         np.random.set_state(state)
+        swd._normalize_patches = theirs
     distances = [fakes for _, fakes in levels]
     return {size >> level: float(distance) for level, distance in enumerate(distances)}
 

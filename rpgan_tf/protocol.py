@@ -3,20 +3,22 @@
 A number is worth as much as its protocol. Rows of `metrics.jsonl` hold both.
 """
 
+import importlib.util
 import json
 import os
 import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, config, files, imagesets, mixtures, sampling
+from rpgan_tf import checkpoint, config, files, imagesets, mixtures, sampling, tfgan
 from rpgan_tf.errors import UserError, nearest
 
 SETTINGS = {"kid_block": 1000, "is_splits": 10, "pr_k": 3, "dc_k": 5, "swd_images": 8192, "ppl_epsilon": 1e-4}
+SETTINGS["order"] = "random"  # in which images are divided into blocks and splits
 METRICS = {  # name: what its protocol adds
     "fid": "",
-    "kid": "kid: blocks of {kid_block}",
-    "is": "is: {is_splits} splits",
+    "kid": "kid: blocks of {kid_block} in {order} order",
+    "is": "is: {is_splits} splits in {order} order",
     "swd": "swd: {swd_images} images of each",
     "pr": "precision and recall: k = {pr_k}",
     "dc": "density and coverage: k = {dc_k}",
@@ -55,6 +57,12 @@ def check(options, metrics, samples, reference, extractor):
         raise UserError(f"expected different metrics of {', '.join(METRICS)}; received '{','.join(metrics)}'")
     if options.lfile.startswith(mixtures.PREFIX):
         raise UserError(f"metrics are of images, and lfile = '{options.lfile}' has points; tools/modes.py counts these")
+    if set(metrics) & {"kid", "is", "swd"}:
+        tfgan.check()
+    if set(metrics) & {"pr", "dc"} and importlib.util.find_spec("sklearn") is None:
+        raise UserError("pr and dc need scikit-learn: pip install scikit-learn")
+    if "swd" in metrics and (options.imsz < 8 or options.imsz & (options.imsz - 1)):
+        raise UserError(f"swd needs images whose side is a power of two >= 8, received {options.imsz}; leave it out")
     if samples is not None and samples < 2:
         raise UserError(f"expected --samples of at least 2, received {samples}")
     split = reference if reference in ("train", "test") else "path"
@@ -72,7 +80,7 @@ def check(options, metrics, samples, reference, extractor):
     if source.endswith(".npz"):
         imagesets.open_npz(source)
     else:
-        config.check_source("reference", source)
+        config.check_source("reference", source, "--reference")
     name = extractor or ("digits" if source in config.DIGITS else "inception")
     if set(metrics) <= set(WITHOUT_FEATURES):
         name = None
@@ -80,6 +88,8 @@ def check(options, metrics, samples, reference, extractor):
         from rpgan_tf import features
 
         features.check(name)
+        if "is" in metrics and name.startswith("keras"):
+            raise UserError(f"is needs classes, which the extractor '{name}' has not; take another, or leave it out")
     return split, source, name
 
 
@@ -156,7 +166,7 @@ def line(row):
     reference = f"{row['split']}, {row['reference']} ({row['reference_hash']}), {row['reference_images']} images"
     parts = [f"protocol: {subject}", f"reference: {reference}, {row['origin']}"]
     parts += ["x".join(map(str, row["size"])), f"pixels {row['rounding']}"]
-    parts += [f"extractor: {row['extractor']}"] if row["extractor"] else []
+    parts += [f"extractor: {row['extractor']} ({row['extractor_key']})"] if row["extractor"] else []
     parts += [METRICS[name].format(**row) for name in row["metrics"] if METRICS[name]]
     return "; ".join(parts)
 

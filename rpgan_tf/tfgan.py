@@ -1,10 +1,17 @@
 """TensorFlow-GAN, made to import. Nothing else imports it: it is slow to import, and only metrics and tests need it."""
 
+import importlib.util
 import sys
 import types
 import warnings
 
 from rpgan_tf.errors import UserError
+
+
+def check():
+    """Raise a `UserError` if it is not installed; nothing is imported."""
+    if importlib.util.find_spec("tensorflow_gan") is None:
+        raise UserError("this needs TensorFlow-GAN: pip install 'rpgan_tf[metrics]'")
 
 
 def load():

@@ -1,5 +1,6 @@
 """Evaluation: what is measured, what is said and kept of it, and that it goes on where it was killed."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -108,8 +109,9 @@ def test_rows_are_printed_kept_and_drawn(trained, capsys):
     assert row["protocol"] == (
         f"protocol: models/tiny/iter_4.gmodel.npz ({hashed}), 42 images of seed 3 and uniform latents, "
         f"statistics of batches of 4; reference: train, digits ({row['reference_hash']}), 1797 images, bicubic from "
-        "8x8; 16x16x3; pixels clip(round(127.5 x + 127.5)); extractor: means of 16 fields; kid: blocks of 1000; "
-        "is: 10 splits; precision and recall: k = 3; density and coverage: k = 5; swd: 42 images of each"
+        "8x8; 16x16x3; pixels clip(round(127.5 x + 127.5)); extractor: means of 16 fields (means); kid: "
+        "blocks of 1000 in random order; is: 10 splits in random order; precision and recall: k = 3; density and "
+        "coverage: k = 5; swd: 42 images of each"
     )
     names = ["fid", "kid", "kid_error", "is", "is_std", "precision", "recall", "density", "coverage", "swd", "swd_16"]
     assert list(evaluation.numbers(row)) == names
@@ -118,11 +120,15 @@ def test_rows_are_printed_kept_and_drawn(trained, capsys):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", row["date"]) and row["versions"]["tensorflow"]
     events = [
         (event.step, value.tag, float(tf.make_ndarray(value.tensor)))
-        for path in sorted(pathlib.Path("models/tiny/tensorboard/evaluation").iterdir())
+        for path in sorted(pathlib.Path("models/tiny/tensorboard").glob("evaluation_*/*"))
         for record in tf.data.TFRecordDataset(str(path))
         for event in [tf.compat.v1.Event.FromString(record.numpy())]
         for value in event.summary.value
+        if value.tag != "protocol"
     ]
+    assert len(list(pathlib.Path("models/tiny/tensorboard").glob("evaluation_*"))) == 1
+    measure(capsys, "tiny,4", "--metrics", "fid", "--samples", 42)  # other latents are another curve
+    assert len(list(pathlib.Path("models/tiny/tensorboard").glob("evaluation_*"))) == 2
     expected = [(row["iteration"], f"metrics/{name}", np.float32(row[name])) for row in rows for name in names]
     assert sorted(events) == sorted(expected)
     assert cached(trained) == ["real.npy", "real.npz"]  # features of samples are gone
@@ -353,6 +359,9 @@ MISTAKES = {
     "tiny --samples 1": "expected --samples of at least 2, received 1",
     "tiny --reference test": "there is no reference 'test': option 'test_lfile' says none",
     "tiny --reference faces": "images not found: reference = 'faces' is no list file and no folder",
+    "set --reference nothing": "mixture:<name>; set it with --reference...",
+    "set --reference set --metrics swd": "swd needs images whose side is a power of two >= 8, received 20",
+    "tiny --metrics is --extractor keras:VGG16": "is needs classes, which the extractor 'keras:VGG16' has not",
     "tiny --reference mixture:ring8": "the reference 'mixture:ring8' has points: expected images",
     "tiny --reference other.npz": "no file 'other.npz'",
     "tiny 100": "no file 'models/tiny/iter_100.gmodel.npz': there is none at all; make it with train.py",
@@ -394,6 +403,35 @@ def test_mistakes_in_what_training_measures(project, extractor):
     ):
         with pytest.raises(UserError, match=re.escape(message)):
             protocol.check_run(config.load("tiny", {"evaluate_every": 2, key: value}))
+
+
+@pytest.mark.parametrize("metric, package", [("kid", "tensorflow_gan"), ("swd", "tensorflow_gan"), ("pr", "sklearn")])
+def test_packages_that_are_missing_are_told_before(metric, package, project, extractor, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else find_spec(name))
+    with pytest.raises(UserError, match="pip install"):
+        protocol.check(config.load("tiny", {"lfile": "set"}), [metric], None, "set", "")
+
+
+def test_images_that_are_not_finite(trained, extractor, capsys):
+    path = pathlib.Path("models/tiny/iter_4.gmodel.npz")
+    files.save_arrays(path, {name: array * np.nan for name, array in files.load_arrays(path).items()})
+    with pytest.raises(UserError, match="an image is not finite: did training diverge"):
+        measure(capsys, "tiny", "--samples", 40)
+
+
+def test_a_course_is_of_one_protocol(trained, extractor, monkeypatch):
+    monkeypatch.setattr(protocol, "iterations", lambda options: [2, 4])
+    kinds = {(2, "auto"): "stored", (4, "auto"): "batch", (2, "batch"): "batch", (4, "batch"): "batch"}
+    monkeypatch.setattr(protocol, "find_weights", lambda options, i, wanted: (i, kinds[i, wanted]))
+    assert tool.find(config.load("tiny"), "all", "auto") == [(2, "batch"), (4, "batch")]
+
+
+def test_features_that_are_all_there_already(tmp_path):
+    """Of a process that was killed between writing the last group and giving the file its name."""
+    pixels = np.zeros((4, 8, 8, 3), np.uint8)
+    found = imagesets.ImageSet("zeros", (8, 8, 3), 4, lambda first: iter([pixels[first:]] * 9), "as stored", chunk=2)
+    assert list(found.each(4)) == []
 
 
 def test_more_samples_than_there_are(trained, capsys):

@@ -83,8 +83,13 @@ def test_inception_from_a_folder(tmp_path, monkeypatch):
         found, 2 * np.repeat([[-1], [-0.6], [1]], 3, axis=1), rtol=1e-3
     )  # of a sum over 299 x 299
     np.testing.assert_allclose(logits[:, 3:], found, atol=1e-6)
-    monkeypatch.setenv("RPGAN_TF_INCEPTION", str(tmp_path / "inception"))
-    assert features.find("inception").num_features == 3
+    monkeypatch.setenv("RPGAN_TF_INCEPTION", f"{tmp_path / 'inception'}/")
+    again = features.find("inception")
+    assert again.num_features == 3 and again.key == extractor.key  # of the same files
+    other = Module()
+    other.weight.assign(3.0)
+    tf.saved_model.save(other, str(tmp_path / "inception"))
+    assert features.find("inception").key != extractor.key
 
 
 def test_inception_without_a_network(monkeypatch, capsys):

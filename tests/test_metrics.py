@@ -104,7 +104,7 @@ def test_kid_against_pairs_by_hand():
     distance, error = metrics.kernel_distance(A, B)
     assert distance == pytest.approx(kernel_by_hand(A, B), rel=1e-9) and np.isnan(error)
     halves = [kernel_by_hand(A[:300], B[:250]), kernel_by_hand(A[300:], B[250:])]
-    distance, error = metrics.kernel_distance(A, B, block_size=300)
+    distance, error = metrics.kernel_distance(A, B, block_size=300, seed=None)
     assert distance == pytest.approx(np.mean(halves), rel=1e-9)
     assert error == pytest.approx(abs(halves[0] - halves[1]) / 2, rel=1e-9)
 
@@ -112,7 +112,7 @@ def test_kid_against_pairs_by_hand():
 def test_kid_is_that_of_tfgan_at_once(tmp_path):
     np.save(tmp_path / "a.npy", A)
     mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
-    mine = metrics.kernel_distance(mapped, B, block_size=77)  # sizes that do not divide
+    mine = metrics.kernel_distance(mapped, B, block_size=77, seed=None)  # sizes that do not divide
     from tensorflow_gan.python.eval import classifier_metrics
 
     theirs = classifier_metrics.kernel_classifier_distance_and_std_from_activations(
@@ -142,15 +142,31 @@ def test_kid_identities():
     assert abs(distance - expected) < 4 * error
 
 
+def test_sets_that_are_sorted_by_class():
+    classes = np.repeat(np.arange(5), 80)
+    real, fake = (10 * np.eye(5)[classes] + RANDOM.normal(size=[400, 5]) for _ in range(2))
+    distance, error = metrics.kernel_distance(real, fake, block_size=80)
+    assert abs(distance) < 4 * error
+    in_order, _ = metrics.kernel_distance(real, fake, block_size=80, seed=None)
+    assert in_order != distance  # blocks of a class each
+    other, _ = metrics.kernel_distance(real, RANDOM.permutation(fake), block_size=80)
+    assert abs(other - distance) < 8 * error
+    score, deviation = metrics.inception_score(100 * np.eye(5)[classes])
+    assert score == pytest.approx(5, abs=0.4) and deviation < 0.2
+    assert metrics.inception_score(100 * np.eye(5)[classes], 5, seed=None)[0] == pytest.approx(1, abs=1e-3)
+
+
 def test_inception_score_by_hand():
     # Certain of one of c classes, all as frequent: c. Never certain: 1.
     logits = np.tile(100 * np.eye(4), [50, 1])
-    assert metrics.inception_score(logits) == (pytest.approx(4, rel=1e-5), pytest.approx(0, abs=1e-5))
+    received = metrics.inception_score(logits, seed=None)
+    assert received == (pytest.approx(4, rel=1e-5), pytest.approx(0, abs=1e-5))
     assert metrics.inception_score(np.ones([100, 7]))[0] == pytest.approx(1, abs=1e-6)
     logits = RANDOM.normal(size=[90, 6])
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     scores = [np.exp(np.mean(np.sum(q * np.log(q / q.mean(axis=0)), axis=1))) for q in np.split(p, 3)]
-    np.testing.assert_allclose(metrics.inception_score(logits, 3), [np.mean(scores), np.std(scores)], rtol=1e-6)
+    received = metrics.inception_score(logits, 3, seed=None)
+    np.testing.assert_allclose(received, [np.mean(scores), np.std(scores)], rtol=1e-6)
     with pytest.raises(UserError, match="at least 10 images for the splits"):
         metrics.inception_score(logits[:9])
 

@@ -79,7 +79,11 @@ def find(options, iteration, statistics):
     if iteration != "all" and not (iteration or "0").isdecimal():
         raise UserError(f"expected an iteration, a whole number, or all; received '{iteration}'")
     if iteration == "all":
-        return [protocol.find_weights(options, each, statistics) for each in protocol.iterations(options)]
+        found = [protocol.find_weights(options, each, statistics) for each in protocol.iterations(options)]
+        if len({kind for _, kind in found}) > 1:  # a curve is of one protocol
+            announce("fixbn.py has not been run for every iteration: all are measured with --statistics batch")
+            found = [protocol.find_weights(options, each, "batch") for each in protocol.iterations(options)]
+        return found
     return [protocol.find_weights(options, iteration and int(iteration), statistics)]
 
 
