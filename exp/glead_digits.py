@@ -2,7 +2,8 @@
 
 ./train.py glead_digits
 
-Settings: the paper's, with small nets and an R1 penalty for small images. Published number: none.
+Settings: the paper's, with small nets, features of an eighth of the size and an R1 penalty for small images. Published
+number: none.
 """
 
 gan = "GLeaD"

@@ -3,7 +3,7 @@
 `<wts_dir>/iter_<N>.gmodel.npz` and `.dmodel.npz` hold weights, running averages and the vectors of spectral
 normalization, `.ema.npz` the moving average of the generator, `.bgmodel.npz` a generator with the statistics that
 `fixbn` stored; those of RP-GAN's nets have the original's names and layouts. `iter_<N>.state.npz` holds the optimizers'
-state; noise, crops, order, anchors and schedules are functions of the iteration, so nothing else is needed.
+state, and what a GAN averages over iterations; noise, crops, order, anchors and schedules are functions of the iteration, so nothing else is needed.
 """
 
 import pathlib
@@ -91,7 +91,7 @@ def save(gan, options):
     iteration = int(gan.iteration.numpy())
     contents = {
         "dmodel": gan.discriminator.get_arrays(),
-        "state": _optimizer_state(gan),
+        "state": {name: variable.numpy() for name, variable in _state(gan).items()},
     }
     if gan.average is not None:
         contents["ema"] = gan.average.get_arrays()
@@ -148,10 +148,9 @@ def restore(gan, wts_dir):
     path = path_of(wts_dir, iteration, "state")
     if path.exists() and iteration in discriminators:
         state = files.load_arrays(path)
-        _check_arrays(state, _optimizer_state(gan), path)
-        for optimizer, name in ((gan.g_optimizer, "g_optimizer"), (gan.d_optimizer, "d_optimizer")):
-            for i, variable in enumerate(_slots(optimizer)):
-                variable.assign(state[f"{name}/{i}"])
+        _check_arrays(state, _state(gan), path)
+        for name, variable in _state(gan).items():
+            variable.assign(state[name])
         lines.append(f"read {path}")
     elif path.exists():
         lines.append(f"'{path}' is not used, since its discriminator is missing: the optimizers start afresh")
@@ -166,12 +165,11 @@ def _slots(optimizer):
     return [variable for variable in optimizer.variables if variable.name != "learning_rate"]
 
 
-def _optimizer_state(gan):
-    return {
-        f"{name}/{i}": variable.numpy()
-        for name, optimizer in (("g_optimizer", gan.g_optimizer), ("d_optimizer", gan.d_optimizer))
-        for i, variable in enumerate(_slots(optimizer))
-    }
+def _state(gan):
+    """Return {name: variable} of both optimizers, and of what a GAN keeps itself."""
+    optimizers = {"g_optimizer": gan.g_optimizer, "d_optimizer": gan.d_optimizer}
+    slots = {f"{name}/{i}": slot for name, each in optimizers.items() for i, slot in enumerate(_slots(each))}
+    return slots | gan.state
 
 
 def _check_arrays(arrays, expected, path):

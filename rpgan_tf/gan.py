@@ -137,6 +137,11 @@ class GAN(keras.Model):
         """The generator that samples come from: with `ema` the average of the one that is trained."""
         return self.generator if self.average is None else self.average
 
+    @property
+    def state(self):
+        """{name: variable} of what is kept from iteration to iteration, beside nets, optimizers and the iteration."""
+        return {}
+
     def noise_seed(self, role, step=0):
         """Return the seed of a stateless draw: a function of seed, iteration, role and step within the iteration."""
         seed = tf.random.fold_in([self.options.seed, role], self.iteration)

@@ -8,6 +8,8 @@ from rpgan_tf import checkpoint, config, data, files
 
 IMAGES = {"lfile": "digits", "imsz": 32, "channels": 1, "bsz": 2, "zlen": 4, "ngf": 2, "ndf": 2}
 POINTS = {"net": "toy", "lfile": "mixture:ring8", "bsz": 4, "zlen": 4, "g_width": 8, "d_width": 5}
+STYLES = {"lfile": "digits", "imsz": 16, "channels": 1, "bsz": 2, "zlen": 4, "w_dim": 4, "map_layers": 1}
+STYLES |= {"channel_base": 64, "channel_max": 4, "d_interval": 2, "g_interval": 2}
 RUNS = {
     "running averages, moving average, decay": IMAGES | {"gan": "DCGAN", "net": "dcgan", "ema": 0.5, "decay": 0.1},
     "critic steps with warm-up": POINTS | {"gan": "WGAN", "warmup_steps": 3, "warmup_iterations": 1, "d_steps": 2},
@@ -17,6 +19,8 @@ RUNS = {
     "stale real images": POINTS | {"gan": "RSGAN", "g_real": "stale", "d_steps": 2},
     "packing, weight decay": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.1},
     "hinge with penalty": POINTS | {"gan": "RaHingeGAN", "penalty": 1.0},
+    "lazy phases, accumulation, ramp": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "accumulation": 2},
+    "reconstruction": STYLES | {"gan": "GLeaD", "net": "glead", "res_d": 8, "res_g": 8, "g_interval": 1},
     "anchors, resampling noise": IMAGES | {"gan": "RealnessGAN", "net": "realness", "num_outcomes": 3, "g_steps": 2},
 }
 

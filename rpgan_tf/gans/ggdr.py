@@ -21,6 +21,8 @@ class GGDR(StyleGAN2):
 
     fake_weight: NonNegative = 10.0
 
+    nets = ("glead",)
+
     def judge_fake(self, fake, made, step):
         del step
         features = self.discriminator.features(fake)

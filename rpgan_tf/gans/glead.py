@@ -27,6 +27,7 @@ class GLeaD(StyleGAN2):
     With fake_target = 'features' the second is GGDR's (arXiv 2207.13320), for D's head of features. Needs net = 'glead'.
     """
 
+    nets = ("glead",)
     real_target: Literal["image", "none"] = "image"
     real_weight: NonNegative = 10.0
     fake_target: Literal["image", "features", "none"] = "image"

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from rpgan_tf import gan, optimizers
 from rpgan_tf.config import Count, NonNegative, Positive, Share
+from rpgan_tf.errors import UserError
 from rpgan_tf.gans.dcgan import DCGAN
 
 LARGEST = 1e5  # gradients that are not finite become 0 or this
@@ -47,10 +48,21 @@ class StyleGAN2(DCGAN):
     ema: Share = 0.999  # half of it is forgotten after log(1/2) / log(ema) iterations
     ema_ramp: NonNegative = 0.05  # but after no more than this share of all so far; 0: no ramp
 
+    nets = "stylegan2", "glead"  # those that it can train
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        if self.options.net not in self.nets:
+            raise UserError(
+                f"gan = '{type(self).__name__}' trains the nets {' and '.join(self.nets)}, received net = "
+                f"'{self.options.net}'"
+            )
         self.path_length = self.add_weight((), "zeros", trainable=False, name="path_length")
         self.r1_penalty = self.add_weight((), "zeros", trainable=False, name="r1_penalty")
+
+    @property
+    def state(self):
+        return {"path_length": self.path_length, "r1_penalty": self.r1_penalty}
 
     @classmethod
     def batches(cls, options, iteration):
