@@ -1,8 +1,7 @@
 """Measuring generators and sets of images: against a reference, by features that are kept in files.
 
 Features of the reference are cached by its pixels and the extractor; those of what is measured only until its row is
-written, so that an evaluation that was killed goes on. Memory does not grow with the number of images, but for sliced
-Wasserstein distances.
+written, so that an evaluation that was killed goes on. Memory hardly grows with the number of images: see `metrics`.
 """
 
 import functools
@@ -31,7 +30,7 @@ from rpgan_tf.errors import UserError
 def evaluate(
     options,
     iteration=None,
-    metrics=("fid",),
+    names=("fid",),
     samples=None,
     reference="train",
     extractor=None,
@@ -43,7 +42,7 @@ def evaluate(
 
     Args:
         options: from `rpgan_tf.config`, of any experiment on images.
-        metrics, samples, reference, extractor: as `protocol.check` takes them.
+        names, samples, reference, extractor: of metrics, and as `protocol.check` takes them.
         seed: int, of the latents.
         statistics: as `protocol.find_weights` takes them.
         again: bool, measure what has been measured by the same protocol, too.
@@ -54,7 +53,7 @@ def evaluate(
     Raises:
         UserError: something is not there, does not fit, or cannot be measured.
     """
-    evaluator = Evaluator(options, metrics, samples, reference, extractor)
+    evaluator = Evaluator(options, names, samples, reference, extractor)
     path, normalization = protocol.find_weights(options, iteration, statistics)
     return evaluator.measure(subjects.saved(options, path, normalization, seed), again)
 
@@ -65,9 +64,9 @@ class Evaluator:
     Args and errors are those of `protocol.check`.
     """
 
-    def __init__(self, options, metrics=("fid",), samples=None, reference="train", extractor=None):
-        self.options, self.metrics, self.samples = options, tuple(metrics), samples
-        self.split, source, name = protocol.check(options, self.metrics, samples, reference, extractor)
+    def __init__(self, options, names=("fid",), samples=None, reference="train", extractor=None):
+        self.options, self.names, self.samples = options, tuple(names), samples
+        self.split, source, name = protocol.check(options, self.names, samples, reference, extractor)
         if source.endswith(".npz"):
             self.real = imagesets.open_npz(source)
         else:
@@ -93,15 +92,15 @@ class Evaluator:
         count = self.samples or (self.default if subject.iteration is not None else None)
         fake = subject.images(count)
         row = self.describe(subject, fake)
-        protocol.check_statistics(self.metrics, "stored" if subject.generate else "batch")
+        protocol.check_statistics(self.names, "stored" if subject.generate else "batch")
         announce(row["protocol"])
         path = subject.folder / protocol.FILE
         known = None if again else protocol.find_row(path, row)
         if known:
             announce(f"measured already: {known['date']}, in {path}; --again measures it anew")
             return known
-        part = feature_files.path_of("fake", [row[key] for key in protocol.IDENTITY], "is" in self.metrics)
-        row |= self.compute(subject, fake, part, announce)
+        part = feature_files.path_of("fake", [row[key] for key in protocol.IDENTITY], "is" in self.names)
+        row["values"] = self.compute(subject, fake, part, announce)
         protocol.append(path, row)
         part.unlink(missing_ok=True)
         if subject.iteration is not None:
@@ -117,7 +116,7 @@ class Evaluator:
                 "(height, width, channels); bring them to one size, as with --set resize=cover for a list or a folder"
             )
         fewest = min((fake, self.real), key=lambda found: found.count)
-        if "fid" in self.metrics and fewest.count <= self.extractor.num_features:  # told before hours of work
+        if "fid" in self.names and fewest.count <= self.extractor.num_features:  # told before hours of work
             raise UserError(
                 f"the FID needs more images than features: expected over {self.extractor.num_features}, "
                 f"'{fewest.name}' has {fewest.count}; set a larger --samples, take a larger reference, or kid"
@@ -136,7 +135,7 @@ class Evaluator:
             "rounding": imagesets.ROUNDING,
             "extractor": self.extractor and self.extractor.name,
             "extractor_key": self.extractor and self.extractor.key,
-            "metrics": list(self.metrics),
+            "metrics": list(self.names),
             **protocol.SETTINGS,
             "swd_images": min(self.real.count, fake.count, protocol.SETTINGS["swd_images"]),
             **record,
@@ -144,20 +143,20 @@ class Evaluator:
         return row | {"protocol": protocol.line(row)}
 
     def compute(self, subject, fake, part, announce):
-        """Return {name: number} of all metrics; the features of `fake` go to the file `part`."""
+        """Return {name: number, None if it could not be estimated}; the features of `fake` go to the file `part`."""
         fakes = logits = None
-        if set(self.metrics) & {"fid", "kid", "is", "pr", "dc"}:
-            rows = feature_files.extract(part, fake, self.extractor, "is" in self.metrics)
+        if set(self.names) & {"fid", "kid", "is", "pr", "dc"}:
+            rows = feature_files.extract(part, fake, self.extractor, "is" in self.names)
             fakes, logits = np.split(rows, [self.extractor.num_features], axis=1)
-        row = {}
-        for name in self.metrics:
+        values = {}
+        for name in self.names:
             found = self.number(name, subject, fake, fakes, logits)
             found = {key: float(value) for key, value in found.items()}
             if np.isnan(found.get("kid_error", 0)):  # of a single block
                 found["kid_error"] = None
             announce(text_of(found))
-            row |= found
-        return row
+            values |= found
+        return values
 
     def number(self, name, subject, fake, fakes, logits):
         """Return {name: number} of a metric, of images, their features [N, d] and logits."""
@@ -179,8 +178,8 @@ class Evaluator:
 
     def sliced_wasserstein(self, fake, count):
         """Return {"swd": mean over the resolutions, "swd_16": ..} of `count` images of each."""
-        few = fake._replace(count=count) if fake.origin == "generated" else fake
-        distances = metrics.sliced_wasserstein(self.real.spread(count), few.spread(count))
+        few = fake._replace(count=count) if fake.origin == "generated" else fake.spread(count)
+        distances = metrics.sliced_wasserstein(self.real.spread(count), few)
         return {"swd": np.mean(list(distances.values()))} | {f"swd_{size}": each for size, each in distances.items()}
 
     def path_length(self, subject, count):
@@ -213,19 +212,19 @@ def write_scalars(folder, row):
 
     Each protocol is a run of its own, so that no curve joins numbers of two; its name is a hash.
     """
-    name = hashlib.sha256(repr([row[key] for key in protocol.IDENTITY[1:]]).encode()).hexdigest()[:8]
-    writer = tf.summary.create_file_writer(str(folder / "tensorboard" / f"evaluation_{name}"))
+    identity = [row[key] for key in protocol.IDENTITY if key != "weights_hash"]
+    name = f"evaluation_{hashlib.sha256(repr(identity).encode()).hexdigest()[:8]}"
+    writer = tf.summary.create_file_writer(str(folder / "tensorboard" / name))
     with writer.as_default(step=row["iteration"]):
         tf.summary.text("protocol", row["protocol"])
-        for name in numbers(row):
-            tf.summary.scalar(f"metrics/{name}", row[name])
+        for name, number in numbers(row).items():
+            tf.summary.scalar(f"metrics/{name}", number)
     writer.close()
 
 
 def numbers(row):
     """Return {name: number} of what a row has measured; an error that could not be estimated is left out."""
-    known = list(row)
-    return {name: row[name] for name in known[known.index("protocol") + 1 :] if row[name] is not None}
+    return {name: number for name, number in row["values"].items() if number is not None}
 
 
 def text_of(found):

@@ -30,7 +30,7 @@ def extract(path, images, extractor, with_logits=False):
     """
     if not path.exists():
         width = extractor.num_features + (extractor.num_classes if with_logits else 0)
-        header, part = io.BytesIO(), path.with_suffix(".part")
+        header, part = io.BytesIO(), path.with_suffix(".part")  # one for all processes: the next goes on
         shape = {"descr": "<f4", "fortran_order": False, "shape": (images.count, width)}
         np.lib.format.write_array_header_1_0(header, shape)
         with contextlib.ExitStack() as stack:

@@ -17,7 +17,7 @@ def write(path, writer):
         UserError: the file could not be written; what was at `path` before is still there.
     """
     path = pathlib.Path(path)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # two processes may write it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as file:

@@ -112,9 +112,12 @@ class GAN(keras.Model):
 
         The other arguments are Keras'. Its own choice would be to compile the whole step with XLA, which is slow where
         convolutions run on the CPU; the nets say themselves what XLA is to compile: without `jit_compile`, all of it
-        or what they have marked.
+        or what they have marked. Where the number of batches changes it is not all: XLA would take the iteration, on
+        which the number depends, for a constant, and compile each anew.
         """
-        jit_compile = self.discriminator.jit_compile and not run_eagerly if jit_compile is None else jit_compile
+        if jit_compile is None:
+            static = isinstance(self.num_batches(), int)
+            jit_compile = self.discriminator.jit_compile and static and not run_eagerly
         super().compile(run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
         arguments = {"gradient_accumulation_steps": self.accumulation if self.accumulation > 1 else None}
         g_rate, d_rate = self.learning_rate, self.d_learning_rate or self.learning_rate

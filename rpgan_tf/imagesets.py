@@ -56,14 +56,18 @@ class ImageSet(typing.NamedTuple):
                 return
 
     def spread(self, count):
-        """Return `count` images, uint8 [count, H, W, C], at equal distances in their order."""
-        wanted, first = np.arange(count) * self.count // count, 0
-        pixels = np.empty((count, *self.shape), np.uint8)
-        for batch in self.each():
-            places = np.flatnonzero((wanted >= first) & (wanted < first + len(batch)))
-            pixels[places] = batch[wanted[places] - first]
-            first += len(batch)
-        return pixels
+        """Return the set of `count` images at equal distances in the order of this one, in smaller batches."""
+        wanted = np.arange(count) * self.count // count
+
+        def batches(first):
+            seen = wanted[first] // self.chunk * self.chunk
+            for batch in self.each(seen):
+                places = wanted[first:] - seen
+                if any(here := (0 <= places) & (places < len(batch))):
+                    yield batch[places[here]]
+                seen += len(batch)
+
+        return self._replace(count=count, batches=batches)
 
     def hash(self):
         """Return the hash of all pixels."""

@@ -1,6 +1,7 @@
 """Distances between real and generated images: numbers of features, logits or pixels. Knows no experiment and no files.
 
-Features may be an `np.memmap`: they are read a block at a time, so that memory does not grow with their number.
+Features may be an `np.memmap`: they are read a block at a time, so that memory hardly grows with their number. The
+Inception score reads a split at a time, sliced Wasserstein distances keep patches of all images.
 """
 
 import numpy as np
@@ -12,6 +13,8 @@ from rpgan_tf.errors import UserError
 BLOCK = 1024  # rows of features in memory at once
 TRIM = (1, 99)  # percentiles between which path lengths are averaged
 MIN_PYRAMID = 16  # lowest resolution of the Laplacian pyramid
+PATCH, PATCHES = 7, 64  # size of a patch, patches of an image on each level
+DIRECTIONS = 7, 21  # in 7 groups, so that not all 147 projections of the patches are in memory
 
 
 class Moments:
@@ -162,16 +165,18 @@ def inception_score(logits, num_splits=10, seed=0):
 def sliced_wasserstein(real, fake, seed=0):
     """Return the sliced Wasserstein distance of 7x7 patches for each level of a Laplacian pyramid.
 
-    Karras et al., arXiv 1710.10196, section 5, computed by TensorFlow-GAN; there, the numbers are multiplied by 1000
-    and made with 8,192 images. Grey images count as colour. Differs from TensorFlow-GAN in: patches are normalized as
-    in the paper, where it takes each patch's own mean and deviation, which a flat one has not.
+    Karras et al., arXiv 1710.10196, section 5; there, the numbers are multiplied by 1000 and made with 8,192 images.
+    Pyramids and distances are computed by TensorFlow-GAN. Grey images count as colour. Differs from TensorFlow-GAN in:
+    patches are normalized as in the paper, where it takes each patch's own mean and deviation, which a flat one has
+    not; and their places do not depend on the batches, of which only one is in memory at a time.
+
+    The patches of a level are in memory: about 2.5 GB for 8,192 images of any size. Images are gone through once for
+    each level.
 
     Args:
-        real, fake: pixels uint8 [N, size, size, C], as many of both; size a power of two >= 8.
+        real, fake: `imagesets.ImageSet`, or what has its `shape` (size, size, C), `count` and `each()`, batches uint8
+            [n, size, size, C]; as many of both, size a power of two >= 8.
         seed: int, of patches and directions. TensorFlow's global seed is set to it.
-
-    Unlike other metrics, it holds all images in memory, and 128 patches of each for every level: some 5 GB for 8,192
-    images of 64x64, five times as much for 256x256.
 
     Returns:
         {size of the level: distance}, the largest first.
@@ -180,34 +185,43 @@ def sliced_wasserstein(real, fake, seed=0):
     import tensorflow as tf
     from tensorflow_gan.python.eval import sliced_wasserstein as swd
 
-    real, fake = (np.asarray(pixels) for pixels in (real, fake))
-    size = real.shape[1]
-    if real.shape != fake.shape or size != real.shape[2] or size < 8 or size & (size - 1):
+    size = real.shape[0]
+    if (real.count, real.shape) != (fake.count, fake.shape) or size != real.shape[1] or size < 8 or size & (size - 1):
         raise UserError(
             "sliced Wasserstein distances are of as many real as generated images, square, with a side that is a power "
-            f"of two >= 8; received {list(real.shape)} and {list(fake.shape)}"
+            f"of two >= 8; received {[real.count, *real.shape]} and {[fake.count, *fake.shape]}"
         )
-    real, fake = (np.broadcast_to(pixels, [*pixels.shape[:3], 3]) for pixels in (real, fake))
-    state, theirs = np.random.get_state(), swd._normalize_patches
-    swd._normalize_patches = _normalize_patches
-    np.random.seed(seed)  # of patches
     tf.random.set_seed(seed)  # of directions; TensorFlow has no state to put back
-    try:
-        images = (tf.constant(pixels, tf.float32) for pixels in (real, fake))
-        levels = swd.sliced_wasserstein_distance(*images, resolution_min=min(MIN_PYRAMID, size))
-    finally:
-        np.random.set_state(state)
-        swd._normalize_patches = theirs
-    distances = [fakes for _, fakes in levels]
-    return {size >> level: float(distance) for level, distance in enumerate(distances)}
+    num_levels = max(size // MIN_PYRAMID, 1).bit_length()
+    distances = {}
+    for level in range(num_levels):
+        patches = [_patches(images, level, num_levels, [seed, level, i]) for i, images in enumerate((real, fake))]
+        distances[size >> level] = float(swd._sliced_wasserstein(*patches, *DIRECTIONS))
+    return distances
 
 
-def _normalize_patches(patches):
-    """Give each channel of a list with patches [N, h, w, C] mean 0 and deviation 1: [N, h * w * C]."""
+def _patches(images, level, num_levels, seed):
+    """Return patches at random places of a level of the images' pyramids, float32 [N * PATCHES, 3 * PATCH * PATCH].
+
+    Each channel has mean 0 and deviation 1.
+    """
     import tensorflow as tf
+    from tensorflow_gan.python.eval import sliced_wasserstein as swd
 
-    mean, variance = tf.nn.moments(patches[0], axes=[0, 1, 2])
-    return tf.reshape((patches[0] - mean) / tf.sqrt(variance + 1e-12), [tf.shape(patches[0])[0], -1])
+    num_places = (images.shape[0] >> level) - PATCH + 1
+    places = np.random.default_rng(seed).integers(num_places, size=[2, images.count, PATCHES])
+    found, first = np.empty([images.count, PATCHES, 3, PATCH, PATCH], np.float32), 0
+    for pixels in images.each():
+        part = slice(first, first + len(pixels))
+        colour = tf.constant(np.broadcast_to(pixels, [*pixels.shape[:3], 3]), tf.float32)
+        of_level = swd.laplacian_pyramid(colour, num_levels)[level].numpy()
+        windows = np.lib.stride_tricks.sliding_window_view(of_level, [PATCH, PATCH], axis=(1, 2))
+        found[part] = windows[np.arange(len(pixels))[:, None], *places[:, part]]
+        first += len(pixels)
+    for channel in np.moveaxis(found, 2, 0):
+        channel -= np.mean(channel, dtype=np.float64)
+        channel /= np.sqrt(np.mean(np.square(channel), dtype=np.float64) + 1e-12)
+    return found.reshape(images.count * PATCHES, -1)
 
 
 def precision_recall(real, fake, k=3):

@@ -13,8 +13,15 @@ import numpy as np
 from rpgan_tf import checkpoint, config, files, imagesets, mixtures, sampling, tfgan
 from rpgan_tf.errors import UserError, nearest
 
-SETTINGS = {"kid_block": 1000, "is_splits": 10, "pr_k": 3, "dc_k": 5, "swd_images": 8192, "ppl_epsilon": 1e-4}
-SETTINGS["order"] = "random"  # in which images are divided into blocks and splits
+SETTINGS = {
+    "order": "random",  # in which images are divided into blocks and splits
+    "kid_block": 1000,
+    "is_splits": 10,
+    "pr_k": 3,
+    "dc_k": 5,
+    "swd_images": 8192,
+    "ppl_epsilon": 1e-4,
+}
 METRICS = {  # name: what its protocol adds
     "fid": "",
     "kid": "kid: blocks of {kid_block} in {order} order",
@@ -78,7 +85,9 @@ def check(options, metrics, samples, reference, extractor):
     if source.startswith(mixtures.PREFIX):
         raise UserError(f"the reference '{source}' has points: expected images")
     if source.endswith(".npz"):
-        imagesets.open_npz(source)
+        height, width, _ = imagesets.find_size(source)
+        if "swd" in metrics and height != width:
+            raise UserError(f"swd needs square images, received {height}x{width}; leave it out")
     else:
         config.check_source("reference", source, "--reference")
     name = extractor or ("digits" if source in config.DIGITS else "inception")

@@ -20,7 +20,8 @@ class Subject(typing.NamedTuple):
         weights_hash: of all its arrays, or pixels.
         images: function from their number, None for all there are, to an `imagesets.ImageSet`.
         folder: where its rows go.
-        experiment, iteration, seed, prior, statistics: of a generator; None.
+        experiment: name of a generator's; None if it is not known.
+        iteration, seed, prior, statistics: of a generator; None.
         generate: function from latents [N, zlen] to images [N, H, W, C] in [-1, 1]; None if these depend on each other.
     """
 
@@ -36,16 +37,16 @@ class Subject(typing.NamedTuple):
     generate: typing.Callable | None = None
 
 
-def saved(options, path, statistics, seed=0):
+def saved(options, path, statistics, seed=0, experiment=None):
     """Return the `Subject` of a file of weights and the statistics that `protocol.find_weights` found."""
     if statistics == "batch" and options.net != sampling.FIXED_BY_FIXBN:
         generate = with_batch_statistics(options, path)
     else:
         generate = sampling.load(options, path)
-    return generated(options, path, files.load_arrays(path), generate, statistics, seed)
+    return generated(options, path, files.load_arrays(path), generate, statistics, seed, experiment)
 
 
-def generated(options, path, arrays, generate, statistics, seed=0):
+def generated(options, path, arrays, generate, statistics, seed=0, experiment=None):
     """Return the `Subject` of a generator: a function from latents to images, whose weights are at `path`."""
     is_batch = statistics == "batch"
     chunk = options.bsz if is_batch else sampling.CHUNK
@@ -54,7 +55,7 @@ def generated(options, path, arrays, generate, statistics, seed=0):
         weights_hash=hash_arrays(arrays),
         images=lambda count: draw(str(path), generate, options, seed, count, chunk),
         folder=pathlib.Path(options.wts_dir),
-        experiment=pathlib.Path(options.wts_dir).name,
+        experiment=experiment,
         iteration=protocol.iteration_of(path),
         seed=seed,
         prior=options.prior,

@@ -1,6 +1,7 @@
 """Evaluation: what is measured, what is said and kept of it, and that it goes on where it was killed."""
 
 import importlib.util
+import itertools
 import json
 import os
 import pathlib
@@ -100,8 +101,8 @@ def test_rows_are_printed_kept_and_drawn(trained, capsys):
     assert [row["iteration"] for row in rows] == [2, 4]
     assert said[0::7] == [row["protocol"] for row in rows]
     assert said[8:10] == [
-        f"fid {rows[1]['fid']:.4g}",
-        f"kid {rows[1]['kid']:.4g}, kid_error {rows[1]['kid_error']:.4g}",
+        f"fid {rows[1]['values']['fid']:.4g}",
+        f"kid {rows[1]['values']['kid']:.4g}, kid_error {rows[1]['values']['kid_error']:.4g}",
     ]
     assert protocol.read("models/tiny/metrics.jsonl") == rows
     row, arrays = rows[1], files.load_arrays("models/tiny/iter_4.gmodel.npz")
@@ -115,7 +116,7 @@ def test_rows_are_printed_kept_and_drawn(trained, capsys):
     )
     names = ["fid", "kid", "kid_error", "is", "is_std", "precision", "recall", "density", "coverage", "swd", "swd_16"]
     assert list(evaluation.numbers(row)) == names
-    assert all(np.isfinite(row[name]) for name in names)
+    assert all(np.isfinite(row["values"][name]) for name in names)
     assert (row["experiment"], row["seed"], row["samples"], row["split"]) == ("tiny", 3, 42, "train")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", row["date"]) and row["versions"]["tensorflow"]
     events = [
@@ -129,7 +130,9 @@ def test_rows_are_printed_kept_and_drawn(trained, capsys):
     assert len(list(pathlib.Path("models/tiny/tensorboard").glob("evaluation_*"))) == 1
     measure(capsys, "tiny,4", "--metrics", "fid", "--samples", 42)  # other latents are another curve
     assert len(list(pathlib.Path("models/tiny/tensorboard").glob("evaluation_*"))) == 2
-    expected = [(row["iteration"], f"metrics/{name}", np.float32(row[name])) for row in rows for name in names]
+    expected = [
+        (row["iteration"], f"metrics/{name}", np.float32(row["values"][name])) for row in rows for name in names
+    ]
     assert sorted(events) == sorted(expected)
     assert cached(trained) == ["real.npy", "real.npz"]  # features of samples are gone
 
@@ -145,9 +148,9 @@ def test_fid_is_that_of_all_samples_at_once(trained, extractor):
     moments = [metrics.Moments(), metrics.Moments()]
     for each, pixels in zip(moments, (real, fake)):
         each.update(extractor(pixels)[0])
-    np.testing.assert_allclose(row["fid"], metrics.frechet_distance(*moments), rtol=1e-4)
+    np.testing.assert_allclose(row["values"]["fid"], metrics.frechet_distance(*moments), rtol=1e-4)
     kid, error = metrics.kernel_distance(extractor(real)[0], extractor(fake)[0], 1000)
-    np.testing.assert_allclose([row["kid"], row["kid_error"]], [kid, error], rtol=1e-3)
+    np.testing.assert_allclose([row["values"]["kid"], row["values"]["kid_error"]], [kid, error], rtol=1e-3)
 
 
 @pytest.mark.parametrize("prior", ["uniform", "normal"])
@@ -164,16 +167,20 @@ def test_what_was_measured_is_not_measured_again(trained, extractor, capsys):
     assert row == first and len(extractor.seen) == seen
     assert said[1] == (f"measured already: {row['date']}, in models/tiny/metrics.jsonl; --again measures it anew")
     (row,), _ = measure(capsys, "tiny", "--samples", 20, "--again")
-    assert row["fid"] == first["fid"] and sum(extractor.seen[seen:]) == 20  # those of the reference are cached
+    assert row["values"] == {"fid": first["values"]["fid"]}
+    assert sum(extractor.seen[seen:]) == 20  # those of the reference are cached
     measure(capsys, "tiny,1", "--samples", 20)
     measure(capsys, "tiny", "--samples", 24)
     measure(capsys, "tiny", "--samples", 24, "--reference", "digits:test")
     assert len(protocol.read("models/tiny/metrics.jsonl")) == 5
     assert cached(trained) == ["real.npy", "real.npy", "real.npz", "real.npz"]
+    shutil.copytree("models/tiny", "models/study/seed0")
+    (row,), said = measure(capsys, "tiny", "--samples", 28, "--set", "wts_dir=models/study/seed0")
+    assert row["experiment"] == "tiny" and len(said) == 2
     arrays = files.load_arrays("models/tiny/iter_4.gmodel.npz")
     files.save_arrays("models/tiny/iter_4.gmodel.npz", {name: array / 2 for name, array in arrays.items()})
     (row,), _ = measure(capsys, "tiny", "--samples", 20)
-    assert row["fid"] != first["fid"]
+    assert row["values"]["fid"] != first["values"]["fid"]
 
 
 def test_an_evaluation_that_was_interrupted_goes_on(trained, extractor, capsys, monkeypatch):
@@ -241,12 +248,13 @@ def test_stored_statistics(trained, extractor, capsys):
     fixbn.main(["tiny"])
     (row,), _ = measure(capsys, "tiny", "--samples", 20, "--metrics", "fid,ppl")
     assert row["statistics"] == "stored statistics" and row["weights"].endswith("iter_4.bgmodel.npz")
-    assert row["ppl"] > 0
+    assert row["values"]["ppl"] > 0
     dump.main(["tiny", "dump.npz", "20"])
     dump.main(["tiny", "dumped", "20"])
     for name, where in (("dump.npz", "metrics.jsonl"), ("dumped", "dumped/metrics.jsonl")):
         (again,), said = measure(capsys, name, "--experiment", "tiny")
-        assert again["fid"] == row["fid"] and again["weights"] == name and again["iteration"] is None
+        assert again["values"] == {"fid": row["values"]["fid"]}
+        assert (again["weights"], again["experiment"], again["iteration"]) == (name, None, None)
         assert protocol.read(where) == [again]
         assert said[0].startswith(f"protocol: {name} ({again['weights_hash']}), 20 images; reference: train, digits (")
     (row,), _ = measure(capsys, "tiny", "--samples", 20, "--statistics", "batch")
@@ -287,24 +295,32 @@ def test_sets_of_images(project, extractor, monkeypatch, capsys):
     fids, hashes = [], set()
     for one, other in (("set", "set.npz"), ("set.npz", "set"), ("set", "set.txt"), ("set.npz", "set.npz")):
         (row,), _ = measure(capsys, one, "--reference", other, "--metrics", "fid,kid,pr,swd", "--again")
-        fids.append(row["fid"])
-        assert row["swd"] < 0.1  # patches and directions are drawn anew for each side
+        fids.append(row["values"]["fid"])
+        values = row["values"]
+        assert values["swd"] < 0.1  # patches and directions are drawn anew for each side
         hashes |= {row["reference_hash"], row["weights_hash"]}
-        assert (row["precision"], row["recall"], row["samples"], row["reference_images"]) == (1, 1, 70, 70)
+        assert (values["precision"], values["recall"], row["samples"], row["reference_images"]) == (1, 1, 70, 70)
     np.testing.assert_allclose(fids, 0, atol=1e-6)
     assert len(hashes) == 1
     assert sum(extractor.seen) == 5 * 70  # the reference once, the set four times
     (row,), _ = measure(capsys, "set", "--reference", "set", "--samples", 60)
-    assert row["samples"] == 60 and row["fid"] > 1e-6
+    assert row["samples"] == 60 and row["values"]["fid"] > 1e-6
 
 
 def test_images_spread_over_a_set(tmp_path):
     pixels = np.arange(200, dtype=np.uint8).reshape(200, 1, 1, 1)
     files.save_arrays(tmp_path / "set.npz", {"x": pixels})
     found = imagesets.open_npz(tmp_path / "set.npz")
-    np.testing.assert_array_equal(found.spread(8)[:, 0, 0, 0], np.arange(8) * 25)
-    np.testing.assert_array_equal(found.spread(200), pixels)
+    np.testing.assert_array_equal(np.ravel(list(itertools.chain(*found.spread(8).each()))), np.arange(8) * 25)
+    np.testing.assert_array_equal(np.ravel(list(itertools.chain(*found.spread(8).each(5)))), np.arange(5, 8) * 25)
+    np.testing.assert_array_equal(np.concatenate(list(found.spread(200).each())), pixels)
     np.testing.assert_array_equal(np.concatenate(list(found.each(128))), pixels[128:])
+
+
+def test_stacked_digits_of_training_and_of_tests_differ(project):
+    options = config.load("tiny", {"lfile": config.STACKED, "test_lfile": config.STACKED})
+    first, again, held_out = (next(imagesets.open_data(config.STACKED, options, kind).each()) for kind in (1, 1, 0))
+    assert np.array_equal(first, again) and not np.array_equal(first, held_out)
 
 
 def test_data_once_has_all_images_and_their_pixels(project):
@@ -344,8 +360,8 @@ def test_metrics_during_training(trained, extractor, capsys):
     rows = protocol.read("models/measured/metrics.jsonl")
     assert [row["iteration"] for row in rows] == [2, 4]
     assert rows[1]["weights"] == "models/measured/iter_4.ema.npz"
-    assert f"iteration 4: fid {rows[1]['fid']:.4g}, precision " in capsys.readouterr().out
-    wanted = {"metrics": ("fid", "pr", "swd"), "samples": 40, "reference": "digits:train"}
+    assert f"iteration 4: fid {rows[1]['values']['fid']:.4g}, precision " in capsys.readouterr().out
+    wanted = {"names": ("fid", "pr", "swd"), "samples": 40, "reference": "digits:train"}
     assert evaluation.evaluate(options, 4, **wanted) == rows[1]  # it is the command's number
     pathlib.Path("models/measured/metrics.jsonl").write_text(json.dumps(rows[0]) + "\n" + json.dumps(rows[1])[:50])
     train("models/measured", 1, **measuring)
@@ -361,6 +377,7 @@ MISTAKES = {
     "tiny --reference faces": "images not found: reference = 'faces' is no list file and no folder",
     "set --reference nothing": "mixture:<name>; set it with --reference...",
     "set --reference set --metrics swd": "swd needs images whose side is a power of two >= 8, received 20",
+    "wide.npz --reference wide.npz --metrics swd": "swd needs square images, received 16x32",
     "tiny --metrics is --extractor keras:VGG16": "is needs classes, which the extractor 'keras:VGG16' has not",
     "tiny --reference mixture:ring8": "the reference 'mixture:ring8' has points: expected images",
     "tiny --reference other.npz": "no file 'other.npz'",
@@ -386,6 +403,7 @@ def test_mistakes_are_told_before_tensorflow_starts(arguments, message, project,
     (project / "exp/points.py").write_text("gan, net, lfile, wts_dir = 'RSGAN', 'toy', 'mixture:ring8', 'models/p'\n")
     images.save_png("set/a.png", np.zeros((20, 20, 3), np.uint8))
     files.save_arrays("set.npz", {"arr_0": np.zeros((2, 20, 20, 3), np.uint8)})
+    files.save_arrays("wide.npz", {"arr_0": np.zeros((2, 16, 32, 3), np.uint8)})
     files.save_arrays("bad.npz", {"arr_0": np.zeros((2, 20, 20, 3), np.float32)})
     (project / "text.npz").write_text("text")
     (project / "empty").mkdir()
@@ -420,18 +438,24 @@ def test_images_that_are_not_finite(trained, extractor, capsys):
         measure(capsys, "tiny", "--samples", 40)
 
 
-def test_a_course_is_of_one_protocol(trained, extractor, monkeypatch):
+def test_a_course_is_of_one_protocol(project, monkeypatch, capsys):
     monkeypatch.setattr(protocol, "iterations", lambda options: [2, 4])
     kinds = {(2, "auto"): "stored", (4, "auto"): "batch", (2, "batch"): "batch", (4, "batch"): "batch"}
     monkeypatch.setattr(protocol, "find_weights", lambda options, i, wanted: (i, kinds[i, wanted]))
     assert tool.find(config.load("tiny"), "all", "auto") == [(2, "batch"), (4, "batch")]
+    assert "all are measured with --statistics batch" in capsys.readouterr().err
 
 
-def test_features_that_are_all_there_already(tmp_path):
+def test_features_that_are_all_there_already(project, monkeypatch):
     """Of a process that was killed between writing the last group and giving the file its name."""
-    pixels = np.zeros((4, 8, 8, 3), np.uint8)
-    found = imagesets.ImageSet("zeros", (8, 8, 3), 4, lambda first: iter([pixels[first:]] * 9), "as stored", chunk=2)
-    assert list(found.each(4)) == []
+    options = config.load("tiny")
+    monkeypatch.setattr(feature_files, "GROUP", 4)
+    generated = subjects.draw("zeros", lambda z: np.zeros((len(z), 16, 16, 3)), options, 0, 8, 4)  # without end
+    path, extractor = project / "fake_1.npy", Means()
+    expected = np.array(feature_files.extract(path, generated, extractor))
+    path.rename(path.with_suffix(".part"))
+    np.testing.assert_array_equal(feature_files.extract(path, generated, extractor), expected)
+    assert extractor.seen == [4, 4]
 
 
 def test_more_samples_than_there_are(trained, capsys):

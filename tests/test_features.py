@@ -131,7 +131,9 @@ def test_a_net_of_keras(tmp_path, monkeypatch, capsys):
         UserError, match="cannot load the weights of VGG16: no network; .*--extractor keras:VGG16:<file>"
     ):
         features.find("keras:VGG16")
-    assert "weights are downloaded unless" in capsys.readouterr().out
+    with pytest.raises(UserError, match="cannot load the weights of VGG16: no network"):
+        features.find("keras:VGG16:")
+    assert capsys.readouterr().out.count("weights are downloaded unless") == 2
 
 
 @pytest.mark.parametrize(
@@ -152,3 +154,5 @@ def test_mistakes(name, message):
 def test_unknown_application():
     with pytest.raises(UserError, match="no net 'VGG166' in keras.applications; did you mean 'VGG16'?"):
         features.find("keras:VGG166")
+    with pytest.raises(UserError, match="does not say how to prepare images for MobileNetV3Small; take another net"):
+        features.find("keras:MobileNetV3Small")

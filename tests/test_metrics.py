@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 from sklearn.neighbors import NearestNeighbors
 
-from rpgan_tf import metrics, tfgan
+from rpgan_tf import imagesets, metrics, tfgan
 from rpgan_tf.errors import UserError
 
 RANDOM = np.random.default_rng(0)
@@ -213,23 +213,62 @@ def pixels(count, size=16, channels=3, seed=0, scale=255):
     return np.uint8(np.random.default_rng(seed).uniform(0, scale, size=[count, size, size, channels]))
 
 
+def darker(pixels):
+    return np.uint8(pixels * 0.3 + np.linspace(0, 170, pixels.shape[1])[:, None, None])
+
+
+def swd(real, fake, seed=0, chunk=64):
+    """Measure pixels that come in batches of `chunk`."""
+
+    def images(pixels):
+        def batches(first):
+            return (pixels[start : start + chunk] for start in range(first, len(pixels), chunk))
+
+        return imagesets.ImageSet("pixels", pixels.shape[1:], len(pixels), batches, "as stored", chunk)
+
+    return metrics.sliced_wasserstein(images(real), images(fake), seed)
+
+
 def test_swd_identities():
     one, two = pixels(64), pixels(64, seed=1)
-    dark = np.uint8(one * 0.3 + np.linspace(0, 170, 16)[:, None, None])
-    same, other = metrics.sliced_wasserstein(one, two), metrics.sliced_wasserstein(one, dark)
+    dark = darker(one)
+    same, other = swd(one, two), swd(one, dark)
     assert list(same) == [16] and 0 < same[16] < 0.1 < other[16]
-    assert metrics.sliced_wasserstein(one, dark) == other  # the same draws
-    assert metrics.sliced_wasserstein(dark, one)[16] == pytest.approx(other[16], rel=0.1)  # other patches
-    assert metrics.sliced_wasserstein(one, dark, seed=1)[16] == pytest.approx(other[16], rel=0.1)
-    assert list(metrics.sliced_wasserstein(pixels(8, 64), pixels(8, 64))) == [64, 32, 16]
-    assert list(metrics.sliced_wasserstein(pixels(8, 8, 1), pixels(8, 8, 1))) == [8]
+    assert swd(one, dark) == other  # the same draws
+    assert swd(dark, one)[16] == pytest.approx(other[16], rel=0.1)  # other patches
+    assert swd(one, dark, seed=1)[16] == pytest.approx(other[16], rel=0.1)
+    assert list(swd(pixels(8, 64), pixels(8, 64))) == [64, 32, 16]
+    assert list(swd(pixels(8, 8, 1), pixels(8, 8, 1))) == [8]
+
+
+def test_swd_does_not_depend_on_batches():
+    one, other = pixels(20, 32), darker(pixels(20, 32, seed=1))
+    expected = swd(one, other)
+    for chunk in (1, 7):
+        assert swd(one, other, chunk=chunk) == pytest.approx(expected, rel=1e-5)
+
+
+def test_swd_is_that_of_tfgan_but_for_patches(monkeypatch):
+    """Its own function, made to normalize as in the paper; places of patches and directions are others."""
+    tfgan.load()
+    from tensorflow_gan.python.eval import sliced_wasserstein as theirs
+
+    def normalize(patches):
+        mean, deviation = np.mean(patches[0], axis=(0, 1, 2)), np.std(patches[0], axis=(0, 1, 2))
+        return ((patches[0] - mean) / deviation).numpy().reshape(len(patches[0]), -1)
+
+    monkeypatch.setattr(theirs, "_normalize_patches", normalize)
+    one, other = pixels(128, 32), darker(pixels(128, 32, seed=1))
+    levels = theirs.sliced_wasserstein_distance(*(tfgan_tensor(np.float32(each)) for each in (one, other)))
+    expected = {32 >> level: float(fakes) for level, (_, fakes) in enumerate(levels)}
+    assert swd(one, other) == pytest.approx(expected, rel=0.1)
 
 
 def test_swd_leaves_the_random_numbers_of_others_alone():
     np.random.seed(5)
     expected = np.random.rand()
     np.random.seed(5)
-    metrics.sliced_wasserstein(pixels(4), pixels(4))
+    swd(pixels(4), pixels(4))
     assert np.random.rand() == expected
 
 
@@ -241,7 +280,7 @@ def test_swd_of_two_gaussians():
     """
     real = np.uint8(np.clip(np.random.default_rng(0).normal(128, 30, size=[400, 8, 8, 1]), 0, 255))
     fake = np.uint8(np.where(np.arange(400) % 2, 100, 156)[:, None, None, None] * np.ones([1, 8, 8, 1]))
-    distance = metrics.sliced_wasserstein(real, fake)[8]
+    distance = swd(real, fake)[8]
     # A direction w of unit length sees N(0, 1) in real and +- (sum of w) in fake patches: sorted, the mean of
     # | x - s sign(x) | for s = |sum of w|, where the sum of 147 coordinates of w is N(0, 1), grey counted three times.
     random = np.random.default_rng(1)
@@ -257,7 +296,7 @@ def test_swd_of_two_gaussians():
 @pytest.mark.parametrize("shapes", [((4, 16, 16, 3), (5, 16, 16, 3)), ((4, 16, 8, 3),) * 2, ((4, 12, 12, 3),) * 2])
 def test_swd_guards(shapes):
     with pytest.raises(UserError, match="as many real as generated images, square"):
-        metrics.sliced_wasserstein(*(np.zeros(shape, np.uint8) for shape in shapes))
+        swd(*(np.zeros(shape, np.uint8) for shape in shapes))
 
 
 def test_path_length_of_a_linear_generator():

@@ -53,7 +53,9 @@ def test_the_page(tmp_path, monkeypatch, capsys):
     made |= {"rows": [row], "claims": claims, "clock": "seconds", "iterations": 20, "samples": 99}
     files.write_text("docs/results/figure2.json", json.dumps(made))
     row = {"experiment": "rsgan", "iteration": 5, "seed": 0, "command": "evaluate.py rsgan", "date": "today"}
-    files.write_text("docs/results/evaluations.jsonl", json.dumps(row | {"protocol": "of this", "fid": 1.2345}) + "\n")
+    files.write_text(
+        "docs/results/evaluations.jsonl", json.dumps(row | {"protocol": "of this", "values": {"fid": 1.2345}}) + "\n"
+    )
     files.write_text("README.md", "before\n<!-- written by tools/results.py -->\nold\n<!-- end -->\nafter\n")
     results.main([])
     readme = (tmp_path / "README.md").read_text()

@@ -68,8 +68,8 @@ def main(argv):
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # TensorFlow-GAN's use of old interfaces is warned of
     rows = sys.stdout  # for them alone: whatever else is printed goes to standard error
     with contextlib.redirect_stdout(sys.stderr):
-        evaluator = evaluation.Evaluator(options, *wanted)
-        makers = [functools.partial(subjects.saved, options, *each, seed or 0) for each in found]
+        evaluator, experiment = evaluation.Evaluator(options, *wanted), pathlib.Path(name).stem
+        makers = [functools.partial(subjects.saved, options, *each, seed or 0, experiment) for each in found]
         for make in makers or [functools.partial(subjects.collected, name, options)]:
             print(json.dumps(evaluator.measure(make(), arguments.again, announce)), file=rows, flush=True)
 

@@ -11,10 +11,11 @@ its command, seeds and date; no number is typed by hand.
 import json
 import pathlib
 
-from rpgan_tf import claims, command, files
+from rpgan_tf import claims, command, files, protocol
 from rpgan_tf.errors import UserError
 
 FOLDER, PAGE, README = pathlib.Path("docs/results"), pathlib.Path("docs/results.md"), pathlib.Path("README.md")
+COMPARABLE = ("samples", "statistics", "size", "reference_hash", "extractor_key", "order")  # in which rows must agree
 MARKS = "<!-- written by tools/results.py -->", "<!-- end -->"
 HEAD = """# Results
 
@@ -27,7 +28,7 @@ def main(argv):
     """Write the page."""
     command.Parser(__doc__).parse_args(argv)
     parts = [section(name, *of) for name, of in SECTIONS.items()] + evaluations()
-    if not any((FOLDER / f"{name}.json").is_file() for name in SECTIONS):
+    if not any((FOLDER / f"{name}.json").is_file() for name in SECTIONS) and not parts[len(SECTIONS) :]:
         raise UserError(
             f"no records in '{FOLDER}'; make some with tools/modes.py, tools/outcomes.py, tools/stability.py"
         )
@@ -126,22 +127,22 @@ def of_stability(name, result):
 
 
 def evaluations():
-    """Return the section of what tools/evaluate.py printed, none without."""
-    path = FOLDER / "evaluations.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-    if not rows:
-        return []
-    names = list(dict.fromkeys(name for row in rows for name in list(row)[list(row).index("protocol") + 1 :]))
-    lines = ["## Objectives on the digits", "", f"| experiment | iteration | seed | {' | '.join(names)} |"]
-    lines.append("|---" * (3 + len(names)) + "|")
-    for row in rows:
-        cells = [row["experiment"], row["iteration"], row["seed"]]
-        cells += ["-" if row.get(name) is None else f"{row[name]:.3g}" for name in names]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    lines.append("")
-    for row in rows:
-        lines += [f"`{row['command']}`, {row['date']}; {row['protocol']}.", ""]
-    return ["\n".join(lines)]
+    """Return the section of what tools/evaluate.py printed, none without: a table for what can be compared."""
+    groups = {}
+    for row in protocol.read(FOLDER / "evaluations.jsonl"):
+        groups.setdefault(tuple(str(row.get(key)) for key in COMPARABLE), []).append(row)
+    lines = ["## Objectives on the digits", ""] if groups else []
+    for rows in groups.values():
+        names = list(dict.fromkeys(name for row in rows for name in row["values"]))
+        lines += [f"| experiment | iteration | seed | {' | '.join(names)} |", "|---" * (3 + len(names)) + "|"]
+        for row in rows:
+            cells = [row["experiment"], row["iteration"], row["seed"]]
+            cells += ["-" if row["values"].get(name) is None else f"{row['values'][name]:.3g}" for name in names]
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
+        lines.append("")
+        for row in rows:
+            lines += [f"`{row['command']}`, {row['date']}; {row['protocol']}.", ""]
+    return ["\n".join(lines)] if lines else []
 
 
 SECTIONS = {

@@ -22,6 +22,12 @@ def test_critic_steps_of_600_iterations():
     assert int(gan.d_optimizer.iterations) == sum(pattern) == 5470
 
 
+@pytest.mark.parametrize("name, compiled", [("WGAN", False), ("WGANGP", True)])
+def test_xla_is_left_out_where_the_number_of_batches_changes(name, compiled):
+    """It would compile every iteration anew, until the process has no memory mappings left."""
+    assert on_points(name).jit_compile is compiled
+
+
 def test_options_of_the_warm_up():
     gan = on_points("WGAN", d_steps=1, warmup_iterations=0, warmup_every=0, accumulation=2)
     assert [gan.batches(gan.options, iteration) for iteration in (0, 1, 500)] == [2, 2, 2]
