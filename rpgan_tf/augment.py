@@ -141,9 +141,10 @@ def move(images, draw, stages, doubling):
 
 
 def inverse_transform(draw, size, stages):
-    """Draw matrices that take a point (x, y, 1), in pixels from the centre, to where it was before all moves: [B, 3, 3].
+    """Draw matrices that take a point (x, y, 1) to where it was before all moves: [B, 3, 3].
 
-    That of the first move is the first factor. What is drawn is as likely as its inverse, so inverses are drawn.
+    Points are in pixels from the centre. The matrix of the first move is the first factor. All that is drawn is
+    as likely as its inverse, so inverses are drawn.
     """
     matrix = tf.eye(3)
     if "blit" in stages:
@@ -252,8 +253,8 @@ def recolor(images, matrix):
     channels = images.shape[3]
     if channels not in (1, 3):
         raise UserError(
-            f"only colors can be augmented: expected images [B, S, S, 3] or [B, S, S, 1], received {channels} channels; "
-            "take a pipe without color, such as 'bg'"
+            f"images whose colors are augmented must have 1 or 3 channels, received {channels}; take a pipe without color, "
+            "such as 'bg'"
         )
     matrix = tf.cast(matrix, images.dtype)
     changed = tf.einsum("bij,byxj->byxi", matrix[:, :3, :3], tf.repeat(images, 3 // channels, axis=3))

@@ -48,11 +48,11 @@ class GLeaD(StyleGAN2):
     def judge_and_compare(self, images, target, weight, made, role, step):
         """Return D's logits of images, and how far what G makes of what D says is from its target, times weight."""
         if target == "none":
-            return self.judge(images), 0.0
-        features = self.discriminator.features(images)
+            return self.judge(self.augmented(images, role, step)), 0.0
+        features = self.discriminator.features(self.augmented(images, role, step))
         logits, found = self.discriminator.judge_features(features), self.discriminator.decode(features)
         if target == "features":
-            wanted = tf.stop_gradient(made[self.discriminator.res_g][0])
+            wanted = tf.stop_gradient(self.augmented_features(made[self.discriminator.res_g][0], role, step))
             return logits, weight * cosine_distance(found.features, wanted)
         again = reconstruct(self.generator, found, self.noise_seed(gan.NOISE + role, step))
         return logits, weight * self.distance(again, images)
