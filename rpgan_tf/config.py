@@ -16,7 +16,7 @@ import traceback
 import types
 from typing import Literal
 
-from rpgan_tf import mixtures, projections
+from rpgan_tf import mixtures, presets, projections
 from rpgan_tf.errors import UserError, nearest
 
 Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom8 = SizeFrom16 = SizeFrom32 = int
@@ -64,6 +64,7 @@ class Options:
     imsz: Size = 64  # height and width of an image
     bsz: Count = 64  # images a batch
     wts_dir: str = ""  # folder for weights and everything else that a run writes
+    start_from: str = ""  # folder of another run, from whose newest weights a new run starts, array by array
     SAVEFREQ: Count = 1000  # iterations between saves
     MAXITER: Count = 100000  # iterations in all
     seed: Whole = 0  # of initial weights, noise, order of images and crops
@@ -130,9 +131,14 @@ def resolve(values, source="options"):
     for key, value in values.items():
         if not declared.get(key) and value not in NONE:
             raise UserError(f"{source}: {_unknown(key, gan, net, declared, gans, nets)}")
-    options = {
-        key: _typed(key, values.get(key, option[1]), option[0], source) for key, option in declared.items() if option
-    }
+
+    def typed(key):
+        return _typed(key, values.get(key, declared[key][1]), declared[key][0], source)
+
+    if values.get("cfg"):
+        bsz = typed("bsz") if "bsz" in values else None
+        values = presets.values(typed("cfg"), typed("imsz"), bsz, typed("accumulation")) | values
+    options = {key: typed(key) for key, option in declared.items() if option}
     if options["seed"] >= 2**31:
         raise UserError(f"{source}: option 'seed' must be in 0 .. 2^31 - 1, received {options['seed']}")
     if options["crop"] and options["resize"] != "no":
@@ -201,6 +207,11 @@ def check_files(options):
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write wts_dir = '{options.wts_dir}': '{folder}' is no folder that you may write in")
+    if options.start_from and not any(pathlib.Path(options.start_from).glob("iter_*.gmodel.npz")):
+        raise UserError(
+            f"no weights to start from: start_from = '{options.start_from}' has no iter_<N>.gmodel.npz; expected the "
+            "wts_dir of another run"
+        )
     check_source("lfile", options.lfile)
     if options.test_lfile:
         check_source("test_lfile", options.test_lfile)
