@@ -22,6 +22,7 @@ STAGES = {
     ),
 }
 SMALLEST = {"alex": 31, "vgg": 16}  # image, of which the last stage has a pixel
+FAKE_LOSS = {"image": "lpips", "features": "cosine"}  # of GLeaD, for what is compared of generated images
 MAKE = "make it with tools/convert_lpips.py"
 WITHOUT = "or do without: --set real_loss=mse fake_loss=mse"
 
@@ -50,11 +51,14 @@ def load(path):
     Raises:
         UserError: the file is missing or damaged, or has other arrays.
     """
-    arrays = files.load_arrays(path)
+    try:
+        arrays = files.load_arrays(path)
+    except UserError as error:
+        raise UserError(f"no weights of LPIPS: {error}; {MAKE}") from None
     expected = shapes(net_of(arrays))
     for name, shape in expected.items():
-        received = f"{list(arrays[name].shape)}" if name in arrays else "none"
-        if name not in arrays or arrays[name].shape != shape:
+        received = list(arrays[name].shape) if name in arrays else "none"
+        if received != list(shape):
             raise UserError(
                 f"'{path}' has no weights of LPIPS: expected {name} {list(shape)}, received {received}; {MAKE}"
             )
@@ -72,7 +76,7 @@ def load_for(options):
             "fake_loss = 'lpips' compares images, and fake_target = 'features' are none; take fake_loss = 'cosine' or "
             "'mse', or fake_target = 'image'"
         )
-    fake_loss = options.fake_loss or {"image": "lpips", "features": "cosine"}[options.fake_target]
+    fake_loss = options.fake_loss or FAKE_LOSS[options.fake_target]
     if "lpips" not in (options.real_weight != 0 and options.real_loss, options.fake_weight != 0 and fake_loss):
         return None
     if options.lpips_weights is None:

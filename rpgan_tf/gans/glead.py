@@ -45,10 +45,12 @@ class GLeaD(StyleGAN2):
             raise UserError(
                 "gan = 'GLeaD' needs D's heads: expected heads = True, received False; gan = 'GGDR' has none"
             )
-        loss, weight = {"image": ("lpips", 3.0), "features": ("cosine", 10.0)}[self.fake_target]
-        weight = weight if self.fake_weight is None else self.fake_weight
+        fake_loss = self.fake_loss or lpips_files.FAKE_LOSS[self.fake_target]
+        fake_weight = (
+            {"image": 3.0, "features": 10.0}[self.fake_target] if self.fake_weight is None else self.fake_weight
+        )
         self.real_comparison = "image", self.real_loss, self.real_weight
-        self.fake_comparison = self.fake_target, self.fake_loss or loss, weight
+        self.fake_comparison = self.fake_target, fake_loss, fake_weight
         arrays = lpips_files.load_for(self.options)
         self.lpips = LPIPS(arrays) if arrays else None
 

@@ -125,7 +125,7 @@ NONE = (
         ({}, NONE),
         (MSE | {"real_loss": "lpips"}, NONE),
         ({"real_loss": "mse"}, NONE),
-        ({"lpips_weights": "no.npz"}, "no file 'no.npz'"),
+        ({"lpips_weights": "no.npz"}, "no weights of LPIPS: no file 'no.npz'; make it with tools/convert_lpips.py"),
         ({"imsz": 16}, "'alex' needs images of at least 31 pixels, received imsz = 16"),
         (MSE | {"fake_target": "features", "fake_loss": "lpips"}, "fake_loss = 'lpips' compares images"),
     ],
