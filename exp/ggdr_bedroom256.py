@@ -3,7 +3,8 @@
 tools/dataset.py bedroom_train_lmdb data/lsun_bedroom256.zip --size 256 --transform center-crop
 ./train.py ggdr_bedroom256
 
-Settings: those of the baseline of github.com/EzioBy/glead: `paper256`, 50,000 thousand images, no augmentation.
+Settings: those of the baseline of github.com/EzioBy/glead: `paper256`, 50,000 thousand images, no
+augmentation.
 Published number: FID 3.71 (fid50k; arXiv 2212.03752, table 1).
 """
 

@@ -3,7 +3,8 @@
 tools/dataset.py bedroom_train_lmdb data/lsun_bedroom256.zip --size 256 --transform center-crop
 ./train.py glead_bedroom256
 
-Settings: the authors' (github.com/EzioBy/glead): `paper256`, 50,000 thousand images, no augmentation.
+Settings: the authors' (github.com/EzioBy/glead): `paper256`, 50,000 thousand images, no
+augmentation.
 Published number: FID 2.55 (fid50k; arXiv 2212.03752, table 1).
 """
 

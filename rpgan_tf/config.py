@@ -16,7 +16,7 @@ import traceback
 import types
 from typing import Literal
 
-from rpgan_tf import mixtures, presets, projections
+from rpgan_tf import lpips_files, mixtures, presets, projections
 from rpgan_tf.errors import UserError, nearest
 
 Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom8 = SizeFrom16 = SizeFrom32 = int
@@ -202,6 +202,8 @@ def check_files(options):
         filters = projections.load(options.filts)
         projections.check_fit(filters, options.imsz, options.filts, options.channels)
         projections.check_kept(filters, options.filts, options.wts_dir)
+    if hasattr(options, "lpips_weights"):
+        lpips_files.load_for(options)
     folder = pathlib.Path(options.wts_dir).absolute()
     while not folder.exists():
         folder = folder.parent
@@ -281,7 +283,7 @@ def _typed(key, value, annotation, source):
     if "None" in parts and value in NONE:
         return None
     if annotation.startswith("Literal["):
-        choices = ast.literal_eval(annotation.removeprefix("Literal"))
+        choices = ast.literal_eval(parts[0].removeprefix("Literal"))
         kind, expected, fits = type(choices[0]), f"one of {', '.join(map(repr, choices))}", choices.__contains__
     else:
         kind, expected, fits = KINDS[parts[0]]

@@ -11,6 +11,7 @@ IMAGES = {"lfile": "digits", "imsz": 32, "channels": 1, "bsz": 2, "zlen": 4, "ng
 POINTS = {"net": "toy", "lfile": "mixture:ring8", "bsz": 4, "zlen": 4, "g_width": 8, "d_width": 5}
 STYLES = {"lfile": "digits", "imsz": 16, "channels": 1, "bsz": 2, "zlen": 4, "w_dim": 4, "map_layers": 1}
 STYLES |= {"channel_base": 64, "channel_max": 4, "d_interval": 2, "g_interval": 2}
+RECONSTRUCTION = STYLES | {"real_loss": "mse", "fake_loss": "mse"}
 RUNS = {
     "running averages, moving average, decay": IMAGES | {"gan": "DCGAN", "net": "dcgan", "ema": 0.5, "decay": 0.1},
     "critic steps with warm-up": POINTS | {"gan": "WGAN", "warmup_steps": 3, "warmup_iterations": 1, "d_steps": 2},
@@ -21,7 +22,8 @@ RUNS = {
     "packing, weight decay": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.1},
     "hinge with penalty": POINTS | {"gan": "RaHingeGAN", "penalty": 1.0},
     "lazy phases, accumulation, ramp": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "accumulation": 2},
-    "reconstruction": STYLES | {"gan": "GLeaD", "net": "glead", "res_d": 8, "res_g": 8, "g_interval": 1},
+    "reconstruction": STYLES
+    | {"gan": "GLeaD", "net": "glead", "res_d": 8, "res_g": 8, "g_interval": 1, "real_loss": "mse", "fake_loss": "mse"},
     "anchors, resampling noise": IMAGES | {"gan": "RealnessGAN", "net": "realness", "num_outcomes": 3, "g_steps": 2},
 }
 
