@@ -79,7 +79,7 @@ class Generator(net.Net):
     ):
         super().__init__(**kwargs)
         check_size(imsz, 16)
-        self.zlen, self.num_classes, self.num_codes = zlen, num_classes, 2 * (imsz.bit_length() - 2)
+        self.zlen, self.num_codes = zlen, 2 * (imsz.bit_length() - 2)
         self.mapping = Mapping(zlen, num_classes, w_dim, map_layers, average=True, seeds=seeds, name="mapping")
         self.blocks, inputs = {}, None
         with keras.name_scope("synthesis"):
@@ -90,7 +90,7 @@ class Generator(net.Net):
                 inputs = outputs
 
     def call(self, z, labels=None, training=False, truncation=1.0, noise="const"):
-        if labels is None and self.num_classes:
+        if labels is None and z.shape[1] > self.zlen:
             z, labels = z[:, : self.zlen], z[:, self.zlen :]
         return self.synthesize(self.codes(z, labels, training, truncation), noise)[0]
 
