@@ -23,6 +23,7 @@ DEEP = np.uint16(RANDOM.randint(0, 65536, (SIDE, SIDE, 4)))
 def options(lfile, **values):
     defaults = {"crop": False, "resize": "no", "resize_filter": "bilinear", "channels": 3, "imsz": SIDE, "bsz": 4}
     defaults |= {"gan": "RPGAN", "pack": 1, "d_steps": 1, "g_steps": 1, "accumulation": 1, "seed": 0, "MAXITER": 1000}
+    defaults |= {"subset": None, "mirror": False}
     return types.SimpleNamespace(lfile=str(lfile), **(defaults | values))
 
 
@@ -156,7 +157,7 @@ def test_positions_by_hand(numbered):
 
 
 def test_a_late_start_takes_no_steps_through_the_images(numbered):
-    order = data._order(options(numbered, bsz=1), 10**6, 10**6 - 3, lambda i: 1)
+    order = data._order(options(numbered, bsz=1), np.arange(10**6), 10**6 - 3, lambda i: 1)
     entries = [int(next(order)[1][0]) for _ in range(5)]
     random = np.random.RandomState(0)
     expected = np.concatenate([random.permutation(10**6)[-3:], random.permutation(10**6)[:2]])
