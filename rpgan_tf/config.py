@@ -223,8 +223,8 @@ def check_source(key, source, argument=None):
             raise UserError(f"{key} = '{source}' needs scikit-learn, which is not installed: pip install scikit-learn")
     elif not source.startswith("tfds:") and not pathlib.Path(source).exists():
         raise UserError(
-            f"images not found: {key} = '{source}' is no list file, no folder and no .zip; expected a text file with "
-            "one image path a line, a folder or a .zip of images, tfds:<name>[:<split>], "
+            f"images not found: {key} = '{source}' is no list file and no folder or .zip; expected a text file "
+            "with one image path a line, a folder or a .zip of images, tfds:<name>[:<split>], "
             "digits[:train|:test|:stacked] or mixture:<name>; "
             f"set it with {argument or f'--set {key}='}..."
         )

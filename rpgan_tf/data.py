@@ -1,4 +1,4 @@
-"""Images of a list file, a folder, a .zip, tensorflow-datasets or scikit-learn's digits, or points of Gaussian mixtures.
+"""Images of a list, a folder, a .zip, tensorflow-datasets or scikit-learn's digits, or points of mixtures of Gaussians.
 
 As an endless stream of batches, whose order, crops and points are functions of (seed, position) alone, so that it can
 start anywhere; or, to be held out, once and in stored order. Of what the data are for, only how many of them an

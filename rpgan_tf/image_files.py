@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import struct
 import typing
 import zipfile
 import zlib
@@ -19,15 +20,8 @@ from rpgan_tf.errors import UserError
 
 LABELS = "dataset.json"
 GREY = ("1", "L", "LA", "I", "I;16")  # modes of Pillow
-UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    PIL.Image.DecompressionBombError,
-)
+UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, SyntaxError, struct.error)  # of reading and decoding
+UNREADABLE += (zipfile.BadZipFile, zlib.error, PIL.Image.DecompressionBombError)
 
 
 class Labels(typing.NamedTuple):

@@ -22,8 +22,8 @@ class Source(typing.NamedTuple):
     """Encoded images.
 
     Attributes:
-        items: string [n], paths or the bytes of PNG and JPEG files.
-        read: function from an item, string [], to the bytes, string [].
+        items: string [n], paths or the bytes of PNG and JPEG files; or int32 [n], which file it is.
+        read: function from an item, [], to the bytes, string [].
         place: function from an index to where the user finds that image.
         removal: how the user takes an image out.
     """
@@ -95,18 +95,18 @@ def _open_zip(option, lfile):
     """Return all images in a .zip, sorted by name; what is not PNG or JPEG is read by Pillow."""
     archive, names = image_files.find(option, lfile), _names(option, lfile)
 
-    def read(item):
-        name = item.decode()
+    def read(entry):
+        name = names[entry]
         try:
             contents = archive.read(name)
             return contents if name.lower().endswith(SUFFIXES) else image_files.as_png(contents)
         except image_files.UNREADABLE:
             return b""  # which is no image, either
 
-    def load(item):
-        return tf.ensure_shape(tf.numpy_function(read, [item], tf.string), [])
+    def load(entry):
+        return tf.ensure_shape(tf.numpy_function(read, [entry], tf.string), [])
 
-    return Source(tf.constant(names), load, lambda entry: f"{lfile}: '{names[entry]}'", "remove it")
+    return Source(tf.range(len(names)), load, lambda entry: f"{lfile}: '{names[entry]}'", "remove it")
 
 
 def _open_tfds(option, lfile):
