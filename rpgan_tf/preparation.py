@@ -67,7 +67,7 @@ def _open_collection(source):
     names = [name for name in collection.names() if name.lower().endswith(suffixes)]
     if not names:
         raise UserError(f"no images in '{source}'; expected {EXPECTED}")
-    each = (_decode(f"'{name}' of '{source}'", lambda name=name: collection.read(name)) for name in names)
+    each = (_decode(f"'{name}' of '{source}'", collection.read, name) for name in names)
     return Originals(len(names), each, image_files.read_labels("SOURCE", source, names))
 
 
@@ -76,7 +76,7 @@ def _open_tfds(source):
     from rpgan_tf import sources
 
     found = sources.find("SOURCE", source)
-    each = (_decode(found.place(i), item.numpy) for i, item in enumerate(found.items))
+    each = (_decode(found.place(i), bytes, item) for i, item in enumerate(found.items.numpy()))
     return Originals(len(found.items), each, sources.find_labels("SOURCE", source))
 
 
@@ -95,7 +95,7 @@ def _open_lmdb(path):
     def each():
         with database.begin() as transaction:
             for key, contents in transaction.cursor():
-                yield _decode(f"{key} of '{path}'", lambda contents=contents: contents)
+                yield _decode(f"{key} of '{path}'", bytes, contents)
 
     return Originals(count, each(), None)
 
@@ -153,10 +153,10 @@ def _of_arrays(path, pixels, classes):
     return Originals(len(pixels), each, image_files.Labels(np.int64(classes), int(classes.max()) + 1))
 
 
-def _decode(place, read):
-    """Return (place, image) of the bytes that `read` gives; raises `UserError`."""
+def _decode(place, read, item):
+    """Return (place, image) of the bytes that `read(item)` gives; raises `UserError`."""
     try:
-        with PIL.Image.open(io.BytesIO(read())) as image:
+        with PIL.Image.open(io.BytesIO(read(item))) as image:
             return place, image_files.to_8_bits(image)
     except image_files.UNREADABLE:
         raise UserError(f"{place} is damaged or no image: expected a whole one; replace it or remove it") from None

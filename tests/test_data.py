@@ -12,9 +12,10 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import config, data, imagesets, mixtures
+from rpgan_tf import config, data, image_files, imagesets, mixtures
 from rpgan_tf.errors import UserError
 from tests import test_mixtures
+from tools import dataset
 
 SIDE = 8
 RANDOM = np.random.RandomState(7)
@@ -801,6 +802,15 @@ def test_tfds_grey(stored, suffix, cut):
     order = np.random.RandomState(0).permutation(len(images))
     received = batches(options(f"tfds:tiny_grey{suffix}", bsz=len(images)), 1)[0]
     np.testing.assert_array_equal(received, scaled(images[order]))
+
+
+def test_tfds_is_prepared_with_its_labels(stored, tmp_path):
+    dataset.main(["tfds:tiny_grey:test", str(tmp_path / "tiny.zip")])
+    images = stored("tiny_grey", "image", "test")
+    received = next(data.once("lfile", options(tmp_path / "tiny.zip"))[1](0, 3))
+    np.testing.assert_array_equal(levels(received), images)
+    found = image_files.read_labels("lfile", str(tmp_path / "tiny.zip"))
+    assert found.values.tolist() == [image[0, 0, 0] for image in images]
 
 
 def test_tfds_version_and_other_split(stored):
