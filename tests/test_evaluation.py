@@ -375,7 +375,7 @@ MISTAKES = {
     "tiny --metrics fid,fid": "expected different metrics of fid, kid, is, swd, pr, dc, ppl; received 'fid,fid'",
     "tiny --samples 1": "expected --samples of at least 2, received 1",
     "tiny --reference test": "there is no reference 'test': option 'test_lfile' says none",
-    "tiny --reference faces": "images not found: reference = 'faces' is no list file and no folder",
+    "tiny --reference faces": "images not found: reference = 'faces' is no list file and no folder or .zip",
     "set --reference nothing": "mixture:<name>; set it with --reference...",
     "set --reference set --metrics swd": "swd needs images whose side is a power of two >= 8, received 20",
     "wide.npz --reference wide.npz --metrics swd": "swd needs square images, received 16x32",
