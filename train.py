@@ -41,7 +41,11 @@ def main(argv, forced=None):
     from rpgan_tf import callbacks, checkpoint, data
 
     gan = rpgan_tf.build(options)
-    for line in changes + checkpoint.restore(gan, options.wts_dir) or [f"new run in '{options.wts_dir}'"]:
+    lines = changes + checkpoint.restore(gan, options.wts_dir)
+    if not lines:
+        lines = [f"new run in '{options.wts_dir}'"]
+        lines += checkpoint.transfer(gan, options.start_from) if options.start_from else []
+    for line in lines:
         print(line, flush=True)
     start = int(gan.iteration.numpy())
     if start >= options.MAXITER:

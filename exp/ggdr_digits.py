@@ -2,7 +2,7 @@
 
 ./train.py ggdr_digits
 
-Settings: the paper's, with small nets, features of an eighth of the size and an R1 penalty for small images. Published
+Settings: the paper's, with small nets, features of a quarter of the size and an R1 penalty for small images. Published
 number: none.
 """
 

@@ -2,14 +2,16 @@
 
 ./train.py glead_digits
 
-Settings: the paper's, with small nets, features of an eighth of the size and an R1 penalty for small images. Published
-number: none.
+Settings: the paper's, with small nets, features of a quarter of the size, an R1 penalty for small images, and squared
+errors for LPIPS, which needs weights of photographs. Published number: none.
 """
 
 gan = "GLeaD"
 net = "glead"
 res_d = 8
 res_g = 8
+real_loss = "mse"
+fake_loss = "mse"
 channels = 1
 zlen = 64
 w_dim = 64

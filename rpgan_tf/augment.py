@@ -253,8 +253,8 @@ def recolor(images, matrix):
     channels = images.shape[3]
     if channels not in (1, 3):
         raise UserError(
-            f"images whose colors are augmented must have 1 or 3 channels, received {channels}; take a pipe without color, "
-            "such as 'bg'"
+            f"images whose colors are augmented must have 1 or 3 channels, received {channels}; take a pipe without "
+            "color, such as 'bg'"
         )
     matrix = tf.cast(matrix, images.dtype)
     changed = tf.einsum("bij,byxj->byxi", matrix[:, :3, :3], tf.repeat(images, 3 // channels, axis=3))

@@ -3,7 +3,8 @@
 `<wts_dir>/iter_<N>.gmodel.npz` and `.dmodel.npz` hold weights, running averages and the vectors of spectral
 normalization, `.ema.npz` the moving average of the generator, `.bgmodel.npz` a generator with the statistics that
 `fixbn` stored; those of RP-GAN's nets have the original's names and layouts. `iter_<N>.state.npz` holds the optimizers'
-state, and what a GAN averages over iterations; noise, crops, order, anchors and schedules are functions of the iteration, so nothing else is needed.
+state, and what a GAN averages over iterations; noise, crops, order, anchors and schedules are functions of the
+iteration, so nothing else is needed.
 """
 
 import pathlib
@@ -157,6 +158,32 @@ def restore(gan, wts_dir):
     else:
         lines.append(f"no '{path}': the optimizers start afresh")
     gan.iteration.assign(iteration)
+    return lines
+
+
+def transfer(gan, folder):
+    """Start from the newest weights of another run: each array goes where one of its name and shape is.
+
+    Returns:
+        Lines that say what was read, and what starts anew.
+
+    Raises:
+        UserError: the folder has no weights, or none that fit.
+    """
+    lines = []
+    for net, kinds in ((gan.generator, ["gmodel"]), (gan.discriminator, ["dmodel"]), (gan.average, ["ema", "gmodel"])):
+        kind = next((kind for kind in kinds if iterations(folder, kind)), None)
+        if net is None or kind is None:
+            continue
+        path, own = find(folder, kind), net.get_arrays()
+        arrays = files.load_arrays(path)
+        fitting = {name: arrays[name] for name in own if name in arrays and arrays[name].shape == own[name].shape}
+        if not fitting:
+            raise UserError(f"'{path}' has no array that fits the {net.name}: is it of other nets? see start_from")
+        net.set_arrays(own | fitting)
+        anew = [name for name in own if name not in fitting]
+        text = f"; new: {', '.join(anew[:5])}{', ...' if len(anew) > 5 else ''}" if anew else ""
+        lines.append(f"started from '{path}': {len(fitting)} of {len(own)} arrays{text}")
     return lines
 
 

@@ -16,7 +16,7 @@ import traceback
 import types
 from typing import Literal
 
-from rpgan_tf import mixtures, projections
+from rpgan_tf import image_files, lpips_files, mixtures, presets, projections
 from rpgan_tf.errors import UserError, nearest
 
 Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom8 = SizeFrom16 = SizeFrom32 = int
@@ -55,9 +55,11 @@ class Options:
 
     gan: str = "RPGAN"  # class in rpgan_tf/gans/
     net: str = "rpgan"  # module in rpgan_tf/nets/
-    lfile: str = ""  # images: list file, folder, tfds:<name>[:<split>], digits[:<part>]; or mixture:<name>
+    lfile: str = ""  # images: list file, folder, .zip, tfds:<name>[:<split>], digits[:<part>]; or mixture:<name>
     test_lfile: str = ""  # held-out images, whose losses are reported
     test_every: Count = 500  # iterations between reports of the held-out losses
+    subset: Count | None = None  # train on this many of the images, drawn at random; None: on all
+    mirror: bool = False  # train on the images and on their mirror images
     crop: bool = False  # resize the shorter side to imsz + 1, then crop at random; as the original of RP-GAN
     resize: Literal["no", "cover", "stretch"] = "no"  # cover: shorter side to imsz, centre; stretch: both sides
     resize_filter: Literal["bilinear", "bicubic", "lanczos3", "area"] = "bilinear"
@@ -65,6 +67,7 @@ class Options:
     imsz: Size = 64  # height and width of an image
     bsz: Count = 64  # images a batch
     wts_dir: str = ""  # folder for weights and everything else that a run writes
+    start_from: str = ""  # folder of another run, from whose newest weights a new run starts, array by array
     SAVEFREQ: Count = 1000  # iterations between saves
     MAXITER: Count = 100000  # iterations in all
     seed: Whole = 0  # of initial weights, noise, order of images and crops
@@ -76,7 +79,7 @@ class Options:
     extractor: str = ""  # of features; "": digits for the embedded digits, else inception
 
 
-OF_IMAGES = ("crop", "resize", "resize_filter", "channels", "imsz")
+OF_IMAGES = ("subset", "mirror", "crop", "resize", "resize_filter", "channels", "imsz")
 OF_POINTS = "toy"  # the net for data that are no images
 PACKAGE = pathlib.Path(__file__).parent
 
@@ -131,9 +134,14 @@ def resolve(values, source="options"):
     for key, value in values.items():
         if not declared.get(key) and value not in NONE:
             raise UserError(f"{source}: {_unknown(key, gan, net, declared, gans, nets)}")
-    options = {
-        key: _typed(key, values.get(key, option[1]), option[0], source) for key, option in declared.items() if option
-    }
+
+    def typed(key):
+        return _typed(key, values.get(key, declared[key][1]), declared[key][0], source)
+
+    if values.get("cfg"):
+        bsz = typed("bsz") if "bsz" in values else None
+        values = presets.values(typed("cfg"), typed("imsz"), bsz, typed("accumulation")) | values
+    options = {key: typed(key) for key, option in declared.items() if option}
     if options["seed"] >= 2**31:
         raise UserError(f"{source}: option 'seed' must be in 0 .. 2^31 - 1, received {options['seed']}")
     if options["crop"] and options["resize"] != "no":
@@ -144,6 +152,8 @@ def resolve(values, source="options"):
         raise UserError(
             f"{source}: '{STACKED}' has a digit in each of three channels: expected channels = 3, received 1"
         )
+    if options["lfile"] == STACKED and (options["subset"] or options["mirror"]):
+        raise UserError(f"{source}: '{STACKED}' is drawn without end: expected subset = None and mirror = False")
     if options["evaluate_every"] % options["SAVEFREQ"]:
         raise UserError(
             f"{source}: what is evaluated is saved: evaluate_every must be a multiple of SAVEFREQ = "
@@ -202,14 +212,23 @@ def check_files(options):
         filters = projections.load(options.filts)
         projections.check_fit(filters, options.imsz, options.filts, options.channels)
         projections.check_kept(filters, options.filts, options.wts_dir)
+    if hasattr(options, "lpips_weights"):
+        lpips_files.load_for(options)
     folder = pathlib.Path(options.wts_dir).absolute()
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write wts_dir = '{options.wts_dir}': '{folder}' is no folder that you may write in")
-    check_source("lfile", options.lfile)
-    if options.test_lfile:
-        check_source("test_lfile", options.test_lfile)
+    if options.start_from and not any(pathlib.Path(options.start_from).glob("iter_*.gmodel.npz")):
+        raise UserError(
+            f"no weights to start from: start_from = '{options.start_from}' has no iter_<N>.gmodel.npz; expected the "
+            "wts_dir of another run"
+        )
+    for key in ("lfile", "test_lfile"):
+        source = getattr(options, key)
+        if key == "lfile" or source:
+            check_source(key, source)
+            check_labels(key, source, getattr(options, "num_classes", 0))
 
 
 def check_source(key, source, argument=None):
@@ -223,10 +242,23 @@ def check_source(key, source, argument=None):
             raise UserError(f"{key} = '{source}' needs scikit-learn, which is not installed: pip install scikit-learn")
     elif not source.startswith("tfds:") and not pathlib.Path(source).exists():
         raise UserError(
-            f"images not found: {key} = '{source}' is no list file and no folder; expected a text file with one image "
-            "path a line, a folder of images, tfds:<name>[:<split>], digits[:train|:test|:stacked] or mixture:<name>; "
+            f"images not found: {key} = '{source}' is no list file and no folder or .zip; expected a text file "
+            "with one image path a line, a folder or a .zip of images, tfds:<name>[:<split>], "
+            "digits[:train|:test|:stacked] or mixture:<name>; "
             f"set it with {argument or f'--set {key}='}..."
         )
+
+
+def check_labels(key, source, num_classes):
+    """Raise a `UserError` unless the data have labels of length `num_classes` or that is 0; tfds: is read later."""
+    if not num_classes or source.startswith("tfds:"):
+        return
+    if source in DIGITS:
+        length = 0 if source == STACKED else 10
+    else:
+        labels = image_files.read_labels(key, source) if image_files.is_collection(source) else None
+        length = labels.num_classes if labels else 0
+    image_files.check_labels(key, source, length, num_classes)
 
 
 def parse_overrides(assignments):
@@ -276,7 +308,7 @@ def _typed(key, value, annotation, source):
     if "None" in parts and value in NONE:
         return None
     if annotation.startswith("Literal["):
-        choices = ast.literal_eval(annotation.removeprefix("Literal"))
+        choices = ast.literal_eval(parts[0].removeprefix("Literal"))
         kind, expected, fits = type(choices[0]), f"one of {', '.join(map(repr, choices))}", choices.__contains__
     else:
         kind, expected, fits = KINDS[parts[0]]

@@ -1,4 +1,4 @@
-"""Images from a list file, a folder, tensorflow-datasets or scikit-learn's digits, or points of a mixture of Gaussians.
+"""Images of a list, a folder, a .zip, tensorflow-datasets or scikit-learn's digits, or points of mixtures of Gaussians.
 
 As an endless stream of batches, whose order, crops and points are functions of (seed, position) alone, so that it can
 start anywhere; or, to be held out, once and in stored order. Of what the data are for, only how many of them an
@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from rpgan_tf import config, mixtures, sources
+from rpgan_tf import config, image_files, mixtures, sources
 from rpgan_tf.errors import UserError, nearest
 
 # What is drawn here; `rpgan_tf.gan` counts its own roles up from 0.
@@ -28,7 +28,9 @@ def dataset(options, start=0, batches=None):
 
     The element of iteration i is that iteration's batches, of bsz * pack images each, one after the other. It holds the
     next positions of one stream, in which images are ordered as in the original: `RandomState(seed).permutation(n)`,
-    and whenever the images are used up, the next permutation of the same generator; elements run across its ends.
+    and whenever the images are used up, the next permutation of the same generator; elements run across its ends. With
+    `subset` the images are so many, drawn at random; with `mirror` all of these are followed by their mirror images, so
+    that there are twice as many.
 
     Args:
         options: from `rpgan_tf.config`.
@@ -38,31 +40,43 @@ def dataset(options, start=0, batches=None):
     Returns:
         `tf.data.Dataset` of float32 [batches(i) * bsz * pack, imsz, imsz, channels] in [-1, 1], or of points
         [batches(i) * bsz * pack, dims]; the first axis is static if it is the same for all iterations up to MAXITER.
+        Where the net has `num_classes`, of pairs of images and labels, float32 [batches(i) * bsz * pack, num_classes].
         Iterating it raises a `tf.errors.OpError` at the first element with an image that is missing, damaged or,
         without `crop` and `resize`, not imsz x imsz: see `find_fault`.
 
     Raises:
-        UserError: there are no images, or `lfile` cannot be read.
+        UserError: there are no images, fewer than `subset`, or `lfile` cannot be read; or the labels are not of length
+            `num_classes`.
     """
     batches = batches or _batches_of_gan(options)
     num_images, load = _open_data("lfile", options, options.seed)
+    chosen, found = _choose(options, num_images), _find_labels("lfile", options)
+
+    def element(positions, entries, mirrored):
+        images = load(positions, entries)
+        if options.mirror:
+            images = tf.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+        return images if found is None else (images, _take(found, entries))
+
     numbers = set(map(batches, range(options.MAXITER)))
     size = max(numbers) * options.bsz * options.pack if len(numbers) == 1 else None
     indices = tf.data.Dataset.from_generator(
-        lambda: _order(options, num_images, start, batches), output_signature=(tf.TensorSpec([size], tf.int64),) * 2
+        lambda: _order(options, chosen, start, batches),
+        output_signature=tuple(tf.TensorSpec([size], kind) for kind in (tf.int64, tf.int64, tf.bool)),
     )
     # An iteration may take a hundred batches.
-    return indices.map(load).prefetch(2 if numbers == {1} else 1)
+    return indices.map(element).prefetch(2 if numbers == {1} else 1)
 
 
 def held_out(options):
     """Return the data of `options.test_lfile` once, in stored order, as batches of bsz * pack.
 
-    Values are as in `dataset`, with the central crop for a random one. What does not fill a batch is left out. Of a
-    mixture there are 10,000 points, of stacked digits as many images.
+    Values and labels are as in `dataset`, with the central crop for a random one, and without `subset` and `mirror`.
+    What does not fill a batch is left out. Of a mixture there are 10,000 points, of stacked digits as many images.
 
     Raises:
-        UserError: there are less than one batch, or `test_lfile` cannot be read.
+        UserError: there are less than one batch, or `test_lfile` cannot be read; or the labels are not of length
+            `num_classes`.
     """
     num_images, load = _open_data("test_lfile", options, None)
     num_images, size = num_images or NUM_HELD_OUT, options.bsz * options.pack
@@ -71,14 +85,44 @@ def held_out(options):
             f"test_lfile = '{options.test_lfile}' has {num_images} images: expected at least one batch of bsz * pack = "
             f"{size}; add images, or set a smaller bsz"
         )
-    entries = tf.data.Dataset.range(num_images).batch(size, drop_remainder=True)
-    return entries.map(lambda entries: load(entries, entries)).prefetch(2)
+    found = _find_labels("test_lfile", options)
+
+    def element(entries):
+        images = load(entries, entries)
+        return images if found is None else (images, _take(found, entries))
+
+    return tf.data.Dataset.range(num_images).batch(size, drop_remainder=True).map(element).prefetch(2)
+
+
+def labels(options):
+    """Return the `image_files.Labels` of the images that are trained on; None where `num_classes` is 0.
+
+    Mirror images, which have the same labels, are not counted twice.
+
+    Raises:
+        UserError: as for `dataset`.
+    """
+    found = _find_labels("lfile", options)
+    return found and found._replace(values=found.values[_choose(options, len(found.values))])
+
+
+def draw_labels(found, count, seed):
+    """Draw from `Labels`, one being as likely as the other: float32 [count, num_classes].
+
+    Args:
+        found: as returned by `labels`.
+        count: int, or int tensor [].
+        seed: int [2]; the draw is a function of it.
+    """
+    size = tf.constant(len(found.values), tf.int64)
+    entries = tf.random.stateless_uniform([count], seed, tf.constant(0, tf.int64), size, tf.int64, alg="philox")
+    return _take(found, entries)
 
 
 def once(option, options):
     """Open the data that an option names, to go through all of them once, in stored order.
 
-    Values are as in `held_out`; nothing is left out.
+    Values are as in `held_out`, without labels; nothing is left out.
 
     Args:
         option: "lfile", "test_lfile", or any attribute of `options` with such a text.
@@ -125,8 +169,9 @@ def find_fault(options, first_iteration, num_iterations, batches=None):
     if _is_sound(options.lfile):
         return None
     source = sources.find("lfile", options.lfile)
-    order = _order(options, len(source.items), first_iteration, batches or _batches_of_gan(options))
-    entries = itertools.chain.from_iterable(entries for _, entries in itertools.islice(order, num_iterations))
+    chosen = _choose(options, len(source.items))
+    order = _order(options, chosen, first_iteration, batches or _batches_of_gan(options))
+    entries = itertools.chain.from_iterable(entries for _, entries, _ in itertools.islice(order, num_iterations))
     return _first_fault(source, dict.fromkeys(entries), options)
 
 
@@ -159,22 +204,70 @@ def _batches_of_gan(options):
     return functools.partial(gan.find(options).batches, options)
 
 
-def _order(options, num_images, start, batches):
-    """Yield (positions, entries), int64 [n] each, of iterations start, start + 1, ...: position p takes entry p.
+def _choose(options, num_images):
+    """Return which images are trained on, int64 [m], in stored order; None where there is no end of data.
 
-    Where there is no end of data, `num_images` is None and entries are positions.
+    Raises:
+        UserError: there are fewer than `subset`.
+    """
+    if num_images is None or options.subset is None:
+        return num_images and np.arange(num_images)
+    if options.subset > num_images:
+        raise UserError(
+            f"lfile = '{options.lfile}' has {num_images} images: expected subset of at most as many, received "
+            f"{options.subset}; set a smaller subset, or None for all images"
+        )
+    return np.sort(np.random.RandomState(options.seed).permutation(num_images)[: options.subset])
+
+
+def _order(options, chosen, start, batches):
+    """Yield (positions, entries, mirrored), int64 [n] twice and bool [n], of iterations start, start + 1, ...
+
+    Position p takes entry p of `chosen`, and mirrors it or not. Where there is no end of data, `chosen` is None and
+    entries are positions.
     """
     random = np.random.RandomState(options.seed)
+    num_images = chosen is not None and len(chosen) * (1 + options.mirror)
     position = sum(map(batches, range(start))) * options.bsz * options.pack
-    ahead, first = np.zeros(0, np.int64), 0  # the entries of positions first, first + 1, ...
+    ahead, first = np.zeros(0, np.int64), 0  # the images of positions first, first + 1, ...
     for iteration in itertools.count(start):
         size = batches(iteration) * options.bsz * options.pack
         positions = np.arange(position, position + size)
         while num_images and first + len(ahead) < position + size:
             used = min(position - first, len(ahead))
             ahead, first = np.concatenate([ahead[used:], random.permutation(num_images)]), first + used
-        yield positions, ahead[position - first :][:size] if num_images else positions
+        if num_images:
+            taken = ahead[position - first :][:size]
+            yield positions, chosen[taken % len(chosen)], taken >= len(chosen)
+        else:
+            yield positions, positions, np.zeros(size, bool)
         position += size
+
+
+def _find_labels(option, options):
+    """Return the `image_files.Labels` of all data that an option names, None where `num_classes` is 0.
+
+    Raises:
+        UserError: there are none, or not of that length.
+    """
+    lfile, num_classes = getattr(options, option), getattr(options, "num_classes", 0)
+    if not num_classes:
+        return None
+    found = None
+    if lfile in DIGITS:
+        import sklearn.datasets
+
+        found = image_files.Labels(np.int64(sklearn.datasets.load_digits().target[DIGITS[lfile]]), 10)
+    elif not _is_sound(lfile):
+        found = sources.find_labels(option, lfile)
+    image_files.check_labels(option, lfile, found.num_classes if found else 0, num_classes)
+    return found
+
+
+def _take(found, entries):
+    """Return those of `Labels` that entries, int64 [n], stand for, as float32 [n, num_classes]."""
+    values = tf.gather(found.values, entries)
+    return values if found.values.ndim == 2 else tf.one_hot(values, found.num_classes)
 
 
 def _open_data(option, options, seed):

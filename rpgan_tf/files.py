@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import zipfile
 
 import numpy as np
@@ -28,9 +29,35 @@ def write(path, writer):
         folder = os.open(path.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink()
+        if not isinstance(error, OSError):
+            raise
+        raise UserError(f"cannot write '{path}': {error.strerror}; nothing there was changed") from None
+
+
+def write_folder(path, writer):
+    """Write a new folder through `writer(function from a name and bytes to None)`: under another name, then renamed.
+
+    Raises:
+        UserError: the folder could not be written, as when there is one with files; there is none then.
+    """
+    path = pathlib.Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+
+    def save(name, contents):
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        (part / name).write_bytes(contents)
+
+    try:
+        part.mkdir(parents=True)
+        writer(save)
+        os.replace(part, path)
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
         raise UserError(f"cannot write '{path}': {error.strerror}; nothing there was changed") from None
 
 

@@ -170,8 +170,11 @@ class GAN(keras.Model):
         return images if self.pack == 1 else tf.concat(tf.split(images, self.pack), axis=-1)
 
     def train_step(self, real):
-        """Do one iteration on real images, all batches of the iteration one after the other: [n * pack * B, ...]."""
-        with tf.control_dependencies([real]):  # input that fails or ends leaves everything as it was
+        """Do one iteration on real images, all batches of the iteration one after the other: [n * pack * B, ...].
+
+        Where images have labels, `real` is (images, labels [n * pack * B, num_classes]).
+        """
+        with tf.control_dependencies(tf.nest.flatten(real)):  # input that fails or ends leaves everything as it was
             logs = self.iterate(real)
             self.iteration.assign_add(1)
             if self.average is not None:

@@ -18,7 +18,7 @@ import numpy as np
 import PIL.Image
 import tqdm
 
-from rpgan_tf import config, sampling
+from rpgan_tf import config, image_files, sampling
 from rpgan_tf.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -90,7 +90,8 @@ def to_pixels(images):
 def open_data(source, options, of_training=False):
     """Return the images that `source`, a text as `lfile` takes, stands for, at the size that `options` say.
 
-    With `of_training` they are those that are trained on: stacked digits differ from others.
+    With `of_training` they are those that are trained on: stacked digits differ from others. They are all of them, and
+    none is mirrored, whatever `subset` and `mirror` say.
     """
     from rpgan_tf import data
 
@@ -169,7 +170,7 @@ def find_size(path):
         raise UserError(f"no {', '.join(SUFFIXES)} files below the folder '{path}'")
     try:
         with PIL.Image.open(paths[0]) as image:
-            return image.height, image.width, 1 if image.mode in ("1", "L", "LA", "I", "I;16") else 3
+            return image.height, image.width, 1 if image_files.is_grey(image) else 3
     except OSError as error:
         raise UserError(f"cannot read '{paths[0]}' as an image: {error}") from None
 

@@ -31,6 +31,12 @@ METRICS = {  # name: what its protocol adds
     "dc": "density and coverage: k = {dc_k}",
     "ppl": "ppl: features of unit length, epsilon {ppl_epsilon:g}, pixels not rounded",
 }
+PUBLISHED = {  # names of StyleGAN2's program, for 50,000 samples against the whole reference
+    "fid50k_full": "fid",
+    "kid50k_full": "kid",
+    "pr50k3_full": "pr",
+    "is50k": "is",
+}
 WITHOUT_FEATURES = ("swd",)
 SAMPLES, SAMPLES_OF_DIGITS = 50000, 10000  # as in published tables; enough for 64 features
 FILE = "metrics.jsonl"
@@ -113,16 +119,24 @@ def check_statistics(metrics, statistics):
 
 def check_run(options):
     """Check what a training run is to measure as `check` does; return its four arguments after the options."""
-    metrics = parse(options.evaluate_metrics)
-    wanted = metrics, options.evaluate_samples, options.evaluate_reference, options.extractor
+    metrics, samples = parse(options.evaluate_metrics, options.evaluate_samples)
+    wanted = metrics, samples, options.evaluate_reference, options.extractor
     check(options, *wanted)
     check_statistics(metrics, "batch" if options.net == sampling.FIXED_BY_FIXBN else "stored")
     return wanted
 
 
-def parse(text):
-    """Return the metrics of "fid,kid"."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+def parse(text, samples):
+    """Return the metrics of "fid,kid", and how many samples they are of: None if nothing says it.
+
+    Raises:
+        UserError: a name says another number of samples than `samples`.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    published = [name for name in names if name in PUBLISHED]
+    if published and samples not in (None, SAMPLES):
+        raise UserError(f"{published[0]} is of {SAMPLES} samples, received {samples}; take {PUBLISHED[published[0]]}")
+    return [PUBLISHED.get(name, name) for name in names], SAMPLES if published else samples
 
 
 def find_weights(options, iteration, statistics):

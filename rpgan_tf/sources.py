@@ -1,4 +1,4 @@
-"""Where images are: a list file, a folder or tensorflow-datasets. Knows nothing of what becomes of them."""
+"""Where images are: a list file, a folder, a .zip or tensorflow-datasets. Knows nothing of what becomes of them."""
 
 import os
 import pathlib
@@ -8,11 +8,12 @@ import typing
 import numpy as np
 import tensorflow as tf
 
+from rpgan_tf import image_files
 from rpgan_tf.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 EXPECTED = (
-    "a text file with one image path a line, a folder of images, tfds:<name>[/<config>][:<split>], "
+    "a text file with one image path a line, a folder or a .zip of images, tfds:<name>[/<config>][:<split>], "
     "digits[:train|:test|:stacked], or mixture:<name>"
 )
 
@@ -21,8 +22,8 @@ class Source(typing.NamedTuple):
     """Encoded images.
 
     Attributes:
-        items: string [n], paths or the bytes of PNG and JPEG files.
-        read: function from an item, string [], to the bytes, string [].
+        items: string [n], paths or the bytes of PNG and JPEG files; or int32 [n], which file it is.
+        read: function from an item, [], to the bytes, string [].
         place: function from an index to where the user finds that image.
         removal: how the user takes an image out.
     """
@@ -39,7 +40,18 @@ def find(option, lfile):
         return _open_tfds(option, lfile)
     if os.path.isdir(lfile):
         return _open_folder(option, lfile)
+    if image_files.is_collection(lfile):
+        return _open_zip(option, lfile)
     return _open_list(option, lfile)
+
+
+def find_labels(option, lfile):
+    """Return the `image_files.Labels` of the images of `find`, None where there are none; raises `UserError`."""
+    if lfile.startswith("tfds:"):
+        return _find_tfds_labels(option, lfile)
+    if image_files.is_collection(lfile):
+        return image_files.read_labels(option, lfile, _names(option, lfile))
+    return None
 
 
 def _open_list(option, lfile):
@@ -62,27 +74,95 @@ def _open_list(option, lfile):
     )
 
 
+def _names(option, lfile):
+    """Return the names of the images below a folder or in a .zip, sorted."""
+    suffixes = SUFFIXES if os.path.isdir(lfile) else image_files.suffixes()
+    names = [name for name in image_files.find(option, lfile).names() if name.lower().endswith(suffixes)]
+    if not names:
+        kind = "below the folder" if os.path.isdir(lfile) else "in the .zip"
+        raise UserError(f"no {', '.join(SUFFIXES)} files {kind} {option} = '{lfile}'; expected {EXPECTED}")
+    return names
+
+
 def _open_folder(option, lfile):
     """Return all .png, .jpg and .jpeg files below a folder, sorted by path."""
-    folders = os.walk(lfile, followlinks=True)
-    paths = [os.path.join(folder, name) for folder, _, names in folders for name in names]
-    paths = sorted(path for path in paths if path.lower().endswith(SUFFIXES))
-    if not paths:
-        raise UserError(f"no {', '.join(SUFFIXES)} files below the folder {option} = '{lfile}'; expected {EXPECTED}")
+    paths = [os.path.join(lfile, name) for name in _names(option, lfile)]
     items = tf.constant([os.fsencode(path) for path in paths])
     return Source(items, tf.io.read_file, lambda entry: f"'{paths[entry]}'", "remove it")
 
 
-def _open_tfds(option, lfile):
-    """Read a split of tensorflow-datasets, in stored order; it is downloaded and prepared first if need be.
+def _open_zip(option, lfile):
+    """Return all images in a .zip, sorted by name; what is not PNG or JPEG is read by Pillow."""
+    archive, names = image_files.find(option, lfile), _names(option, lfile)
 
-    The images are those of its feature `image`, else of its first image feature by name. They are held in memory as
-    they are encoded, since any of them may be the next; they are counted from 0.
+    def read(entry):
+        name = names[entry]
+        try:
+            contents = archive.read(name)
+            return contents if name.lower().endswith(SUFFIXES) else image_files.as_png(contents)
+        except image_files.UNREADABLE:
+            return b""  # which is no image, either
+
+    def load(entry):
+        return tf.ensure_shape(tf.numpy_function(read, [entry], tf.string), [])
+
+    return Source(tf.range(len(names)), load, lambda entry: f"{lfile}: '{names[entry]}'", "remove it")
+
+
+def _open_tfds(option, lfile):
+    """Read the images of a split of tensorflow-datasets.
+
+    They are those of its feature `image`, else of its first image feature by name. They are held in memory as they are
+    encoded, since any of them may be the next; they are counted from 0.
     """
+
+    def choose(features, tfds):
+        images = [key for key in features if _is_picture(features[key], tfds)]
+        if not images:
+            raise UserError(f"{option} = '{lfile}' has no images, only {', '.join(features)}; choose another data set")
+        return "image" if "image" in images else images[0]
+
+    items, _ = _read_tfds(option, lfile, choose)
+    name, split = _divide(option, lfile)
+    return Source(items, tf.identity, lambda entry: f"tfds:{name}:{split}, image {entry}", "choose a split without it")
+
+
+def _find_tfds_labels(option, lfile):
+    """Return the classes in the feature `label` of tensorflow-datasets, or None."""
+
+    def choose(features, tfds):
+        return "label" if isinstance(features.get("label"), tfds.features.ClassLabel) else None
+
+    classes, feature = _read_tfds(option, lfile, choose)
+    if classes is None:
+        return None
+    classes = classes.numpy()
+    if np.any(classes < 0):
+        raise UserError(
+            f"{option} = '{lfile}' has images whose label is not known; choose another split, or num_classes=0"
+        )
+    return image_files.Labels(classes, feature.num_classes)
+
+
+def _divide(option, lfile):
+    """Return name and split of tfds:<name>[:<split>]."""
     match = re.fullmatch(r"tfds:([^:]+(?::[\d.*]+)?)(?::(\D.*))?", lfile)
     if not match:
         raise UserError(f"cannot read {option} = '{lfile}'; expected {EXPECTED}")
-    name, split = match[1], match[2] or "train"
+    return match[1], match[2] or "train"
+
+
+def _read_tfds(option, lfile, choose):
+    """Read one feature of a split of tensorflow-datasets, in stored order; it is downloaded and prepared if need be.
+
+    Args:
+        option, lfile: as for `find`.
+        choose: function from {key: feature} and the module to a key, or None.
+
+    Returns:
+        The values [n], encoded if they are images, and the feature; twice None if none was chosen.
+    """
+    name, split = _divide(option, lfile)
     try:
         import tensorflow_datasets as tfds
     except ImportError:
@@ -90,20 +170,20 @@ def _open_tfds(option, lfile):
     try:
         builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
         features = dict(sorted(builder.info.features.items()))
-        images = [key for key in features if _is_picture(features[key], tfds)]
-        if not images:
-            raise UserError(f"{option} = '{lfile}' has no images, only {', '.join(features)}; choose another data set")
+        key = choose(features, tfds)
+        if key is None:
+            return None, None
         if not builder.data_path.exists():
             print(f"{lfile} is not on this disk: downloading and preparing {name} in '{builder.data_dir}'", flush=True)
             builder.download_and_prepare()
-        key = "image" if "image" in images else images[0]
+        decoders = {key: tfds.decode.SkipDecoding()} if _is_picture(features[key], tfds) else None
         examples = builder.as_dataset(
             split=split,
             shuffle_files=False,
-            decoders=tfds.decode.PartialDecoding({key: True}, decoders={key: tfds.decode.SkipDecoding()}),
+            decoders=tfds.decode.PartialDecoding({key: True}, decoders=decoders),
             read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
         )
-        items = next(iter(examples.map(lambda example: example[key]).batch(examples.cardinality())))
+        values = next(iter(examples.map(lambda example: example[key]).batch(examples.cardinality())))
     except UserError:
         raise
     except Exception as error:  # its many kinds: unknown name, version or split, no network, no space, a missing module
@@ -113,7 +193,7 @@ def _open_tfds(option, lfile):
             f"cannot read {option} = '{lfile}': {type(error).__name__}: {reason}; expected tfds:<name>[:<split>] "
             "of https://www.tensorflow.org/datasets with a network, or a data set prepared below TFDS_DATA_DIR"
         ) from None
-    return Source(items, tf.identity, lambda entry: f"tfds:{name}:{split}, image {entry}", "choose a split without it")
+    return values, features[key]
 
 
 def _is_picture(feature, tfds):

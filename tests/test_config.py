@@ -142,7 +142,7 @@ def test_missing_and_damaged_files(project):
     np.savez(project / "pickled.npz", nfilt=np.array([{}], dtype=object))
     with pytest.raises(UserError, match="cannot read 'pickled.npz'.*allow_pickle=False"):
         check_filters(project, filts="pickled.npz")
-    with pytest.raises(UserError, match="images not found: lfile = 'no.txt' is no list file and no folder"):
+    with pytest.raises(UserError, match="images not found: lfile = 'no.txt' is no list file and no folder or .zip"):
         check_filters(project, lfile="no.txt")
 
 

@@ -2,17 +2,20 @@
 
 import io
 import itertools
+import json
 import re
 import types
+import zipfile
 
 import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import data, mixtures
+from rpgan_tf import config, data, image_files, imagesets, mixtures
 from rpgan_tf.errors import UserError
 from tests import test_mixtures
+from tools import dataset
 
 SIDE = 8
 RANDOM = np.random.RandomState(7)
@@ -23,6 +26,7 @@ DEEP = np.uint16(RANDOM.randint(0, 65536, (SIDE, SIDE, 4)))
 def options(lfile, **values):
     defaults = {"crop": False, "resize": "no", "resize_filter": "bilinear", "channels": 3, "imsz": SIDE, "bsz": 4}
     defaults |= {"gan": "RPGAN", "pack": 1, "d_steps": 1, "g_steps": 1, "accumulation": 1, "seed": 0, "MAXITER": 1000}
+    defaults |= {"subset": None, "mirror": False}
     return types.SimpleNamespace(lfile=str(lfile), **(defaults | values))
 
 
@@ -156,7 +160,7 @@ def test_positions_by_hand(numbered):
 
 
 def test_a_late_start_takes_no_steps_through_the_images(numbered):
-    order = data._order(options(numbered, bsz=1), 10**6, 10**6 - 3, lambda i: 1)
+    order = data._order(options(numbered, bsz=1), np.arange(10**6), 10**6 - 3, lambda i: 1)
     entries = [int(next(order)[1][0]) for _ in range(5)]
     random = np.random.RandomState(0)
     expected = np.concatenate([random.permutation(10**6)[-3:], random.permutation(10**6)[:2]])
@@ -456,6 +460,269 @@ def test_digits_resume():
     np.testing.assert_array_equal(batches(source, 2, 3), batches(source, 5)[3:])
 
 
+# .zip
+
+
+NAMES = ["b/c/4.Jpg", "b/2.PNG", "a.png", "b/10.jpeg", "é.JPEG"]
+
+
+def write_images(folder, names=NAMES):
+    """Write images, the n-th by name of the grey 20 n, below a folder; return {name: bytes}."""
+    contents = {
+        name: encode(flat(value * 20), "PNG" if name.lower().endswith("png") else "JPEG")
+        for value, name in enumerate(sorted(names))
+    }
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return contents
+
+
+def write_zip(path, contents, **values):
+    with zipfile.ZipFile(path, "w", **values) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_zip_and_folder_are_the_same_images_in_the_same_order(tmp_path, compression):
+    contents = write_images(tmp_path / "images") | {"notes.txt": b"none", "b/": b""}
+    path = write_zip(tmp_path / "images.ZIP", contents, compression=compression)
+    first, second = (batches(options(source, bsz=3), 4) for source in (path, tmp_path / "images"))
+    np.testing.assert_array_equal(first, second)
+    received = np.concatenate([batch for batch in data.once("lfile", options(path))[1](0, 2)])
+    np.testing.assert_array_equal(levels(received)[:, 4, 4, 1], np.arange(5) * 20)
+
+
+@pytest.mark.parametrize("kind", ["BMP", "WEBP", "TIFF", "GIF"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_zip_of_other_kinds(tmp_path, kind, mode):
+    if mode == "CMYK" and kind != "TIFF":
+        pytest.skip("has none")
+    values = {"lossless": True} if kind == "WEBP" else {}
+    contents = encode(picture("P" if kind == "GIF" and mode == "RGB" else mode), kind, **values)
+    path = write_zip(tmp_path / "images.zip", {f"1.{kind.lower()}": contents})
+    expected = np.array(PIL.Image.open(io.BytesIO(contents)).convert("RGB"))
+    np.testing.assert_array_equal(levels(batches(options(path, bsz=1), 1)[0, 0]), expected)
+
+
+def test_zip_of_16_bits_keeps_the_high_byte(tmp_path):
+    path = write_zip(tmp_path / "images.zip", {"1.tiff": encode(DEEP[..., 0], "TIFF")})
+    np.testing.assert_array_equal(batches(options(path, bsz=1), 1)[0, 0], scaled(high_bytes(DEEP[..., :1])))
+
+
+@pytest.mark.parametrize("content", [b"", b"an image", encode(PIXELS)[:-30], encode(PIXELS, "WEBP")[:-30]])
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_fault_in_a_zip_names_the_image(tmp_path, content, suffix):
+    path = write_zip(
+        tmp_path / "images.zip", {f"a/{n}.{suffix}": content if n == 2 else WHOLE["png"] for n in range(4)}
+    )
+    assert fault(options(path)) == (
+        f"{path}: 'a/2.{suffix}' is damaged or no image: expected a whole PNG or JPEG file; replace it or remove it"
+    )
+
+
+def test_fault_of_bytes_that_changed_in_a_zip(tmp_path):
+    path = write_zip(tmp_path / "images.zip", {"1.png": encode(PIXELS)})
+    contents = bytearray(path.read_bytes())
+    contents[100] ^= 1
+    path.write_bytes(contents)
+    assert "'1.png' is damaged" in fault(options(path))
+
+
+def test_zips_that_are_refused_at_once(tmp_path):
+    with pytest.raises(UserError, match="no .png, .jpg, .jpeg files in the .zip lfile = .*; expected a text file"):
+        data.dataset(options(write_zip(tmp_path / "none.zip", {"notes.txt": b""})))
+    (tmp_path / "cut.zip").write_bytes(b"PK")
+    for name, reason in (("cut.zip", "File is not a zip file"), ("nowhere.zip", "No such file")):
+        with pytest.raises(
+            UserError, match=f"cannot read lfile = '.*{name}': .*{reason}.*; expected a whole .zip of im"
+        ):
+            data.dataset(options(tmp_path / name))
+
+
+# Labels
+
+
+def labelled(folder, pairs):
+    """Write `NAMES` and dataset.json with these labels to a folder and a .zip; return both paths."""
+    contents = write_images(folder / "images")
+    text = json.dumps({"labels": pairs})
+    (folder / "images" / "dataset.json").write_text(text)
+    return folder / "images", write_zip(folder / "images.zip", contents | {"dataset.json": text})
+
+
+CLASSES = {name: [2, 0, 3, 3, 0][n] for n, name in enumerate(sorted(NAMES))}
+VECTORS = {name: [n / 4, -1.5, n] for n, name in enumerate(sorted(NAMES))}
+
+
+@pytest.mark.parametrize("values, expected", [(CLASSES, np.eye(4)[[2, 0, 3, 3, 0]]), (VECTORS, list(VECTORS.values()))])
+def test_labels_go_with_their_images(tmp_path, values, expected):
+    expected = np.float32(expected)
+    for path in labelled(tmp_path, [[name, values[name]] for name in NAMES]):
+        source = options(path, bsz=3, num_classes=expected.shape[1], test_lfile=str(path))
+        stream = data.dataset(source)
+        assert stream.element_spec[1] == tf.TensorSpec([3, expected.shape[1]], tf.float32)
+        for images, labels in stream.take(4).as_numpy_iterator():
+            np.testing.assert_array_equal(labels, expected[levels(images)[:, 4, 4, 1] // 20])
+        (images, labels), *_ = data.held_out(source).as_numpy_iterator()
+        np.testing.assert_array_equal(labels, expected[:3])
+        assert next(data.once("lfile", source)[1](0, 2)).shape == (2, SIDE, SIDE, 3)  # images alone
+        found = data.labels(source)
+        np.testing.assert_array_equal(data._take(found, np.arange(5)), expected)
+        drawn = data.draw_labels(found, 4000, [1, 2]).numpy()
+        np.testing.assert_array_equal(drawn, data.draw_labels(found, 4000, [1, 2]))
+        np.testing.assert_allclose(drawn.mean(axis=0), expected.mean(axis=0), atol=0.1)  # over 5 standard errors
+        assert not np.array_equal(drawn, data.draw_labels(found, 4000, [1, 3]))
+
+
+def test_labels_of_a_resumed_stream(tmp_path):
+    path, _ = labelled(tmp_path, list(CLASSES.items()))
+    source = options(path, bsz=3, num_classes=4, mirror=True, subset=4)
+    received = list(data.dataset(source, 3).take(3).as_numpy_iterator())
+    for (images, labels), expected in zip(received, list(data.dataset(source).take(6).as_numpy_iterator())[3:]):
+        np.testing.assert_array_equal(images, expected[0])
+        np.testing.assert_array_equal(labels, expected[1])
+
+
+def test_labels_are_not_looked_at_without_num_classes(tmp_path):
+    path, _ = labelled(tmp_path, "damaged")
+    assert data.labels(options(path)) is None and batches(options(path), 1).shape == (1, 4, SIDE, SIDE, 3)
+
+
+@pytest.mark.parametrize("lfile, cut", [("digits", slice(None)), ("digits:test", slice(1500, None))])
+def test_labels_of_digits(lfile, cut):
+    datasets = pytest.importorskip("sklearn.datasets")
+    classes = datasets.load_digits().target[cut]
+    order = np.random.RandomState(0).permutation(len(classes))
+    _, labels = next(iter(data.dataset(options(lfile, bsz=200, num_classes=10))))
+    np.testing.assert_array_equal(labels, np.eye(10)[classes[order[:200]]])
+    np.testing.assert_array_equal(data.labels(options(lfile, num_classes=10)).values, classes)
+
+
+def test_labels_of_tfds(stored):
+    images, labels = next(iter(data.dataset(options("tfds:tiny_grey", bsz=11, num_classes=20))))
+    np.testing.assert_array_equal(labels, np.eye(20)[levels(images)[:, 0, 0, 0]])
+    with pytest.raises(UserError, match="num_classes = 20 needs labels, and lfile = 'tfds:tiny_colour' has none"):
+        data.dataset(options("tfds:tiny_colour", num_classes=20))
+
+
+@pytest.mark.parametrize(
+    "pairs, num_classes, message",
+    [
+        (
+            list(CLASSES.items()),
+            10,
+            "has labels of 4 classes: received num_classes = 10; set num_classes=4, or 0 to use",
+        ),
+        (list(VECTORS.items()), 4, "has labels of 3 classes: received num_classes = 4"),
+        (
+            None,
+            4,
+            "num_classes = 4 needs labels, and lfile = '.*' has none: expected a folder or a .zip with a dataset.js",
+        ),
+        (list(CLASSES.items())[1:], 4, "dataset.json of lfile = '.*' has no label for 'a.png': expected one for each"),
+        ("damaged", 4, 'dataset.json of lfile = .* cannot be read: ValueError.*; expected {"labels": '),
+        ([], 4, "cannot be read: ValueError: labels are float64"),
+        ([["a.png", -1]], 4, "cannot be read: ValueError: labels are int64"),
+        ([["a.png", [1, 2]], ["b/2.PNG", [1]]], 4, "cannot be read: ValueError"),
+        ([["a.png", True]], 1, "cannot be read: ValueError: labels are bool"),
+        ([["a.png", [float("nan")]]], 1, "cannot be read: ValueError: labels are float64"),
+        ([["a.png"]], 1, "cannot be read: ValueError"),
+        (3, 1, "cannot be read: TypeError"),
+    ],
+)
+def test_labels_that_are_refused_at_once(tmp_path, pairs, num_classes, message):
+    for path in labelled(tmp_path, pairs):
+        with pytest.raises(UserError, match=message) as caught:
+            data.dataset(options(path, num_classes=num_classes))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("lfile", ["digits:stacked", "faces.txt"])
+def test_data_without_labels(numbered, monkeypatch, lfile):
+    monkeypatch.chdir(numbered.parent)
+    with pytest.raises(UserError, match=f"num_classes = 10 needs labels, and lfile = '{lfile}' has none"):
+        data.dataset(options(lfile, num_classes=10))
+
+
+def test_labels_are_checked_before_tensorflow_is_imported(tmp_path):
+    values = {"gan": "StyleGAN2", "net": "stylegan2", "imsz": 16, "wts_dir": str(tmp_path), "num_classes": 7}
+    for path in labelled(tmp_path, list(CLASSES.items())):
+        with pytest.raises(UserError, match=f"lfile = '{path}' has labels of 4 classes: received num_classes = 7"):
+            config.check_files(config.resolve(values | {"lfile": str(path)}))
+        config.check_files(config.resolve(values | {"lfile": str(path), "num_classes": 4}))
+    with pytest.raises(UserError, match="lfile = 'digits' has labels of 10 classes: received num_classes = 7"):
+        config.check_files(config.resolve(values | {"lfile": "digits"}))
+    with pytest.raises(UserError, match="test_lfile = 'digits:stacked' has none"):
+        config.check_files(
+            config.resolve(values | {"lfile": "digits", "num_classes": 10, "test_lfile": "digits:stacked"})
+        )
+
+
+# Subset and mirror images
+
+
+@pytest.fixture
+def ramps(tmp_path):
+    """A list of five images; pixel x of image n is 8 n + x, so that an image and its mirror image are told apart."""
+    rows = [np.broadcast_to(np.uint8(8 * n + np.arange(SIDE))[None, :, None], (SIDE, SIDE, 3)) for n in range(5)]
+    return write_list(tmp_path, [encode(np.ascontiguousarray(row)) for row in rows])
+
+
+def test_mirror_doubles_the_images(ramps):
+    order = np.random.RandomState(0).permutation(10)
+    rows = levels(batches(options(ramps, bsz=10, mirror=True), 1))[0, :, 3, :, 1]
+    expected = [8 * (n % 5) + (np.arange(SIDE)[::-1] if n >= 5 else np.arange(SIDE)) for n in order]
+    np.testing.assert_array_equal(rows, expected)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_subset_is_drawn_by_the_seed(ramps, seed):
+    chosen = sorted(np.random.RandomState(seed).permutation(5)[:3])
+    order = np.random.RandomState(seed).permutation(6)
+    rows = levels(batches(options(ramps, bsz=6, mirror=True, subset=3, seed=seed), 1))[0, :, 3, :, 1]
+    np.testing.assert_array_equal(rows.min(axis=1) // 8, [chosen[n % 3] for n in order])
+    np.testing.assert_array_equal(rows[:, 0] > rows[:, -1], order >= 3)
+
+
+def test_subset_of_labels():
+    found, every = (data.labels(options("digits", num_classes=10, subset=subset)) for subset in (100, None))
+    chosen = np.sort(np.random.RandomState(0).permutation(1797)[:100])
+    np.testing.assert_array_equal(found.values, every.values[chosen])
+    assert found.num_classes == 10 and len(every.values) == 1797
+
+
+def test_subset_that_is_too_large(numbered):
+    with pytest.raises(UserError, match="has 5 images: expected subset of at most as many, received 6; set a smaller"):
+        data.dataset(options(numbered, subset=6))
+    assert batches(options(numbered, subset=5), 1).shape == (1, 4, SIDE, SIDE, 3)
+
+
+def test_find_fault_looks_at_the_subset(tmp_path):
+    lfile = write_list(tmp_path, [encode(flat(n)) if n != 2 else b"bad" for n in range(6)])
+    for seed in range(8):
+        message = data.find_fault(options(lfile, subset=4, seed=seed, mirror=True), 0, 2)
+        assert bool(message) == (2 in np.random.RandomState(seed).permutation(6)[:4])
+
+
+def test_what_is_measured_and_held_out_is_whole_and_not_mirrored(numbered):
+    source = options(numbered, subset=2, mirror=True, test_lfile=str(numbered))
+    assert imagesets.open_data(str(numbered), source, of_training=True).count == 5
+    received = next(imagesets.open_data(str(numbered), source, of_training=True).each())
+    np.testing.assert_array_equal(received[:, 0, 0, 0], np.arange(5))
+    assert levels(next(iter(data.held_out(source))))[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("values", [{"subset": 3}, {"mirror": True}])
+def test_subset_and_mirror_are_of_images_that_end(values):
+    with pytest.raises(UserError, match="'digits:stacked' is drawn without end: expected subset = None and mirror"):
+        config.resolve({"lfile": "digits:stacked", "gan": "DCGAN", "net": "dcgan"} | values)
+    with pytest.raises(UserError, match=f"option '{next(iter(values))}' is of images, and lfile = 'mixture:ring8' has"):
+        config.resolve({"lfile": "mixture:ring8", "gan": "DCGAN", "net": "toy"} | values)
+
+
 # tensorflow-datasets
 
 
@@ -535,6 +802,15 @@ def test_tfds_grey(stored, suffix, cut):
     order = np.random.RandomState(0).permutation(len(images))
     received = batches(options(f"tfds:tiny_grey{suffix}", bsz=len(images)), 1)[0]
     np.testing.assert_array_equal(received, scaled(images[order]))
+
+
+def test_tfds_is_prepared_with_its_labels(stored, tmp_path):
+    dataset.main(["tfds:tiny_grey:test", str(tmp_path / "tiny.zip")])
+    images = stored("tiny_grey", "image", "test")
+    received = next(data.once("lfile", options(tmp_path / "tiny.zip"))[1](0, 3))
+    np.testing.assert_array_equal(levels(received), images)
+    found = image_files.read_labels("lfile", str(tmp_path / "tiny.zip"))
+    assert found.values.tolist() == [image[0, 0, 0] for image in images]
 
 
 def test_tfds_version_and_other_split(stored):

@@ -371,10 +371,11 @@ def test_metrics_during_training(trained, extractor, capsys):
 
 MISTAKES = {
     "tiny --metrics fid,kit": "no metric 'kit'; did you mean 'kid'?",
+    "tiny --metrics fid50k_full --samples 9": "fid50k_full is of 50000 samples, received 9; take fid",
     "tiny --metrics fid,fid": "expected different metrics of fid, kid, is, swd, pr, dc, ppl; received 'fid,fid'",
     "tiny --samples 1": "expected --samples of at least 2, received 1",
     "tiny --reference test": "there is no reference 'test': option 'test_lfile' says none",
-    "tiny --reference faces": "images not found: reference = 'faces' is no list file and no folder",
+    "tiny --reference faces": "images not found: reference = 'faces' is no list file and no folder or .zip",
     "set --reference nothing": "mixture:<name>; set it with --reference...",
     "set --reference set --metrics swd": "swd needs images whose side is a power of two >= 8, received 20",
     "wide.npz --reference wide.npz --metrics swd": "swd needs square images, received 16x32",
@@ -475,3 +476,9 @@ def test_the_command_ends_with_two_and_a_line(project):
     process = command(ROOT / "tools/evaluate.py", "tiny", "--metrics", "fit", check=False)
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr == "evaluate.py: no metric 'fit'; did you mean 'fid'?\n"
+
+
+def test_published_names_of_metrics():
+    assert protocol.parse("fid50k_full, swd", None) == (["fid", "swd"], 50000)
+    assert protocol.parse("fid,kid", 700) == (["fid", "kid"], 700)
+    assert protocol.parse("pr", None) == (["pr"], None)

@@ -5,11 +5,13 @@ import pytest
 
 import rpgan_tf
 from rpgan_tf import checkpoint, config, data, files
+from rpgan_tf.errors import UserError
 
 IMAGES = {"lfile": "digits", "imsz": 32, "channels": 1, "bsz": 2, "zlen": 4, "ngf": 2, "ndf": 2}
 POINTS = {"net": "toy", "lfile": "mixture:ring8", "bsz": 4, "zlen": 4, "g_width": 8, "d_width": 5}
 STYLES = {"lfile": "digits", "imsz": 16, "channels": 1, "bsz": 2, "zlen": 4, "w_dim": 4, "map_layers": 1}
 STYLES |= {"channel_base": 64, "channel_max": 4, "d_interval": 2, "g_interval": 2}
+RECONSTRUCTION = STYLES | {"real_loss": "mse", "fake_loss": "mse"}
 RUNS = {
     "running averages, moving average, decay": IMAGES | {"gan": "DCGAN", "net": "dcgan", "ema": 0.5, "decay": 0.1},
     "critic steps with warm-up": POINTS | {"gan": "WGAN", "warmup_steps": 3, "warmup_iterations": 1, "d_steps": 2},
@@ -20,7 +22,8 @@ RUNS = {
     "packing, weight decay": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.1},
     "hinge with penalty": POINTS | {"gan": "RaHingeGAN", "penalty": 1.0},
     "lazy phases, accumulation, ramp": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "accumulation": 2},
-    "reconstruction": STYLES | {"gan": "GLeaD", "net": "glead", "res_d": 8, "res_g": 8, "g_interval": 1},
+    "reconstruction": STYLES
+    | {"gan": "GLeaD", "net": "glead", "res_d": 8, "res_g": 8, "g_interval": 1, "real_loss": "mse", "fake_loss": "mse"},
     "anchors, resampling noise": IMAGES | {"gan": "RealnessGAN", "net": "realness", "num_outcomes": 3, "g_steps": 2},
 }
 
@@ -65,3 +68,32 @@ def test_moving_average_that_was_not_saved_starts_from_the_generator(tmp_path):
     assert f"no '{tmp_path}/iter_1.ema.npz': the moving average starts from the generator" in lines
     expected = gan.generator.get_arrays()
     assert all(np.array_equal(array, expected[name]) for name, array in average.average.get_arrays().items())
+
+
+def test_start_from_another_run(tmp_path):
+    """What has the same name and shape is taken over, the rest is new, and so are optimizers and the iteration."""
+    gan = rpgan_tf.build(config.resolve(STYLES | {"gan": "StyleGAN2", "net": "stylegan2"}))
+    train(gan, 0, 2)
+    arrays_of(gan, tmp_path)
+    values = STYLES | {"gan": "GLeaD", "net": "glead", "imsz": 32, "res_d": 8, "res_g": 8, "start_from": str(tmp_path)}
+    other = rpgan_tf.build(config.resolve(values))
+    before = other.discriminator.get_arrays()
+    lines = checkpoint.transfer(other, tmp_path)
+    assert int(other.iteration) == int(other.g_optimizer.iterations) == 0
+    old, new = gan.discriminator.get_arrays(), other.discriminator.get_arrays()
+    assert np.array_equal(new["b16/conv0/kernel"], old["b16/conv0/kernel"])
+    assert np.array_equal(new["b8_dec/kernel"], before["b8_dec/kernel"])
+    assert np.array_equal(other.average.get_arrays()["mapping/w_avg"], gan.average.get_arrays()["mapping/w_avg"])
+    assert lines[1] == (
+        f"started from '{tmp_path}/iter_2.dmodel.npz': 16 of 31 arrays; new: b32/fromrgb/kernel, b32/fromrgb/bias, "
+        "b32/conv0/kernel, b32/conv0/bias, b32/conv1/kernel, ..."
+    )
+
+
+def test_mistakes_in_start_from(tmp_path):
+    options = config.resolve(POINTS | {"gan": "DCGAN", "wts_dir": str(tmp_path), "start_from": str(tmp_path / "x")})
+    with pytest.raises(UserError, match="no weights to start from: start_from = '.*/x' has no iter_<N>.gmodel.npz"):
+        config.check_files(options)
+    files.save_arrays(checkpoint.path_of(tmp_path, 1, "gmodel"), {"a": np.zeros(1)})
+    with pytest.raises(UserError, match="has no array that fits the generator"):
+        checkpoint.transfer(rpgan_tf.build(options), tmp_path)

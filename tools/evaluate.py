@@ -9,7 +9,8 @@ tools/evaluate.py face48 --extractor inception:models/inception
 tools/evaluate.py samples/ --experiment face48                 a folder or an .npz file, against face48's data
 tools/evaluate.py samples.npz --reference other.npz
 
-Metrics: fid, kid, is, swd, pr (precision and recall), dc (density and coverage), ppl (perceptual path length).
+Metrics: fid, kid, is, swd, pr (precision and recall), dc (density and coverage), ppl (perceptual path length); and as
+StyleGAN2's program has them, fid50k_full, kid50k_full, pr50k3_full, is50k, which are of 50,000 samples.
 Extractors: inception, the default, as published tables have it; digits, the default where the reference is these, a
 small classifier that needs no download; keras:NAME. --samples is 50,000 by default, 10,000 with digits, of a set all.
 
@@ -45,7 +46,7 @@ def main(argv):
     parser.add_argument("--experiment", metavar="NAME", help="whose data a folder or an .npz file is measured against")
     parser.add_argument("--again", action="store_true", help="measure also what has been measured")
     arguments = parser.parse_args(argv)
-    metrics = protocol.parse(arguments.metrics)
+    metrics, samples = protocol.parse(arguments.metrics, arguments.samples)
     is_set = pathlib.Path(arguments.name).is_dir() or arguments.name.endswith(".npz")
     is_set = is_set and not pathlib.Path(f"exp/{arguments.name}.py").is_file()
     name, seed = (arguments.name, None) if is_set else command.split_name(arguments.name, 1)
@@ -56,7 +57,7 @@ def main(argv):
         if arguments.experiment:
             raise UserError(f"--experiment is for a folder or an .npz file, received the experiment '{name}'")
         options = command.load_options(name, arguments.set)
-    wanted = metrics, arguments.samples, arguments.reference, arguments.extractor
+    wanted = metrics, samples, arguments.reference, arguments.extractor
     protocol.check(options, *wanted)
     found = [] if is_set else find(options, arguments.iteration, arguments.statistics)
     for _, statistics in found:

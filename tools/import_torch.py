@@ -4,15 +4,20 @@
 tools/import_torch.py dcgan G.npz generator                 writes <wts_dir>/iter_0.gmodel.npz
 tools/import_torch.py dcgan D.npz discriminator 100000      writes <wts_dir>/iter_100000.dmodel.npz
 tools/import_torch.py realness D.npz discriminator --skip fc    without the arrays of the module fc
+tools/import_torch.py glead D.npz discriminator --skip b8_dec img_proj feat_proj1 feat_proj2    of StyleGAN2, say
 
-The experiment says which net it is: its layers must be those of the PyTorch program, in the same order, with the same
-sizes. The .npz holds the arrays of a `state_dict` under their names; make it where PyTorch is, with
+The experiment says which net it is: its layers must be those of the PyTorch program, with the same sizes. Those of
+StyleGAN2, GGDR and GLeaD have the same names, those of other nets the same order. Of the former, what --skip names may
+also be missing in the file: it stays as in a new run. A moving average, such as G_ema, is imported as a generator.
+
+The .npz holds the arrays of a `state_dict` under their names; make it where PyTorch is, with
 
     import numpy, torch
     state = torch.load("G.pth", map_location="cpu", weights_only=True)
     numpy.savez("G.npz", **{name: array.numpy() for name, array in state.items()})
 
-where the weights may lie one level deeper, as in state["model_state_dict"]. PyTorch is not needed here.
+where the weights may lie one level deeper, as in state["model_state_dict"]; the pickles of StyleGAN2's programs are
+read by these alone, and have networks: state = networks["G_ema"].state_dict(). PyTorch is not needed here.
 """
 
 import itertools
@@ -42,7 +47,7 @@ def main(argv):
     parser.add_argument("file", help=".npz with the arrays of a state_dict")
     parser.add_argument("role", choices=["generator", "discriminator"])
     parser.add_argument("iteration", nargs="?", type=int, default=0, help="in the name of the file (default 0)")
-    parser.add_argument("--skip", nargs="+", default=[], metavar="MODULE", help="modules that the net does not have")
+    parser.add_argument("--skip", nargs="+", default=[], metavar="MODULE", help="modules that only one side has")
     arguments = parser.parse_args(argv)
     if arguments.iteration < 0:
         raise UserError(f"expected an iteration >= 0, received {arguments.iteration}")
@@ -55,13 +60,17 @@ def main(argv):
         if path.exists():
             raise UserError(f"'{path}' is there already; give another iteration, or set another wts_dir")
     state = files.load_arrays(arguments.file)
-    state = {name: array for name, array in state.items() if name.rpartition(".")[0] not in arguments.skip}
+    state = {name: array for name, array in state.items() if _module(name) not in arguments.skip}
 
     command.start_tensorflow()
     from rpgan_tf import gan
 
     net = gan.build_generator(options) if arguments.role == "generator" else gan.build(options).discriminator
-    net.set_arrays(convert(state, net.get_arrays()))
+    if options.net in ("stylegan2", "glead"):
+        own = {name: array for name, array in net.get_arrays().items() if _module(name) not in arguments.skip}
+        net.set_arrays(net.get_arrays() | convert_by_name(state, own))
+    else:
+        net.set_arrays(convert(state, net.get_arrays()))
     for path in paths:
         checkpoint.save_npz(net, path)
         print(f"wrote {path}")
@@ -110,6 +119,58 @@ def convert(state, arrays):
         if given:
             raise UserError(f"{module}.{next(iter(given))} is left over: expected no such array; {mend}")
     return converted
+
+
+def convert_by_name(state, arrays):
+    """Convert the arrays of a PyTorch module of StyleGAN2's nets, or of GGDR's or GLeaD's D, to those of ours.
+
+    Args, returns and errors are those of `convert`; filters of resampling are left out.
+    """
+    state = {name: array for name, array in state.items() if not name.endswith("resample_filter")}
+    names = {name: name.replace("/", ".").replace("kernel", "weight") for name in arrays}
+    missing = [name for name in names.values() if name not in state]
+    if missing:
+        modules = " ".join(dict.fromkeys(map(_module, missing)))
+        raise UserError(
+            f"no array {missing[0]}, which the net of the experiment has; is it the same net? --skip {modules} leaves "
+            "what is missing as in a new run"
+        )
+    extra = [name for name in state if name not in names.values()]
+    if extra:
+        modules = " ".join(dict.fromkeys(map(_module, extra)))
+        raise UserError(
+            f"{extra[0]} is left over: expected no such array; is it the same net? --skip {modules} leaves out what "
+            "the net does not have"
+        )
+    converted = {}
+    for name, own in arrays.items():
+        axes = _axes(name, own.shape)
+        value, expected = np.asarray(state[names[name]]), np.transpose(own, np.argsort(axes)).shape
+        if value.shape != expected:
+            raise UserError(
+                f"{names[name]} does not fit {name}: expected {list(expected)}, received {list(value.shape)}; is it "
+                "the same net, with the same options?"
+            )
+        value = value.transpose(axes)
+        if name == "b4/fc/kernel":  # an image is flattened as [C, H, W] there
+            value = value.reshape(-1, 4, 4, value.shape[1]).transpose(1, 2, 0, 3).reshape(own.shape)
+        converted[name] = np.float32(value)
+    return converted
+
+
+def _axes(name, shape):
+    """Return the axes of PyTorch's array in our order."""
+    if len(shape) == 3:
+        return 1, 2, 0  # the learned constant
+    if len(shape) == 4:
+        upsamples = (name.startswith("synthesis") and "conv0" in name) or ("_dec" in name and shape[0] == 3)
+        return (2, 3, 0, 1) if upsamples else (2, 3, 1, 0)
+    return (1, 0) if name.endswith("kernel") else tuple(range(len(shape)))
+
+
+def _module(name):
+    """Return the module that an array, with a name of ours or of PyTorch's, belongs to."""
+    return name.replace("/", ".").rpartition(".")[0]
 
 
 def _group(arrays, separator):

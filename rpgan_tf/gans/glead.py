@@ -12,51 +12,79 @@ from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf import gan
+from rpgan_tf import gan, lpips_files
 from rpgan_tf.config import NonNegative
+from rpgan_tf.errors import UserError
 from rpgan_tf.gans.ggdr import cosine_distance
 from rpgan_tf.gans.stylegan2 import StyleGAN2
 from rpgan_tf.nets.glead import reconstruct
+from rpgan_tf.nets.lpips import LPIPS
 
 
 class GLeaD(StyleGAN2):
-    """StyleGAN2, and for D
+    """StyleGAN2 whose D has, beside its loss, the terms of a task.
 
         + real_weight * E loss(G(D(x)), x)  +  fake_weight * E loss(G(D(G(z))), G(z)).
 
-    With fake_target = 'features' the second is GGDR's (arXiv 2207.13320), for D's head of features. Needs net = 'glead'.
+    With fake_target = 'features' the second is GGDR's (arXiv 2207.13320), for D's head of features: E loss(D(G(z)), G's
+    features). A weight of 0 leaves a term out. Needs net = 'glead' with heads.
     """
 
     nets = ("glead",)
-    real_target: Literal["image", "none"] = "image"
+    real_loss: Literal["lpips", "mse", "cosine"] = "lpips"
     real_weight: NonNegative = 10.0
-    fake_target: Literal["image", "features", "none"] = "image"
-    fake_weight: NonNegative = 3.0  # 10 in the paper's code where the target is features
+    fake_target: Literal["image", "features"] = "image"
+    fake_loss: Literal["lpips", "mse", "cosine"] | None = None  # None: lpips for images, cosine for features
+    fake_weight: NonNegative | None = None  # None: 3 for images, 10 for features
+    lpips_weights: str | None = None  # .npz file of tools/convert_lpips.py
     r1_with_term: bool = True  # whether the term of real images is also part of the steps on R1
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not self.options.heads:
+            raise UserError(
+                "gan = 'GLeaD' needs D's heads: expected heads = True, received False; gan = 'GGDR' has none"
+            )
+        fake_loss = self.fake_loss or lpips_files.FAKE_LOSS[self.fake_target]
+        fake_weight = (
+            {"image": 3.0, "features": 10.0}[self.fake_target] if self.fake_weight is None else self.fake_weight
+        )
+        self.real_comparison = "image", self.real_loss, self.real_weight
+        self.fake_comparison = self.fake_target, fake_loss, fake_weight
+        arrays = lpips_files.load_for(self.options)
+        self.lpips = LPIPS(arrays) if arrays else None
+
     def judge_real(self, real, step):
-        return self.judge_and_compare(real, self.real_target, self.real_weight, None, gan.RECONSTRUCTION, step)
+        return self.judge_and_compare(real, self.real_comparison, None, gan.RECONSTRUCTION, step)
 
     def judge_fake(self, fake, made, step):
-        return self.judge_and_compare(fake, self.fake_target, self.fake_weight, made, gan.RECONSTRUCTION + 1, step)
+        return self.judge_and_compare(fake, self.fake_comparison, made, gan.RECONSTRUCTION + 1, step)
 
     def r1_term(self, real, step):
         if not self.r1_with_term:
             return 0.0
-        return self.judge_and_compare(real, self.real_target, self.real_weight, None, gan.RECONSTRUCTION + 2, step)[1]
+        return self.judge_and_compare(real, self.real_comparison, None, gan.RECONSTRUCTION + 2, step)[1]
 
-    def judge_and_compare(self, images, target, weight, made, role, step):
-        """Return D's logits of images, and how far what G makes of what D says is from its target, times weight."""
-        if target == "none":
-            return self.judge(self.augmented(images, role, step)), 0.0
-        features = self.discriminator.features(self.augmented(images, role, step))
+    def judge_and_compare(self, images, comparison, made, role, step):
+        """Return D's logits of images, and weight times how far what D says of them is from the target.
+
+        `comparison` is (target, loss, weight); an image is what G makes of what D says. What D sees is augmented, and
+        features move with it; an image as a target is not.
+        """
+        target, loss, weight = comparison
+        seen = self.augmented(images, role, step)
+        if not weight:
+            return self.judge(seen), 0.0
+        features = self.discriminator.features(seen)
         logits, found = self.discriminator.judge_features(features), self.discriminator.decode(features)
         if target == "features":
             wanted = tf.stop_gradient(self.augmented_features(made[self.discriminator.res_g][0], role, step))
-            return logits, weight * cosine_distance(found.features, wanted)
+            return logits, weight * self.distance(loss, found.features, wanted)
         again = reconstruct(self.generator, found, self.noise_seed(gan.NOISE + role, step))
-        return logits, weight * self.distance(again, images)
+        return logits, weight * self.distance(loss, again, images)
 
-    def distance(self, images, targets):
-        """Return how far images are from their targets: twice [B, H, W, C] -> []."""
-        return tf.reduce_mean((images - targets) ** 2)
+    def distance(self, loss, found, targets):
+        """Return how far images or features are from their targets: twice [B, H, W, C] -> []."""
+        if loss == "lpips":
+            return tf.reduce_mean(self.lpips(found, targets))
+        return cosine_distance(found, targets) if loss == "cosine" else tf.reduce_mean((found - targets) ** 2)

@@ -38,6 +38,7 @@ class StyleGAN2(DCGAN):
     D:  E sp(-r) + E sp(f)  and every d_interval iterations  d_interval * r1_gamma / 2 * E |grad D(x)|^2
     """
 
+    cfg: Literal["", "auto", "stylegan2", "paper256", "paper512", "paper1024", "cifar"] = ""  # see `presets`
     r1_gamma: NonNegative = 1.0
     d_interval: Count = 16  # iterations between steps on R1
     pl_weight: NonNegative = 2.0

@@ -1,9 +1,10 @@
 """StyleGAN2's nets with what GGDR and GLeaD add to D: a decoder, and heads from whose outputs G can go on.
 
-Lee et al., "Generator Knows What Discriminator Should Learn in Unconditional GANs" (GGDR), arXiv 2207.13320; Bai et al.,
-"GLeaD: Improving GANs with A Generator-Leading Task", arXiv 2212.03752; the authors' code: github.com/EzioBy/glead. As
-in that code, the decoder is linear: convolutions, upsampling, and the encoder's features beside. Differs from it in: the
-head for images has the channels of the images; the decoder is in full precision at every size. Knows no loss.
+Lee et al., "Generator Knows What Discriminator Should Learn in Unconditional GANs" (GGDR), arXiv 2207.13320; Bai et
+al., "GLeaD: Improving GANs with A Generator-Leading Task", arXiv 2212.03752; the authors' code is at
+github.com/EzioBy/glead. As in that code, the decoder is linear: convolutions, upsampling, and the encoder's features
+beside. Differs from it in: the head for images has the channels of the images; the decoder is in full precision at
+every size. Knows no loss.
 """
 
 from typing import Literal, NamedTuple

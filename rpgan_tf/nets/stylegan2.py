@@ -32,6 +32,8 @@ W_AVERAGE_BETA = 0.995
 class Generator(net.Net):
     """Map latents [B, zlen], and labels [B, num_classes] if there are any, to images [B, imsz, imsz, channels].
 
+    Labels may also stand behind the latents, [B, zlen + num_classes], so that all that knows of latents need not know
+    of labels.
     A mapping network makes w [B, w_dim] of a latent, and each layer of the synthesis is modulated by its own copy of w,
     the `codes` [B, num_codes, w_dim] with num_codes = 2 (log2(imsz) - 1). Images are meant to be in [-1, 1], but not
     clipped.
@@ -88,6 +90,8 @@ class Generator(net.Net):
                 inputs = outputs
 
     def call(self, z, labels=None, training=False, truncation=1.0, noise="const"):
+        if labels is None and z.shape[1] > self.zlen:
+            z, labels = z[:, : self.zlen], z[:, self.zlen :]
         return self.synthesize(self.codes(z, labels, training, truncation), noise)[0]
 
     def codes(self, z, labels=None, training=False, truncation=1.0, cutoff=None):

@@ -12,6 +12,7 @@ from tests.conftest import DATA
 
 TINY = {"imsz": 16, "channels": 1, "bsz": 4, "zlen": 4, "w_dim": 4, "map_layers": 1, "channel_base": 64}
 TINY |= {"channel_max": 4, "gan": "StyleGAN2", "net": "stylegan2"}
+MSE = {"real_loss": "mse", "fake_loss": "mse"}
 
 
 def build(**values):
@@ -43,7 +44,7 @@ def test_optimizers_are_corrected_for_lazy_steps():
 
 
 def test_each_phase_moves_its_own_net():
-    gan = build(net="glead", res_d=8, res_g=8, gan="GLeaD")
+    gan = build(net="glead", res_d=8, res_g=8, gan="GLeaD", **MSE)
     z = gan.latents(4, 0)
     states = []
     for phase in (lambda: gan.g_step(None, z), lambda: gan.path_step(z), lambda: gan.d_step(real_images(), z)):
@@ -59,7 +60,7 @@ def test_each_phase_moves_its_own_net():
 
 @pytest.mark.parametrize("with_term", [True, False])
 def test_the_real_term_is_part_of_the_steps_on_r1(with_term):
-    gan = build(net="glead", res_d=8, res_g=8, gan="GLeaD", r1_with_term=with_term)
+    gan = build(net="glead", res_d=8, res_g=8, gan="GLeaD", **MSE, r1_with_term=with_term)
     before = gan.discriminator.get_arrays()
     gan.r1_step(real_images())
     moved = changed(gan.discriminator, before)

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import rpgan_tf
+from rpgan_tf import checkpoint, files
 from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
 from rpgan_tf.nets import glead, stylegan2
 from tests.conftest import DATA
+from tools import import_torch
+from tools.import_torch import convert_by_name
 
 ATOL = 1e-5
 
@@ -21,20 +25,9 @@ def numbers():
 
 
 def read(net, numbers, prefix):
-    """Set a net's weights to those of the original, whose names and layouts are PyTorch's."""
-    arrays = {}
-    for name, own in net.get_arrays().items():
-        array = numbers[prefix + name.replace("/", ".").replace("kernel", "weight")]
-        if array.ndim == 4:
-            array = array.transpose(2, 3, 0, 1) if name.startswith("synth") and "conv0" in name else to_hwio(array)
-        elif array.ndim == 3:
-            array = array.transpose(1, 2, 0)
-        elif name == "b4/fc/kernel":  # the original flattens [C, H, W]
-            array = array.reshape(len(array), -1, 4, 4).transpose(2, 3, 1, 0).reshape(own.shape)
-        elif name.endswith("kernel"):
-            array = array.T
-        arrays[name] = array
-    net.set_arrays(arrays)
+    """Set a net's weights to those of the original."""
+    state = {name.removeprefix(prefix): array for name, array in numbers.items() if name.startswith(prefix)}
+    net.set_arrays(convert_by_name(state, net.get_arrays()))
     return net
 
 
@@ -117,6 +110,79 @@ def test_going_on_from_what_a_block_made_gives_the_same_image(generator):
     for size, used in ((16, 3), (8, 5), (4, 7)):
         again, _ = generator.synthesize(codes[:, -used:], start=made[size])
         np.testing.assert_allclose(again, images, atol=1e-6)
+
+
+@pytest.fixture
+def experiment(project, numbers):
+    """exp/glead.py, for nets of the sizes of the original's numbers, and its weights as G.npz and D.npz."""
+    values = {"gan": "GLeaD", "net": "glead", "real_loss": "mse", "fake_loss": "mse", "imsz": 32, "bsz": 4, "zlen": 16}
+    values |= {"w_dim": 16, "map_layers": 2, "channel_base": 256, "channel_max": 16, "res_d": 8, "res_g": 8}
+    values |= {"lfile": "digits", "wts_dir": "models/glead"}
+    text = "".join(f"{key} = {value!r}\n" for key, value in values.items())
+    (project / "exp" / "glead.py").write_text(text)
+    for role in "GD":
+        np.savez(f"{role}.npz", **{name[2:]: array for name, array in numbers.items() if name.startswith(f"{role}/")})
+    return resolve(values)
+
+
+def test_weights_of_pytorch_programs_are_imported(experiment, numbers):
+    import_torch.main(["glead", "G.npz", "generator"])
+    net = stylegan2.build_generator(experiment)
+    for kind in ("gmodel", "ema"):
+        checkpoint.load_npz(net, f"models/glead/iter_0.{kind}.npz")
+        assert_close(net(numbers["z"]), numbers["img"])
+        assert_close(net(numbers["z"], truncation=0.7), net.synthesize(tf.constant(numbers["ws_trunc07"]))[0])
+    import_torch.main(["glead", "D.npz", "discriminator"])
+    net = glead.build_discriminator(experiment)
+    checkpoint.load_npz(net, "models/glead/iter_0.dmodel.npz")
+    assert_close(net(numbers["real"]), numbers["D_logits"][:, 0])
+    assert_close(net.decode(net.features(numbers["real"])).image, numbers["D_img"])
+
+
+def test_modules_are_skipped_on_both_sides(experiment, numbers):
+    """A D without decoder becomes part of one with a new decoder, and the other way round."""
+    decoder = ["b8_dec", "img_proj", "feat_proj1", "feat_proj2"]
+    state = files.load_arrays("D.npz")
+    np.savez("plain.npz", **{name: array for name, array in state.items() if name.split(".")[0] not in decoder})
+    message = (
+        "no array b8_dec.weight, .* --skip b8_dec feat_proj1 img_proj feat_proj2 leaves what is missing as in a new"
+    )
+    with pytest.raises(UserError, match=message):
+        import_torch.main(["glead", "plain.npz", "discriminator"])
+    import_torch.main(["glead", "plain.npz", "discriminator", "--skip", *decoder])
+    net, new = rpgan_tf.build(experiment).discriminator, rpgan_tf.build(experiment).discriminator
+    checkpoint.load_npz(net, "models/glead/iter_0.dmodel.npz")
+    assert_close(net(numbers["real"]), numbers["D_logits"][:, 0])
+    for layer, other in zip(net.decoder + net.heads, new.decoder + new.heads):
+        np.testing.assert_array_equal(layer.kernel, other.kernel)
+    plain = ["--set", "gan=StyleGAN2", "net=stylegan2", "real_loss=", "fake_loss=", "res_d=", "res_g="]
+    with pytest.raises(UserError, match="b8_dec.weight is left over: .* --skip b8_dec img_proj feat_proj1 feat_proj2"):
+        import_torch.main(["glead", "D.npz", "discriminator", "2", *plain])
+    import_torch.main(["glead", "D.npz", "discriminator", "2", *plain, "--skip", *decoder])
+    net = stylegan2.Discriminator(32, 3, 256, 16)
+    checkpoint.load_npz(net, "models/glead/iter_2.dmodel.npz")
+    assert_close(net(numbers["real"]), numbers["D_logits"][:, 0])
+
+
+def test_weights_that_do_not_fit_are_named(experiment):
+    message = (
+        r"b32\.conv0\.weight does not fit synthesis/b32/conv0/kernel: expected \[16, 16, 3, 3\], received \[8, 16,"
+    )
+    with pytest.raises(UserError, match=message):
+        import_torch.main(["glead", "G.npz", "generator", "--set", "channel_base=512"])
+    with pytest.raises(UserError, match=r"no array mapping\.fc2\.weight, which the net of the experiment has"):
+        import_torch.main(["glead", "G.npz", "generator", "--set", "map_layers=3"])
+    with pytest.raises(UserError, match=r"mapping\.fc1\.weight is left over: expected no such array"):
+        import_torch.main(["glead", "G.npz", "generator", "--set", "map_layers=1"])
+
+
+def test_kernels_of_a_decoder_that_resamples():
+    """[out, in, h, w] becomes that of a transposed convolution, [h, w, out, in], if it is larger than a pixel."""
+    weight = np.arange(3 * 5 * 9.0).reshape(3, 5, 3, 3)
+    own = convert_by_name({"b8_dec.weight": weight}, {"b8_dec/kernel": np.zeros([3, 3, 3, 5])})
+    np.testing.assert_array_equal(own["b8_dec/kernel"], np.einsum("oihw->hwoi", weight))
+    own = convert_by_name({"b8_dec.weight": weight[..., :1, :1]}, {"b8_dec/kernel": np.zeros([1, 1, 5, 3])})
+    np.testing.assert_array_equal(own["b8_dec/kernel"][0, 0], weight[..., 0, 0].T)
 
 
 def test_numbers_of_weights():

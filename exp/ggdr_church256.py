@@ -1,0 +1,21 @@
+"""GGDR on LSUN Church at 256x256.
+
+tools/dataset.py church_outdoor_train_lmdb data/lsun_church256.zip --size 256 --transform center-crop
+./train.py ggdr_church256
+
+Settings: those of the baseline of github.com/EzioBy/glead: `paper256`, 50,000 thousand images, no
+augmentation.
+Published number: FID 2.81 (fid50k_full; arXiv 2212.03752, table 1).
+"""
+
+gan = "GGDR"
+net = "glead"
+cfg = "paper256"
+heads = False
+res_d = 64
+res_g = 64
+imsz = 256
+lfile = "data/lsun_church256.zip"
+wts_dir = "models/ggdr_church256"
+SAVEFREQ = 3125
+MAXITER = 781250

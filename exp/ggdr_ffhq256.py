@@ -1,0 +1,22 @@
+"""GGDR on FFHQ at 256x256.
+
+tools/dataset.py ffhq_1024 data/ffhq256.zip --size 256 --resize_filter box
+./train.py ggdr_ffhq256
+
+Settings: those of the baseline of github.com/EzioBy/glead: `paper256`, 25,000 thousand images, mirrored,
+no augmentation.
+Published number: FID 3.25 (fid50k_full; arXiv 2212.03752, table 1).
+"""
+
+gan = "GGDR"
+net = "glead"
+cfg = "paper256"
+heads = False
+res_d = 64
+res_g = 64
+imsz = 256
+lfile = "data/ffhq256.zip"
+mirror = True
+wts_dir = "models/ggdr_ffhq256"
+SAVEFREQ = 3125
+MAXITER = 390625

@@ -1,0 +1,21 @@
+"""GLeaD on LSUN Church at 256x256.
+
+tools/dataset.py church_outdoor_train_lmdb data/lsun_church256.zip --size 256 --transform center-crop
+./train.py glead_church256
+
+Settings: the authors' (github.com/EzioBy/glead): `paper256`, 50,000 thousand images, no
+augmentation.
+Published number: FID 2.82 (fid50k_full; arXiv 2212.03752, table 1).
+"""
+
+gan = "GLeaD"
+net = "glead"
+cfg = "paper256"
+res_d = 64
+res_g = 32
+lpips_weights = "data/lpips_alex.npz"  # of tools/convert_lpips.py
+imsz = 256
+lfile = "data/lsun_church256.zip"
+wts_dir = "models/glead_church256"
+SAVEFREQ = 3125
+MAXITER = 781250

@@ -1,0 +1,19 @@
+"""StyleGAN2 on FFHQ at 256x256.
+
+tools/dataset.py ffhq_1024 data/ffhq256.zip --size 256 --resize_filter box
+./train.py stylegan2_ffhq256
+
+Settings: those of the baseline of github.com/EzioBy/glead: `paper256`, 25,000 thousand images, mirrored,
+no augmentation.
+Published number: FID 3.79 (fid50k_full; arXiv 2212.03752, table 1).
+"""
+
+gan = "StyleGAN2"
+net = "stylegan2"
+cfg = "paper256"
+imsz = 256
+lfile = "data/ffhq256.zip"
+mirror = True
+wts_dir = "models/stylegan2_ffhq256"
+SAVEFREQ = 3125
+MAXITER = 390625

@@ -1,0 +1,93 @@
+"""LPIPS' weights in a file, and which runs need them. TensorFlow is not imported: what is missing is said at once."""
+
+from rpgan_tf import files
+from rpgan_tf.errors import UserError
+
+# Stages of the nets of torchvision: (size of the max pooling in front, {number in its `features`: kernel}). The
+# features that are compared are those after the last ReLU of each stage.
+STAGES = {
+    "alex": (
+        (None, {0: (11, 11, 3, 64)}),
+        (3, {3: (5, 5, 64, 192)}),
+        (3, {6: (3, 3, 192, 384)}),
+        (None, {8: (3, 3, 384, 256)}),
+        (None, {10: (3, 3, 256, 256)}),
+    ),
+    "vgg": (
+        (None, {0: (3, 3, 3, 64), 2: (3, 3, 64, 64)}),
+        (2, {5: (3, 3, 64, 128), 7: (3, 3, 128, 128)}),
+        (2, {10: (3, 3, 128, 256), 12: (3, 3, 256, 256), 14: (3, 3, 256, 256)}),
+        (2, {17: (3, 3, 256, 512), 19: (3, 3, 512, 512), 21: (3, 3, 512, 512)}),
+        (2, {24: (3, 3, 512, 512), 26: (3, 3, 512, 512), 28: (3, 3, 512, 512)}),
+    ),
+}
+SMALLEST = {"alex": 31, "vgg": 16}  # image, of which the last stage has a pixel
+FAKE_LOSS = {"image": "lpips", "features": "cosine"}  # of GLeaD, for what is compared of generated images
+MAKE = "make it with tools/convert_lpips.py"
+WITHOUT = "or do without: --set real_loss=mse fake_loss=mse"
+
+
+def shapes(net):
+    """Return {name: shape} of the arrays of "alex" or "vgg": kernels are [h, w, in, out], weights of channels [C]."""
+    found = {}
+    for i, (_, kernels) in enumerate(STAGES[net]):
+        for number, shape in kernels.items():
+            found |= {f"features/{number}/kernel": shape, f"features/{number}/bias": shape[-1:]}
+        found[f"lin{i}"] = shape[-1:]
+    return found
+
+
+def net_of(arrays):
+    """Return whether arrays are those of "alex" or of "vgg", by the number of layers."""
+    return "vgg" if "features/28/kernel" in arrays else "alex"
+
+
+def load(path):
+    """Read the weights of LPIPS.
+
+    Returns:
+        {name: array} with the names and shapes of `shapes`.
+
+    Raises:
+        UserError: the file is missing or damaged, or has other arrays.
+    """
+    try:
+        arrays = files.load_arrays(path)
+    except UserError as error:
+        raise UserError(f"no weights of LPIPS: {error}; {MAKE}") from None
+    expected = shapes(net_of(arrays))
+    for name, shape in expected.items():
+        received = list(arrays[name].shape) if name in arrays else "none"
+        if received != list(shape):
+            raise UserError(
+                f"'{path}' has no weights of LPIPS: expected {name} {list(shape)}, received {received}; {MAKE}"
+            )
+    return {name: arrays[name] for name in expected}
+
+
+def load_for(options):
+    """Read the weights of LPIPS if the options of GLeaD need them; else return None.
+
+    Raises:
+        UserError: as `load`; no file is named; images are too small; features are to be compared by LPIPS.
+    """
+    if options.fake_target == "features" and options.fake_loss == "lpips":
+        raise UserError(
+            "fake_loss = 'lpips' compares images, and fake_target = 'features' are none; take fake_loss = 'cosine' or "
+            "'mse', or fake_target = 'image'"
+        )
+    fake_loss = options.fake_loss or FAKE_LOSS[options.fake_target]
+    if "lpips" not in (options.real_weight != 0 and options.real_loss, options.fake_weight != 0 and fake_loss):
+        return None
+    if options.lpips_weights is None:
+        raise UserError(
+            f"LPIPS needs its weights: expected lpips_weights = '<file>.npz', received None; {MAKE}, {WITHOUT}"
+        )
+    arrays = load(options.lpips_weights)
+    net = net_of(arrays)
+    if options.imsz < SMALLEST[net]:
+        raise UserError(
+            f"LPIPS by the net '{net}' needs images of at least {SMALLEST[net]} pixels, received imsz = "
+            f"{options.imsz}; set a larger one, {WITHOUT}"
+        )
+    return arrays

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Prepare a dataset: images of one size in a .zip or a folder, with their labels, for `lfile`.
+
+tools/dataset.py photos/ photos128.zip --size 128 --transform center-crop
+tools/dataset.py ffhq/ ffhq256.zip --size 256 --resize_filter box           as FIDs of FFHQ at 256x256 were published
+tools/dataset.py bedroom_train_lmdb/ bedroom256.zip --size 256 --transform center-crop --max_images 100000
+tools/dataset.py cars.zip cars512.zip --size 512 --transform center-crop-wide
+tools/dataset.py cifar-10-binary.tar.gz cifar10.zip
+tools/dataset.py train-images-idx3-ubyte.gz mnist32.zip --size 32           train-labels-idx1-ubyte.gz lies beside it
+tools/dataset.py tfds:oxford_flowers102:train flowers/ --size 64 --transform center-crop
+
+SOURCE may be a folder or a .zip of any images that Pillow reads, with a dataset.json if there are labels; the 50,000
+images of CIFAR-10 for training; MNIST; a category of LSUN, which needs lmdb; or what tensorflow-datasets has. OUT gets
+PNG files without compression, 00000/img00000000.png and so on, and dataset.json; it appears whole or not at all.
+
+Without --transform images must be square, without --size of one size. center-crop cuts out the largest square,
+center-crop-wide the largest part that is 4:3, and puts black above and below. Grey images stay grey.
+"""
+
+import functools
+import pathlib
+
+from rpgan_tf import command, config, preparation
+from rpgan_tf.errors import UserError
+
+
+def main(argv):
+    """Prepare as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_argument("source", metavar="SOURCE", help=preparation.EXPECTED)
+    parser.add_argument("out", metavar="OUT", help="a new folder, or a new file *.zip")
+    parser.add_argument("--size", type=int, metavar="N", help="pixels of both sides, as option imsz; as they are")
+    parser.add_argument("--transform", choices=preparation.TRANSFORMS)
+    parser.add_argument("--resize_filter", choices=preparation.FILTERS, default="lanczos")
+    parser.add_argument("--max_images", type=int, metavar="N", help="take the first N")
+    arguments = parser.parse_args(argv)
+    out, size, most = pathlib.Path(arguments.out), arguments.size, arguments.max_images
+    _, expected, is_size = config.KINDS["Size"]
+    if size is not None and not is_size(size):
+        raise UserError(f"expected --size to be {expected}, received {size}")
+    if most is not None and most < 1:
+        raise UserError(f"expected --max_images >= 1, received {most}")
+    if out.suffix not in ("", ".zip"):
+        raise UserError(f"expected OUT to be a folder or a file *.zip, received '{out}'")
+    if out.exists():
+        raise UserError(f"'{out}' is there already; give another name, or remove it")
+    if arguments.source.startswith("tfds:"):
+        command.start_tensorflow()
+    originals = preparation.find(arguments.source)
+    count = min(originals.count, most or originals.count)
+    resample = preparation.FILTERS[arguments.resize_filter]
+    fitted = functools.partial(preparation.fit, size=size, transform=arguments.transform, resample=resample)
+    preparation.write(out, originals, count, fitted)
+    labels = f"labels of {originals.labels.num_classes} classes" if originals.labels else "no labels"
+    print(f"wrote {out}: {count} images, {labels}")
+
+
+if __name__ == "__main__":
+    command.run(main)
