@@ -7,7 +7,7 @@ and halved, so that nothing moved is nothing changed. Written as products of mat
 derivatives of any order, have static shapes, and which XLA compiles.
 
 Differs from the paper's program in: outside of an image is its mirror image, however far, where that program mirrors it
-once; without `geom` pixels are moved and not resampled. Knows no GAN.
+once; without `geom` pixels are moved and not resampled; features are moved in maps of any size. Knows no GAN.
 """
 
 import math
@@ -195,7 +195,7 @@ def resampler(size, doubling):
     image = np.pad(np.eye(size), [(margin, margin), (0, 0)], mode="reflect")
     apart = np.zeros([2 * len(image), size])
     apart[::2] = image
-    rows = 2 * size + 2 * CENTRE
+    rows = 2 * size + 2 * CENTRE  # those that the halving needs: from -CENTRE on, where the first of "valid" is before
     up = np.apply_along_axis(np.convolve, 0, apart, doubling, "valid")[1 : 1 + rows]
     down = np.apply_along_axis(np.correlate, 0, np.eye(rows), SYM6 / np.sqrt(2), "valid")[::2]
     return up, (np.arange(rows) - CENTRE) / 2, down
@@ -225,7 +225,7 @@ def sample(images, grid, size, inverse):
     found = tf.where((found < grid[0]) | (found > grid[-1]), mirrored, found)
     found = (found - grid[0]) / (grid[1] - grid[0])
     low = tf.floor(found)
-    (right, below) = tf.unstack(tf.cast(found - low, images.dtype)[..., None], axis=1)
+    right, below = tf.unstack(tf.cast(found - low, images.dtype)[..., None], axis=1)
     x0, y0 = tf.unstack(tf.cast(low, tf.int32), axis=1)
     x1, y1 = tf.minimum(x0 + 1, number - 1), tf.minimum(y0 + 1, number - 1)
     pixels = tf.reshape(images, [-1, number * number, images.shape[3]])
@@ -239,8 +239,7 @@ def sample(images, grid, size, inverse):
 
 def color_matrix(draw):
     """Draw matrices that are applied to colors (r, g, b, 1): [B, 4, 4]."""
-    matrix = tf.eye(4)
-    matrix = (tf.eye(4) + draw.gate(draw.normal(0.2), 0.0) * SHIFT) @ matrix  # brightness
+    matrix = tf.eye(4) + draw.gate(draw.normal(0.2), 0.0) * SHIFT  # brightness
     matrix = (draw.gate(2 ** draw.normal(0.5), 1.0) * (LUMA + CHROMA) + LAST) @ matrix  # contrast
     matrix = (tf.eye(4) - 2 * draw.gate(tf.floor(draw.uniform(0, 2)), 0.0) * LUMA) @ matrix  # luma flip
     angle = draw.gate(draw.uniform(-math.pi, math.pi), 0.0)

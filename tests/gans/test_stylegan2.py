@@ -1,13 +1,18 @@
 """StyleGAN2, GGDR and GLeaD: which phase moves what, how often, and what their terms are."""
 
+import typing
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import rpgan_tf
+from rpgan_tf import augment, checkpoint
+from rpgan_tf import gan as models
 from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
 from rpgan_tf.gans import ggdr, stylegan2
+from rpgan_tf.nets.glead import reconstruct
 from tests.conftest import DATA
 
 TINY = {"imsz": 16, "channels": 1, "bsz": 4, "zlen": 4, "w_dim": 4, "map_layers": 1, "channel_base": 64}
@@ -142,6 +147,117 @@ def test_the_average_forgets_by_half_life_and_ramp():
         gan.iteration.assign(iteration)
         gan.update_average()
     assert momenta == pytest.approx([0, 0.5 ** (1 / 0.5), 0.5 ** (1 / 1.0), 0.9])
+
+
+class TestAugmentation:
+    def test_without_it_nothing_is_done(self):
+        gan, images = build(), real_images()
+        assert gan.augmented(images, 0, 0) is images and gan.augmented_features(images, 0, 0) is images
+        assert gan.state.keys() == {"path_length", "r1_penalty"}
+
+    def test_all_that_d_sees_is_augmented_each_time_anew(self):
+        gan, seen = build(aug="fixed", aug_p=0.5), []
+        gan.augmented = lambda images, role, step: seen.append(role) or 0 * images
+        gan.judge = lambda images: tf.reduce_sum(images, axis=[1, 2, 3]) + gan.discriminator.last.bias
+        z, real = gan.latents(4, 0), real_images()
+        gan.g_step(None, z)
+        logs = gan.d_step(real, z)
+        gan.r1_step(real)
+        assert not np.any(logs["real_logits"]) and not np.any(logs["fake_logits"]) and float(gan.r1_penalty) == 0
+        assert len(set(seen)) == len(seen) == 4
+
+    def test_it_is_that_of_the_options(self):
+        gan, images = build(aug="fixed", aug_p=0.5, aug_pipe="color"), real_images()
+        seed = gan.noise_seed(models.AUGMENTATION + models.REAL, 3)
+        expected = augment.augment(images, 0.5, seed, "color")
+        np.testing.assert_array_equal(gan.augmented(images, models.REAL, 3), expected)
+
+    def test_r1_is_of_the_images_before(self):
+        """Contrast c of an image takes its part in D's gradient."""
+        images = real_images()
+        contrast = tf.constant([0.5, 1.0, 2.0, 3.0])[:, None, None, None]
+        penalty = stylegan2.r1(lambda images: tf.reduce_sum(contrast * images, axis=[1, 2, 3]), images)
+        assert float(penalty) == pytest.approx(256 * (0.25 + 1 + 4 + 9) / 4)
+
+    def test_features_of_ggdr_move_with_the_image(self):
+        gan = build(net="glead", res_d=8, res_g=8, heads=False, gan="GGDR", aug="fixed", aug_p=1.0, aug_pipe="bgc")
+        images, made = gan.generator.synthesize(gan.generator.codes(gan.latents(4, 0)))
+        seed = gan.noise_seed(models.AUGMENTATION + models.D_STEP)
+        features = gan.discriminator.features(augment.augment(images, 1.0, seed))
+        wanted = augment.augment_features(made[8][0], 1.0, seed)
+        assert np.max(np.abs(wanted - made[8][0])) > 0.1
+        expected = 10 * ggdr.cosine_distance(gan.discriminator.decode(features).map, wanted)
+        logits, term = gan.judge_fake(images, made, 0)
+        assert float(term) == pytest.approx(float(expected), rel=1e-5)
+        np.testing.assert_allclose(logits, gan.discriminator.judge_features(features), rtol=1e-5)
+
+    def test_images_of_glead_are_compared_as_they_were(self):
+        gan, images = build(net="glead", res_d=8, res_g=8, gan="GLeaD", **MSE, aug="fixed", aug_p=0.9), real_images()
+        seen = augment.augment(images, 0.9, gan.noise_seed(models.AUGMENTATION + models.RECONSTRUCTION))
+        found = gan.discriminator.decode(gan.discriminator.features(seen))
+        again = reconstruct(gan.generator, found, gan.noise_seed(models.NOISE + models.RECONSTRUCTION))
+        logits, term = gan.judge_real(images, 0)
+        assert float(term) == pytest.approx(10 * np.mean((again - images) ** 2), rel=1e-5)
+        np.testing.assert_allclose(logits, gan.judge(seen), rtol=1e-5)
+
+    def test_p_follows_the_signs_of_the_logits(self):
+        """Four batches of 64 move it by 256 of 500,000; it is never negative, and may be above 1."""
+        gan = build(aug="ada")
+        p, signs, count = (gan.state[name] for name in ("ada_p", "ada_signs", "ada_count"))
+        steps = [
+            (0.0, 155, 0.000512),
+            (0.000512, 153, 0.0),
+            (0.0, -256, 0.0),
+            (0.3, 256, 0.300512),
+            (1.0, 200, 1.000512),
+        ]
+        for before, total, after in steps:
+            p.assign(before)
+            signs.assign(total)
+            count.assign(256)
+            gan.adjust_augmentation()
+            assert float(p) == pytest.approx(after, abs=1e-7) and float(signs) == float(count) == 0
+
+    def test_signs_are_counted_and_p_adjusted_every_four_iterations(self):
+        gan = build(aug="ada", ada_kimg=0.032, g_interval=100, d_interval=100)
+        logits = iter([[1.0, 2.0, 3.0, -1.0], [4.0, 4.0, 4.0, 4.0], [1.0, 1.0, 1.0, -1.0], [1.0] * 4, [-1.0] * 4])
+        gan.judge_real = lambda real, step: (tf.constant(next(logits)) + 0 * gan.discriminator.last.bias, 0.0)
+        gan.iteration.assign(4)  # those of every 100 iterations are not done
+        received = []
+        for _ in range(5):
+            gan.g_step = lambda *args, **kwargs: {"g_loss": tf.constant(0.0)}
+            received.append(float(gan.train_step(real_images())["aug_p"]))
+        assert received == pytest.approx([0, 0, 0, 0.5, 0.5])  # (12 - 0) / 16 > 0.6; 16 images of 32
+        assert float(gan.state["ada_signs"]) == -4 and float(gan.state["ada_count"]) == 4
+
+    def test_p_is_resumed(self, tmp_path):
+        gan = build(aug="ada")
+        for name, value in {"ada_p": 0.25, "ada_signs": -3, "ada_count": 8}.items():
+            gan.state[name].assign(value)
+        checkpoint.save(gan, resolve(TINY | {"wts_dir": str(tmp_path)}))
+        other = build(aug="ada")
+        checkpoint.restore(other, tmp_path)
+        assert [float(other.state[name]) for name in ("ada_p", "ada_signs", "ada_count")] == [0.25, -3, 8]
+
+    @pytest.mark.parametrize(
+        "values, message",
+        [
+            (
+                {"aug": "fixed"},
+                "aug_p is the probability of aug = 'fixed', .* received aug = 'fixed' with aug_p = None",
+            ),
+            ({"aug": "ada", "aug_p": 0.5}, "received aug = 'ada' with aug_p = 0.5; change one of them"),
+            ({"aug_p": 0.5}, "received aug = 'no' with aug_p = 0.5"),
+            ({"aug": "fixed", "aug_p": 1.5}, "option 'aug_p' must be a number above 0, at most 1, received 1.5"),
+            ({"aug": "ada", "aug_pipe": "bcg"}, "option 'aug_pipe' must be one of 'blit', .*, received 'bcg'"),
+        ],
+    )
+    def test_mistakes(self, values, message):
+        with pytest.raises(UserError, match=message):
+            resolve(TINY | values)
+
+    def test_pipes_are_those_of_the_module(self):
+        assert set(typing.get_args(stylegan2.StyleGAN2.__annotations__["aug_pipe"])) == augment.PIPES.keys()
 
 
 def test_mistakes():
