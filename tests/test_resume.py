@@ -21,7 +21,8 @@ RUNS = {
     "stale real images": POINTS | {"gan": "RSGAN", "g_real": "stale", "d_steps": 2},
     "packing, weight decay": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.1},
     "hinge with penalty": POINTS | {"gan": "RaHingeGAN", "penalty": 1.0},
-    "lazy phases, accumulation, ramp": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "accumulation": 2},
+    "lazy phases, accumulation, ramp, ADA": STYLES
+    | {"gan": "StyleGAN2", "net": "stylegan2", "accumulation": 2, "aug": "ada", "aug_pipe": "cutout"},
     "reconstruction": STYLES
     | {"gan": "GLeaD", "net": "glead", "res_d": 8, "res_g": 8, "g_interval": 1, "real_loss": "mse", "fake_loss": "mse"},
     "anchors, resampling noise": IMAGES | {"gan": "RealnessGAN", "net": "realness", "num_outcomes": 3, "g_steps": 2},
