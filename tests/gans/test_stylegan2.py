@@ -159,7 +159,7 @@ class TestAugmentation:
     def test_all_that_d_sees_is_augmented_each_time_anew(self):
         gan, seen = build(aug="fixed", aug_p=0.5), []
         gan.augmented = lambda images, role, step: seen.append(role) or 0 * images
-        gan.judge = lambda images: tf.reduce_sum(images, axis=[1, 2, 3]) + gan.discriminator.last.bias
+        gan.judge = lambda images, *_: tf.reduce_sum(images, axis=[1, 2, 3]) + gan.discriminator.last.bias
         z, real = gan.latents(4, 0), real_images()
         gan.g_step(None, z)
         logs = gan.d_step(real, z)
@@ -177,7 +177,7 @@ class TestAugmentation:
         """What contrast c makes of an image takes c times its part in D's gradient."""
         gan, contrast = build(aug="fixed", aug_p=0.5), tf.constant([0.5, 1.0, 2.0, 3.0])[:, None, None, None]
         gan.augmented = lambda images, role, step: contrast * images
-        gan.judge = lambda images: tf.reduce_sum(images, axis=[1, 2, 3])
+        gan.judge = lambda images, *_: tf.reduce_sum(images, axis=[1, 2, 3])
         gan.r1_step(real_images())
         assert float(gan.r1_penalty) == pytest.approx(256 * (0.25 + 1 + 4 + 9) / 4)
 
@@ -223,7 +223,7 @@ class TestAugmentation:
     def test_signs_are_counted_and_p_adjusted_every_four_iterations(self):
         gan = build(aug="ada", ada_kimg=0.032, g_interval=100, d_interval=100)
         logits = iter([[1.0, 2.0, 3.0, -1.0], [4.0, 4.0, 4.0, 4.0], [1.0, 1.0, 1.0, -1.0], [1.0] * 4, [-1.0] * 4])
-        gan.judge_real = lambda real, step: (tf.constant(next(logits)), 0.0)
+        gan.judge_real = lambda real, step, *_: (tf.constant(next(logits)), 0.0)
         gan.g_step = lambda *args, **kwargs: {"g_loss": tf.constant(0.0)}
         gan.update = lambda *args: None
         gan.iteration.assign(4)  # those of every 100 iterations are not done
