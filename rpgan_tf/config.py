@@ -20,7 +20,7 @@ from rpgan_tf import image_files, lpips_files, mixtures, presets, projections
 from rpgan_tf.errors import UserError, nearest
 
 Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom8 = SizeFrom16 = SizeFrom32 = int
-Positive = Negative = NonNegative = Share = float
+Positive = Negative = NonNegative = Share = Probability = float
 
 NONE = (None, "", "None")  # what stands for no value
 STACKED = "digits:stacked"
@@ -46,6 +46,7 @@ KINDS = {  # annotation: (type, what is said of it, what it must satisfy)
     "Negative": (float, "a negative number", lambda value: -math.inf < value < 0),
     "NonNegative": (float, "a number >= 0", lambda value: 0 <= value < math.inf),
     "Share": (float, "a number >= 0 and below 1", lambda value: 0 <= value < 1),
+    "Probability": (float, "a number above 0, at most 1", lambda value: 0 < value <= 1),
 }
 
 
@@ -170,6 +171,11 @@ def resolve(values, source="options"):
         )
     if options["filts"]:
         options["filts"] = options["filts"].replace("<wts_dir>", options["wts_dir"] or ".")
+    if "aug" in options and (options["aug"] == "fixed") != (options["aug_p"] is not None):
+        raise UserError(
+            f"{source}: aug_p is the probability of aug = 'fixed', which needs it, and of no other aug: received aug = "
+            f"'{options['aug']}' with aug_p = {options['aug_p']}; change one of them"
+        )
     _check_kind_of_data(options, values, source)
     return types.SimpleNamespace(**options)
 

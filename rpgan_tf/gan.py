@@ -15,9 +15,9 @@ from rpgan_tf import config, optimizers, projections
 from rpgan_tf.config import Count, NonNegative, Positive, Share
 from rpgan_tf.errors import UserError
 
-# What noise is drawn for; the last two are added to the role of the step that draws it.
-G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS, MONITOR, PATHS, DIRECTIONS, RECONSTRUCTION = range(9)
-MIXING, NOISE = 16, 32
+# What noise is drawn for; the last three are added to the role of the step that draws it.
+G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS, MONITOR, PATHS, DIRECTIONS, REAL, RECONSTRUCTION = range(10)
+MIXING, NOISE, AUGMENTATION = 16, 32, 48
 
 
 class GAN(keras.Model):

@@ -5,18 +5,18 @@ Lee et al., "Generator Knows What Discriminator Should Learn in Unconditional GA
 
 import tensorflow as tf
 
+from rpgan_tf import gan
 from rpgan_tf.config import NonNegative
 from rpgan_tf.gans.stylegan2 import StyleGAN2
 from rpgan_tf.nets.glead import resize
 
 
 class GGDR(StyleGAN2):
-    """StyleGAN2, and for D
+    """StyleGAN2, with a task for D.
 
-        + fake_weight * E (1 - cos(D's map, G's features)),
-
-    where D's map is that of its decoder, G's features are those of its block of the size `res_g`, and cos is taken over
-    the channels of each pixel. Needs net = 'glead' with heads = False.
+    It adds  fake_weight * E (1 - cos(D's map, G's features))  to its loss, where D's map is that of its decoder, G's
+    features are those of its block of the size `res_g`, moved as the image is where this is augmented, and cos is taken
+    over the channels of each pixel. Needs net = 'glead' with heads = False.
     """
 
     fake_weight: NonNegative = 10.0
@@ -24,10 +24,9 @@ class GGDR(StyleGAN2):
     nets = ("glead",)
 
     def judge_fake(self, fake, made, step):
-        del step
-        features = self.discriminator.features(fake)
+        features = self.discriminator.features(self.augmented(fake, gan.D_STEP, step))
         found = self.discriminator.decode(features)
-        target = tf.stop_gradient(made[self.discriminator.res_g][0])
+        target = tf.stop_gradient(self.augmented_features(made[self.discriminator.res_g][0], gan.D_STEP, step))
         term = self.fake_weight * cosine_distance(resize(found.map, target.shape[1]), target)
         return self.discriminator.judge_features(features), term
 

@@ -68,15 +68,17 @@ class GLeaD(StyleGAN2):
     def judge_and_compare(self, images, comparison, made, role, step):
         """Return D's logits of images, and weight times how far what D says of them is from the target.
 
-        `comparison` is (target, loss, weight); an image is what G makes of what D says.
+        `comparison` is (target, loss, weight); an image is what G makes of what D says. What D sees is augmented, and
+        features move with it; an image as a target is not.
         """
         target, loss, weight = comparison
+        seen = self.augmented(images, role, step)
         if not weight:
-            return self.judge(images), 0.0
-        features = self.discriminator.features(images)
+            return self.judge(seen), 0.0
+        features = self.discriminator.features(seen)
         logits, found = self.discriminator.judge_features(features), self.discriminator.decode(features)
         if target == "features":
-            wanted = tf.stop_gradient(made[self.discriminator.res_g][0])
+            wanted = tf.stop_gradient(self.augmented_features(made[self.discriminator.res_g][0], role, step))
             return logits, weight * self.distance(loss, found.features, wanted)
         again = reconstruct(self.generator, found, self.noise_seed(gan.NOISE + role, step))
         return logits, weight * self.distance(loss, again, images)

@@ -1,4 +1,4 @@
-"""StyleGAN2: the standard GAN with two regularizers, each in steps of its own at intervals.
+"""StyleGAN2: the standard GAN with two regularizers, each in steps of its own at intervals; with ADA, if wanted.
 
 Karras et al., "Analyzing and improving the image quality of StyleGAN", arXiv 1912.04958, and "Training generative
 adversarial networks with limited data", arXiv 2006.06676, whose program's settings are the defaults here.
@@ -10,6 +10,10 @@ D's loss; every `d_interval` its R1 penalty, on the same real images. Both losse
 optimizer, whose rate and momenta are corrected for their number (1912.04958, appendix B): with c = k / (k + 1) for an
 interval of k, lr c, beta_1^c, beta_2^c.
 
+With `aug`, all images are augmented on their way to D, in every phase (2006.06676, section 2.2). The probability p is
+fixed, or goes up where the signs of D's logits of real images say that D knows these too well, and down where not (ADA,
+section 3.1).
+
 Differs from their program in: gradients of accumulated batches are averaged, where it sums them, of which Adam takes
 little notice.
 """
@@ -18,12 +22,13 @@ from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf import gan, optimizers
-from rpgan_tf.config import Count, NonNegative, Positive, Share
+from rpgan_tf import augment, gan, optimizers
+from rpgan_tf.config import Count, NonNegative, Positive, Probability, Share
 from rpgan_tf.errors import UserError
 from rpgan_tf.gans.dcgan import DCGAN
 
 LARGEST = 1e5  # gradients that are not finite become 0 or this
+ADA_INTERVAL = 4  # iterations between adjustments of p
 
 
 class StyleGAN2(DCGAN):
@@ -50,6 +55,13 @@ class StyleGAN2(DCGAN):
     beta_2: Share = 0.99
     ema: Share = 0.999  # half of it is forgotten after log(1/2) / log(ema) iterations
     ema_ramp: NonNegative = 0.05  # but after no more than this share of all so far; 0: no ramp
+    aug: Literal["no", "ada", "fixed"] = "no"  # of what D sees
+    aug_pipe: Literal["blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"] = (
+        "bgc"  # what is done, see augment.py
+    )
+    aug_p: Probability | None = None  # of each operation, where it is fixed
+    ada_target: Share = 0.6  # of the mean sign of D's logits of real images
+    ada_kimg: Positive = 500.0  # thousands of real images in which p goes from 0 to 1, at the fastest
 
     nets = "stylegan2", "glead"  # those that it can train
 
@@ -62,10 +74,14 @@ class StyleGAN2(DCGAN):
             )
         self.path_length = self.add_weight((), "zeros", trainable=False, name="path_length")
         self.r1_penalty = self.add_weight((), "zeros", trainable=False, name="r1_penalty")
+        self.ada = {}
+        if self.aug == "ada":
+            names = "ada_p", "ada_signs", "ada_count"  # p; sum and number of signs since it was last adjusted
+            self.ada = {name: self.add_weight((), "zeros", trainable=False, name=name) for name in names}
 
     @property
     def state(self):
-        return {"path_length": self.path_length, "r1_penalty": self.r1_penalty}
+        return {"path_length": self.path_length, "r1_penalty": self.r1_penalty} | self.ada
 
     @classmethod
     def batches(cls, options, iteration):
@@ -87,7 +103,11 @@ class StyleGAN2(DCGAN):
         logs |= self.repeat(count, lambda i: self.d_step(real[i], self.latents(size, gan.D_STEP, i), i))
         if self.r1_gamma:
             self.every(self.d_interval, lambda i: self.r1_step(real[i], i))
-        return logs | {"path_length": tf.identity(self.path_length), "r1_penalty": tf.identity(self.r1_penalty)}
+        logs |= {"path_length": tf.identity(self.path_length), "r1_penalty": tf.identity(self.r1_penalty)}
+        if self.aug == "ada":
+            tf.cond((self.iteration + 1) % ADA_INTERVAL == 0, self.adjust_augmentation, lambda: None)
+            logs["aug_p"] = tf.identity(self.ada["ada_p"])
+        return logs
 
     def every(self, interval, step):
         """Call step(0) ... for all accumulated batches, if it is its turn."""
@@ -103,7 +123,7 @@ class StyleGAN2(DCGAN):
         del real, real_logits
         with tf.GradientTape() as tape:
             fake, _ = self.synthesize(self.codes(z, gan.G_STEP, step), gan.G_STEP, step)
-            loss = self.g_loss(None, self.judge(fake))
+            loss = self.g_loss(None, self.judge(self.augmented(fake, gan.G_STEP, step)))
         self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
         return {"g_loss": loss}
 
@@ -135,24 +155,26 @@ class StyleGAN2(DCGAN):
             loss = self.d_loss(real_logits, fake_logits)
             objective = loss + real_term + fake_term
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
+        if self.aug == "ada":
+            self.ada["ada_signs"].assign_add(tf.reduce_sum(tf.sign(real_logits)))
+            self.ada["ada_count"].assign_add(tf.cast(tf.size(real_logits), tf.float32))
         logs = {"d_loss": loss, "real_term": real_term, "fake_term": fake_term}
         logs = {name: value for name, value in logs.items() if isinstance(value, tf.Tensor)}
         return logs | {"real_logits": real_logits, "fake_logits": fake_logits}
 
     def judge_real(self, real, step):
         """Return D's logits of real images, and what is added to its loss for them."""
-        del step
-        return self.judge(real), 0.0
+        return self.judge(self.augmented(real, gan.REAL, step)), 0.0
 
     def judge_fake(self, fake, made, step):
         """Return D's logits of G's images, and what is added to its loss for them; `made` is what G's blocks made."""
-        del made, step
-        return self.judge(fake), 0.0
+        del made
+        return self.judge(self.augmented(fake, gan.D_STEP, step)), 0.0
 
     def r1_step(self, real, step=0):
         """Do a step of D on its gradient at real images (Mescheder et al., arXiv 1801.04406, equation 9)."""
         with tf.GradientTape() as tape:
-            penalty = r1(self.judge, real)
+            penalty = r1(lambda images: self.judge(self.augmented(images, gan.PENALTY, step)), real)
             objective = self.d_interval * (self.r1_gamma / 2 * penalty + self.r1_term(real, step))
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
         self.r1_penalty.assign(penalty)
@@ -162,8 +184,35 @@ class StyleGAN2(DCGAN):
         del real, step
         return 0.0
 
+    @property
+    def aug_strength(self):
+        """The probability of each augmentation."""
+        return self.ada["ada_p"].value if self.aug == "ada" else self.aug_p
+
+    def augmented(self, images, role, step):
+        """Return images as D is to see them."""
+        if self.aug == "no":
+            return images
+        seed = self.noise_seed(gan.AUGMENTATION + role, step)
+        return augment.augment(images, self.aug_strength, seed, self.aug_pipe)
+
+    def augmented_features(self, features, role, step):
+        """Return features of images [B, r, r, C], moved as `augmented` moves these images."""
+        if self.aug == "no":
+            return features
+        seed = self.noise_seed(gan.AUGMENTATION + role, step)
+        return augment.augment_features(features, self.aug_strength, seed, self.aug_pipe)
+
+    def adjust_augmentation(self):
+        """Move p by the share of `ada_kimg` that D saw since the last time, towards a mean sign of `ada_target`."""
+        p, signs, count = self.ada.values()
+        direction = tf.sign(signs / count - self.ada_target)
+        p.assign(tf.maximum(p + direction * count / (1000 * self.ada_kimg), 0.0))
+        signs.assign(0.0)
+        count.assign(0.0)
+
     def codes(self, z, role, step):
-        """Return the codes of latents [B, zlen]; from some layer on, perhaps those of others (arXiv 1812.04948, 3.1)."""
+        """Return codes of latents [B, zlen]; from some layer on, perhaps those of others (arXiv 1812.04948, 3.1)."""
         codes = self.generator.codes(z, training=True)
         if not self.style_mixing:
             return codes
