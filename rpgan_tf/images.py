@@ -26,9 +26,10 @@ def picture(samples, options):
 def grid(images, columns=COLUMNS):
     """Tile images [N, H, W, C] in [-1, 1] in reading order into uint8 [rows * H, columns * W, C].
 
-    Pixels are truncated, as in the original: uint8((x * 0.5 + 0.5) * 255). Where the last row is not full, it is black.
+    Pixels are truncated, as in the original: uint8((x * 0.5 + 0.5) * 255); what lies outside is clipped. Where the last
+    row is not full, it is black.
     """
-    pixels = np.uint8((np.asarray(images) * 0.5 + 0.5) * 255)
+    pixels = np.uint8(np.clip((np.asarray(images) * 0.5 + 0.5) * 255, 0, 255))
     pixels = np.pad(pixels, [(0, -len(pixels) % columns), (0, 0), (0, 0), (0, 0)])
     count, height, width, channels = pixels.shape
     pixels = pixels.reshape(count // columns, columns, height, width, channels)

@@ -76,6 +76,8 @@ def check(options, metrics, samples, reference, extractor):
         raise UserError("pr and dc need scikit-learn: pip install scikit-learn")
     if "swd" in metrics and (options.imsz < 8 or options.imsz & (options.imsz - 1)):
         raise UserError(f"swd needs images whose side is a power of two >= 8, received {options.imsz}; leave it out")
+    if "ppl" in metrics and getattr(options, "num_classes", 0):
+        raise UserError("ppl is of latents without labels, and the net has num_classes > 0; leave it out")
     if samples is not None and samples < 2:
         raise UserError(f"expected --samples of at least 2, received {samples}")
     split = reference if reference in ("train", "test") else "path"

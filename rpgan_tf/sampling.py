@@ -60,10 +60,23 @@ def in_chunks(generator, z):
 
 
 def latents(options, seed, count=None):
-    """Draw the latents [count, zlen] of a seed; by default as many as a picture shows."""
+    """Draw the latents [count, zlen] of a seed; by default as many as a picture shows.
+
+    Where the net has labels, they stand behind the latents: [count, zlen + num_classes].
+    """
     if count is None:
         count = NUM_POINTS if options.lfile.startswith("mixture:") else images.ROWS * images.COLUMNS
-    return images.latents(seed, options.zlen, count, options.prior)
+    z = images.latents(seed, options.zlen, count, options.prior)
+    return np.concatenate([z, labels(options, count, [seed, 0])], axis=1)
+
+
+def labels(options, count, seed):
+    """Draw labels [count, num_classes] as frequent as those of the data; [count, 0] for a net without labels."""
+    if not getattr(options, "num_classes", 0):
+        return np.zeros([count, 0], np.float32)
+    from rpgan_tf import data
+
+    return np.asarray(data.draw_labels(data.labels(options), count, seed))
 
 
 def check_images(options, command):

@@ -17,13 +17,14 @@ from rpgan_tf.gan import MONITOR
 from rpgan_tf.verdicts import advice, verdict
 
 
-def diagnose(gan, real, z):
+def diagnose(gan, real, z, labels=None):
     """Look at each discriminator, in evaluation mode: nothing changes.
 
     Args:
         gan: `rpgan_tf.gan.GAN`.
         real: images [pack * B, H, W, C], or points [pack * B, dims].
         z: latents [pack * B, zlen].
+        labels: [pack * B, num_classes] of both, for nets that have labels.
 
     Returns:
         dict of float32 [], or [K] of a bank:
@@ -34,13 +35,14 @@ def diagnose(gan, real, z):
         "gradient_norm": the mean over the batch of || d (B g_loss) / d image ||_2, the gradient of an image's own share
         of the loss. With `pack`, an image is `pack` of them, stacked.
     """
-    real, fake = gan.packed(real), gan.packed(gan.generator(z, training=False))
+    labels = () if labels is None else (labels,)
+    real, fake = gan.packed(real), gan.packed(gan.generator(z, *labels, training=False))
     discriminator = gan.discriminator
-    real_logits = discriminator(real, training=False)
+    real_logits = discriminator(real, *labels, training=False)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(fake)
         seen = discriminator.project(fake)
-        fake_logits = discriminator.judge(seen, training=False)
+        fake_logits = discriminator.judge(seen, *labels, training=False)
         g_loss = gan.g_loss(real_logits, fake_logits)
         total = tf.reduce_sum(g_loss)
     real_loss, fake_loss = gan.d_terms(real_logits, fake_logits)
@@ -119,7 +121,7 @@ class Monitor(keras.callbacks.Callback):
         """Look now, and write down what is seen."""
         if self.step is None:
             self.prepare()
-        numbers = {name: value.numpy() for name, value in self.step(self.real, self.latents).items()}
+        numbers = {name: value.numpy() for name, value in self.step(self.real, self.latents, *self.labels).items()}
         with self.writer.as_default(step=iteration):
             for name, value in numbers.items():
                 tf.summary.scalar(name, np.mean(value))
@@ -151,7 +153,7 @@ class Monitor(keras.callbacks.Callback):
         """Take the batch of real images and the latents that all looks are at."""
         gan = self.model
         try:
-            self.real = next(iter(data.dataset(self.options, batches=_one)))
+            self.real, *self.labels = tf.nest.flatten(next(iter(data.dataset(self.options, batches=_one))))
         except tf.errors.OpError:  # training has read it long ago, before the run was resumed
             fault = data.find_fault(self.options, 0, 1, _one)
             if fault is None:
@@ -159,7 +161,7 @@ class Monitor(keras.callbacks.Callback):
             raise UserError(fault) from None
         seed = tf.random.fold_in([self.options.seed, MONITOR], 0)
         self.latents = gan.draw_latents(self.real.shape[0], seed)
-        self.step = tf.function(lambda real, z: diagnose(gan, real, z), autograph=False)
+        self.step = tf.function(lambda *inputs: diagnose(gan, *inputs), autograph=False)
 
 
 def _append(path, line):

@@ -25,6 +25,7 @@ RUNS = {
     | {"gan": "StyleGAN2", "net": "stylegan2", "accumulation": 2, "aug": "ada", "aug_pipe": "cutout"},
     "reconstruction": STYLES
     | {"gan": "GLeaD", "net": "glead", "res_d": 8, "res_g": 8, "g_interval": 1, "real_loss": "mse", "fake_loss": "mse"},
+    "labels": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "num_classes": 10},
     "anchors, resampling noise": IMAGES | {"gan": "RealnessGAN", "net": "realness", "num_outcomes": 3, "g_steps": 2},
 }
 

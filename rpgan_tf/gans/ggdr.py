@@ -23,12 +23,12 @@ class GGDR(StyleGAN2):
 
     nets = ("glead",)
 
-    def judge_fake(self, fake, made, step):
+    def judge_fake(self, fake, made, step, labels=None):
         features = self.discriminator.features(self.augmented(fake, gan.D_STEP, step))
         found = self.discriminator.decode(features)
         target = tf.stop_gradient(self.augmented_features(made[self.discriminator.res_g][0], gan.D_STEP, step))
         term = self.fake_weight * cosine_distance(resize(found.map, target.shape[1]), target)
-        return self.discriminator.judge_features(features), term
+        return self.discriminator.judge_features(features, labels), term
 
 
 def cosine_distance(a, b):

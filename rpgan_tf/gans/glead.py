@@ -54,18 +54,18 @@ class GLeaD(StyleGAN2):
         arrays = lpips_files.load_for(self.options)
         self.lpips = LPIPS(arrays) if arrays else None
 
-    def judge_real(self, real, step):
-        return self.judge_and_compare(real, self.real_comparison, None, gan.RECONSTRUCTION, step)
+    def judge_real(self, real, step, labels=None):
+        return self.judge_and_compare(real, self.real_comparison, None, gan.RECONSTRUCTION, step, labels)
 
-    def judge_fake(self, fake, made, step):
-        return self.judge_and_compare(fake, self.fake_comparison, made, gan.RECONSTRUCTION + 1, step)
+    def judge_fake(self, fake, made, step, labels=None):
+        return self.judge_and_compare(fake, self.fake_comparison, made, gan.RECONSTRUCTION + 1, step, labels)
 
     def r1_term(self, real, step):
         if not self.r1_with_term:
             return 0.0
         return self.judge_and_compare(real, self.real_comparison, None, gan.RECONSTRUCTION + 2, step)[1]
 
-    def judge_and_compare(self, images, comparison, made, role, step):
+    def judge_and_compare(self, images, comparison, made, role, step, labels=None):
         """Return D's logits of images, and weight times how far what D says of them is from the target.
 
         `comparison` is (target, loss, weight); an image is what G makes of what D says. What D sees is augmented, and
@@ -74,9 +74,9 @@ class GLeaD(StyleGAN2):
         target, loss, weight = comparison
         seen = self.augmented(images, role, step)
         if not weight:
-            return self.judge(seen), 0.0
+            return self.judge(seen, labels), 0.0
         features = self.discriminator.features(seen)
-        logits, found = self.discriminator.judge_features(features), self.discriminator.decode(features)
+        logits, found = self.discriminator.judge_features(features, labels), self.discriminator.decode(features)
         if target == "features":
             wanted = tf.stop_gradient(self.augmented_features(made[self.discriminator.res_g][0], role, step))
             return logits, weight * self.distance(loss, found.features, wanted)

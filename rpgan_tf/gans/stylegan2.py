@@ -72,6 +72,7 @@ class StyleGAN2(DCGAN):
                 f"gan = '{type(self).__name__}' trains the nets {' and '.join(self.nets)}, received net = "
                 f"'{self.options.net}'"
             )
+        self.conditional = self.options.num_classes > 0
         self.path_length = self.add_weight((), "zeros", trainable=False, name="path_length")
         self.r1_penalty = self.add_weight((), "zeros", trainable=False, name="r1_penalty")
         self.ada = {}
@@ -95,14 +96,21 @@ class StyleGAN2(DCGAN):
         return optimizers.Adam(c * learning_rate, beta_1, beta_2, epsilon=1e-8, name=name, **arguments)
 
     def iterate(self, real):
+        real, labels = real if self.conditional else (real, None)
         real, count = self.divide(real), self.accumulation
+        labels = self.divide(labels) if self.conditional else None
         size = tf.shape(real)[1]
-        logs = self.repeat(count, lambda i: self.g_step(None, self.latents(size, gan.G_STEP, i), step=i))
+
+        def latents(role, i, size=size):  # generated images have the labels of the real ones
+            z = self.latents(size, role, i)
+            return tf.concat([z, labels[i, :size]], axis=1) if self.conditional else z
+
+        logs = self.repeat(count, lambda i: self.g_step(None, latents(gan.G_STEP, i), step=i))
         if self.pl_weight:
-            self.every(self.g_interval, lambda i: self.path_step(self.latents(size // self.pl_shrink, gan.PATHS, i), i))
-        logs |= self.repeat(count, lambda i: self.d_step(real[i], self.latents(size, gan.D_STEP, i), i))
+            self.every(self.g_interval, lambda i: self.path_step(latents(gan.PATHS, i, size // self.pl_shrink), i))
+        logs |= self.repeat(count, lambda i: self.d_step(real[i], latents(gan.D_STEP, i), i))
         if self.r1_gamma:
-            self.every(self.d_interval, lambda i: self.r1_step(real[i], i))
+            self.every(self.d_interval, lambda i: self.r1_step(real[i], i, labels[i] if self.conditional else None))
         logs |= {"path_length": tf.identity(self.path_length), "r1_penalty": tf.identity(self.r1_penalty)}
         if self.aug == "ada":
             tf.cond((self.iteration + 1) % ADA_INTERVAL == 0, self.adjust_augmentation, lambda: None)
@@ -123,7 +131,7 @@ class StyleGAN2(DCGAN):
         del real, real_logits
         with tf.GradientTape() as tape:
             fake, _ = self.synthesize(self.codes(z, gan.G_STEP, step), gan.G_STEP, step)
-            loss = self.g_loss(None, self.judge(self.augmented(fake, gan.G_STEP, step)))
+            loss = self.g_loss(None, self.judge(self.augmented(fake, gan.G_STEP, step), self.labels_of(z)))
         self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
         return {"g_loss": loss}
 
@@ -147,11 +155,12 @@ class StyleGAN2(DCGAN):
         self.path_length.assign(mean)
 
     def d_step(self, real, z, step=0):
-        """Do a step of D's loss; groups of images are all real or all fake."""
+        """Do a step of D's loss; groups of images are all real or all fake. Their labels stand behind the latents."""
+        labels = self.labels_of(z)
         fake, made = self.synthesize(self.codes(z, gan.D_STEP, step), gan.D_STEP, step)
         with tf.GradientTape() as tape:
-            real_logits, real_term = self.judge_real(real, step)
-            fake_logits, fake_term = self.judge_fake(fake, made, step)
+            real_logits, real_term = self.judge_real(real, step, labels)
+            fake_logits, fake_term = self.judge_fake(fake, made, step, labels)
             loss = self.d_loss(real_logits, fake_logits)
             objective = loss + real_term + fake_term
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
@@ -162,19 +171,26 @@ class StyleGAN2(DCGAN):
         logs = {name: value for name, value in logs.items() if isinstance(value, tf.Tensor)}
         return logs | {"real_logits": real_logits, "fake_logits": fake_logits}
 
-    def judge_real(self, real, step):
-        """Return D's logits of real images, and what is added to its loss for them."""
-        return self.judge(self.augmented(real, gan.REAL, step)), 0.0
+    def labels_of(self, z):
+        """Return the labels [B, num_classes] that stand behind latents; None without labels."""
+        return z[:, self.generator.zlen :] if self.conditional else None
 
-    def judge_fake(self, fake, made, step):
+    def judge(self, images, labels=None, training=True):
+        return self.discriminator(self.packed(images), labels, training=training)
+
+    def judge_real(self, real, step, labels=None):
+        """Return D's logits of real images, and what is added to its loss for them."""
+        return self.judge(self.augmented(real, gan.REAL, step), labels), 0.0
+
+    def judge_fake(self, fake, made, step, labels=None):
         """Return D's logits of G's images, and what is added to its loss for them; `made` is what G's blocks made."""
         del made
-        return self.judge(self.augmented(fake, gan.D_STEP, step)), 0.0
+        return self.judge(self.augmented(fake, gan.D_STEP, step), labels), 0.0
 
-    def r1_step(self, real, step=0):
+    def r1_step(self, real, step=0, labels=None):
         """Do a step of D on its gradient at real images (Mescheder et al., arXiv 1801.04406, equation 9)."""
         with tf.GradientTape() as tape:
-            penalty = r1(lambda images: self.judge(self.augmented(images, gan.PENALTY, step)), real)
+            penalty = r1(lambda images: self.judge(self.augmented(images, gan.PENALTY, step), labels), real)
             objective = self.d_interval * (self.r1_gamma / 2 * penalty + self.r1_term(real, step))
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
         self.r1_penalty.assign(penalty)
@@ -217,7 +233,8 @@ class StyleGAN2(DCGAN):
         if not self.style_mixing:
             return codes
         seeds = tf.unstack(tf.random.split(self.noise_seed(gan.MIXING + role, step), 3))
-        others = self.generator.codes(self.draw_latents(tf.shape(z)[0], seeds[0]))
+        other = tf.concat([self.draw_latents(tf.shape(z)[0], seeds[0]), z[:, self.generator.zlen :]], axis=1)
+        others = self.generator.codes(other)
         layers = tf.range(self.generator.num_codes)
         start = tf.random.stateless_uniform([], seeds[1], 1, self.generator.num_codes, tf.int32, alg="philox")
         mixed = tf.random.stateless_uniform([], seeds[2], alg="philox") < self.style_mixing
@@ -226,6 +243,14 @@ class StyleGAN2(DCGAN):
     def synthesize(self, codes, role, step):
         """Return the images of codes [B, num_codes, w_dim], with new noise, and what each block made on the way."""
         return self.generator.synthesize(codes, self.noise_seed(gan.NOISE + role, step))
+
+    def test_step(self, real):
+        if not self.conditional:
+            return super().test_step(real)
+        real, labels = real
+        z = self.draw_latents(tf.shape(real)[0], tf.random.fold_in([self.options.seed, gan.HELD_OUT], 0))
+        logits = self.judge(real, labels, training=False), self.judge(self.generator(z, labels), labels, training=False)
+        return {"g_loss": self.g_loss(*logits), "d_loss": self.d_loss(*logits)}
 
     def update(self, optimizer, variables, objective, tape):
         """Do a step of an optimizer; a variable that has no part in the objective has a gradient of 0."""

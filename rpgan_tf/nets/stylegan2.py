@@ -90,8 +90,6 @@ class Generator(net.Net):
                 inputs = outputs
 
     def call(self, z, labels=None, training=False, truncation=1.0, noise="const"):
-        if labels is None and z.shape[1] > self.zlen:
-            z, labels = z[:, : self.zlen], z[:, self.zlen :]
         return self.synthesize(self.codes(z, labels, training, truncation), noise)[0]
 
     def codes(self, z, labels=None, training=False, truncation=1.0, cutoff=None):
@@ -104,6 +102,8 @@ class Generator(net.Net):
             truncation: psi of w_average + psi (w - w_average).
             cutoff: how many of the codes are truncated; None: all.
         """
+        if labels is None and z.shape[1] > self.zlen:
+            z, labels = z[:, : self.zlen], z[:, self.zlen :]
         w = self.mapping(z, labels, training=training)
         codes = tf.repeat(w[:, None], self.num_codes, axis=1)
         if truncation == 1:
@@ -195,8 +195,8 @@ class Discriminator(net.Discriminator):
     def call(self, images, labels=None, training=False):
         return self.judge_features(self.features(images), labels)
 
-    def judge(self, seen, training=False):
-        return self.call(seen)
+    def judge(self, seen, labels=None, training=False):
+        return self.call(seen, labels)
 
     def features(self, images):
         """Return what each block makes of images, and its size: {imsz / 2: [B, imsz / 2, imsz / 2, C], ..., 4: ...}."""
