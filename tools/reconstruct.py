@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Draw images and what GLeaD's G makes of what its D says of them.
+
+tools/reconstruct.py glead_digits out.png                  the first images of test_lfile, or else of lfile
+tools/reconstruct.py glead_digits out.png 2000 --images faces/ --count 16     iteration 2000, images of a folder
+tools/reconstruct.py glead_digits out.png --raw            by the G that D was trained with, not by its average
+
+Upper rows are the images, brought to size as the experiment says, the rows below their reconstructions: D's heads give
+features, an image and w, from which G goes on (arXiv 2212.03752, section 3.2). The mean squared error is printed.
+"""
+
+import numpy as np
+
+from rpgan_tf import checkpoint, command, config, images, protocol, sampling, styles
+from rpgan_tf.errors import UserError
+
+COLUMNS = 8
+
+
+def main(argv):
+    """Draw as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_experiment()
+    parser.add_argument("out", help="PNG file to write")
+    parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
+    parser.add_argument("--images", metavar="LFILE", help="list, folder, .zip or what else lfile may be")
+    parser.add_argument("--count", type=int, default=16, help="of images (default 16)")
+    parser.add_argument("--raw", action="store_true", help="use the G that was trained with this D")
+    arguments = parser.parse_args(argv)
+    if arguments.count < 1:
+        raise UserError(f"expected --count of at least 1, received {arguments.count}")
+    options = command.load_options(arguments.name, arguments.set)
+    styles.check(options, "tools/reconstruct.py", heads=True)
+    options.images = arguments.images or options.test_lfile or options.lfile
+    config.check_source("images", options.images, "--images")
+    kind = "gmodel" if arguments.raw or not options.ema else "ema"
+    path = checkpoint.find(options.wts_dir, kind, arguments.iteration)
+    d_path = checkpoint.find(options.wts_dir, "dmodel", protocol.iteration_of(path))
+
+    command.start_tensorflow()
+    from rpgan_tf import data
+    from rpgan_tf.nets import glead
+
+    generator, discriminator = styles.load(options, path), glead.build_discriminator(options)
+    checkpoint.load_npz(discriminator, d_path)
+    print(f"read {path}\nread {d_path}")
+    _, batches = data.once("images", options)
+    real = next(batches(0, arguments.count))
+
+    def reconstruct(part):
+        return glead.reconstruct(generator, discriminator.decode(discriminator.features(part)))
+
+    again = sampling.in_chunks(reconstruct, real)
+    lines = []
+    for start in range(0, len(real), COLUMNS):
+        lines += [images.grid(each[start : start + COLUMNS], COLUMNS) for each in (real, again)]
+    images.save_png(arguments.out, np.concatenate(lines))
+    print(f"wrote {arguments.out}: {len(real)} images, mean squared error {np.mean((again - real) ** 2):.4f}")
+
+
+if __name__ == "__main__":
+    command.run(main)
