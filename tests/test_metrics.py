@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import tensorflow as tf
 from sklearn.neighbors import NearestNeighbors
 
 from rpgan_tf import imagesets, metrics, tfgan
@@ -116,15 +117,9 @@ def test_kid_is_that_of_tfgan_at_once(tmp_path):
     from tensorflow_gan.python.eval import classifier_metrics
 
     theirs = classifier_metrics.kernel_classifier_distance_and_std_from_activations(
-        *map(tfgan_tensor, (A, B)), max_block_size=77
+        *map(tf.constant, (A, B)), max_block_size=77
     )
     np.testing.assert_allclose(mine, [float(value) for value in theirs], rtol=1e-8)
-
-
-def tfgan_tensor(array):
-    import tensorflow as tf
-
-    return tf.constant(array)
 
 
 def test_kid_identities():
@@ -259,8 +254,13 @@ def test_swd_is_that_of_tfgan_but_for_patches(monkeypatch):
 
     monkeypatch.setattr(theirs, "_normalize_patches", normalize)
     one, other = pixels(128, 32), darker(pixels(128, 32, seed=1))
-    levels = theirs.sliced_wasserstein_distance(*(tfgan_tensor(np.float32(each)) for each in (one, other)))
-    expected = {32 >> level: float(fakes) for level, (_, fakes) in enumerate(levels)}
+    tensors = [tf.constant(np.float32(each)) for each in (one, other)]
+    distances = []
+    for seed in range(4):  # one draw scatters by 5 %
+        np.random.seed(seed)
+        tf.random.set_seed(seed)
+        distances.append([float(fakes) for _, fakes in theirs.sliced_wasserstein_distance(*tensors)])
+    expected = dict(zip((32, 16), np.mean(distances, axis=0)))
     assert swd(one, other) == pytest.approx(expected, rel=0.1)
 
 
