@@ -77,6 +77,7 @@ class Options:
     evaluate_samples: Count | None = None  # None: as many as tools/evaluate.py takes
     evaluate_reference: str = "train"  # what samples are compared with, as --reference of tools/evaluate.py
     extractor: str = ""  # of features; "": digits for the embedded digits, else inception
+    lpips_weights: str | None = None  # .npz of tools/convert_lpips.py: GLeaD, ppl_w and projection to w compare by it
 
 
 OF_IMAGES = ("subset", "mirror", "crop", "resize", "resize_filter", "channels", "imsz")
@@ -212,7 +213,7 @@ def check_files(options):
         filters = projections.load(options.filts)
         projections.check_fit(filters, options.imsz, options.filts, options.channels)
         projections.check_kept(filters, options.filts, options.wts_dir)
-    if hasattr(options, "lpips_weights"):
+    if hasattr(options, "real_loss"):
         lpips_files.load_for(options)
     folder = pathlib.Path(options.wts_dir).absolute()
     while not folder.exists():

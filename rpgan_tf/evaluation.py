@@ -6,6 +6,7 @@ written, so that an evaluation that was killed goes on. Memory hardly grows with
 
 import functools
 import hashlib
+import pathlib
 
 import keras
 import numpy as np
@@ -18,13 +19,16 @@ from rpgan_tf import (
     features,
     images,
     imagesets,
+    lpips_files,
     metrics,
     protocol,
     sampling,
     study,
+    styles,
     subjects,
 )
 from rpgan_tf.errors import UserError
+from rpgan_tf.nets.lpips import LPIPS, at_most_256
 
 
 def evaluate(
@@ -72,6 +76,7 @@ class Evaluator:
         else:
             self.real = imagesets.open_data(source, options, self.split == "train")
         self.extractor = features.find(name) if name else None
+        self.lpips = lpips_files.load_for_metric(options, "ppl_w") if "ppl_w" in self.names else None
         self.real_hash = self.real.hash()
         self.default = protocol.SAMPLES_OF_DIGITS if name == "digits" else protocol.SAMPLES
 
@@ -135,6 +140,7 @@ class Evaluator:
             "rounding": imagesets.ROUNDING,
             "extractor": self.extractor and self.extractor.name,
             "extractor_key": self.extractor and self.extractor.key,
+            "lpips": self.lpips and lpips_files.key_of(self.lpips),
             "metrics": list(self.names),
             **protocol.SETTINGS,
             "swd_images": min(self.real.count, fake.count, protocol.SETTINGS["swd_images"]),
@@ -172,6 +178,8 @@ class Evaluator:
             return dict(zip(("precision", "recall"), found))
         if name == "dc":
             return dict(zip(("density", "coverage"), metrics.density_coverage(self.reals, fakes, settings["dc_k"])))
+        if name == "ppl_w":
+            return {"ppl_w": self.path_length_in_w(subject, fake.count)}
         if name == "swd":
             return self.sliced_wasserstein(fake, min(self.real.count, fake.count, settings["swd_images"]))
         return {"ppl": self.path_length(subject, fake.count)}
@@ -190,6 +198,24 @@ class Evaluator:
         path = "slerp" if options.prior == "normal" else "lerp"
         epsilon = protocol.SETTINGS["ppl_epsilon"]
         return metrics.path_length(subject.generate, z_0, z_1, t, self.extractor, path, epsilon)
+
+    def path_length_in_w(self, subject, count):
+        """Return the path length in w, of latents of their own; noise is new for each batch, the same at both ends."""
+        options, seed = self.options, subject.seed
+        generator, lpips = styles.load(options, pathlib.Path(subject.weights)), LPIPS(self.lpips)
+        labels = sampling.labels(options, count, [seed, 4])
+        codes = []
+        for i in (1, 2):
+            z = images.latents([seed, i], options.zlen, count, options.prior)
+            codes.append(sampling.in_chunks(generator.codes, np.concatenate([z, labels], axis=1)))
+
+        @tf.function(reduce_retracing=True)
+        def synthesize(codes, noise):
+            return at_most_256(generator.synthesize(codes, noise)[0])
+
+        epsilon, distance = protocol.SETTINGS["ppl_epsilon"], tf.function(lpips, reduce_retracing=True)
+        noise_of = functools.partial(tf.random.fold_in, [seed, 5])
+        return metrics.path_length_in_w(lambda w, i: synthesize(w, noise_of(i)), *codes, distance, epsilon)
 
     @functools.cached_property
     def real_path(self):

@@ -36,6 +36,13 @@ def grid(images, columns=COLUMNS):
     return pixels.transpose(0, 2, 1, 3, 4).reshape(count // columns * height, columns * width, channels)
 
 
+def pairs(upper, lower, columns=8):
+    """Tile two sets of images [N, H, W, C] in [-1, 1], line by line: one of `upper`, one of `lower` below it, ..."""
+    columns = min(columns, len(upper))
+    rows = [grid(each[i : i + columns], columns) for i in range(0, len(upper), columns) for each in (upper, lower)]
+    return np.concatenate(rows)
+
+
 def scatter(points, mixture):
     """Plot points [N, dims] over points of their mixture, as uint8 [640, 600, 3]: see `scatter_on`.
 

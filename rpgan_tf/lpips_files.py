@@ -1,5 +1,9 @@
 """LPIPS' weights in a file, and which runs need them. TensorFlow is not imported: what is missing is said at once."""
 
+import hashlib
+
+import numpy as np
+
 from rpgan_tf import files
 from rpgan_tf.errors import UserError
 
@@ -65,6 +69,27 @@ def load(path):
     return {name: arrays[name] for name in expected}
 
 
+def key_of(arrays):
+    """Return what a protocol says of weights: the net, and a short hash of them."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+    return f"{net_of(arrays)} {digest.hexdigest()[:16]}"
+
+
+def load_for_metric(options, name):
+    """Read the weights of LPIPS that a metric needs.
+
+    Raises:
+        UserError: as `load`; no file is named; images are too small.
+    """
+    if options.lpips_weights is None:
+        raise UserError(f"{name} needs the weights of LPIPS: expected --set lpips_weights=<file>.npz; {MAKE}")
+    arrays = load(options.lpips_weights)
+    _check_size(options, arrays, f"leave {name} out")
+    return arrays
+
+
 def load_for(options):
     """Read the weights of LPIPS if the options of GLeaD need them; else return None.
 
@@ -84,10 +109,14 @@ def load_for(options):
             f"LPIPS needs its weights: expected lpips_weights = '<file>.npz', received None; {MAKE}, {WITHOUT}"
         )
     arrays = load(options.lpips_weights)
+    _check_size(options, arrays, f"set a larger one, {WITHOUT}")
+    return arrays
+
+
+def _check_size(options, arrays, mend):
     net = net_of(arrays)
     if options.imsz < SMALLEST[net]:
         raise UserError(
             f"LPIPS by the net '{net}' needs images of at least {SMALLEST[net]} pixels, received imsz = "
-            f"{options.imsz}; set a larger one, {WITHOUT}"
+            f"{options.imsz}; {mend}"
         )
-    return arrays

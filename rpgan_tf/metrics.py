@@ -319,8 +319,33 @@ def path_length(generate, z_0, z_1, t, extractor, path="slerp", epsilon=1e-4, ba
             features = _finite(extractor(np.asarray(generate(np.float32(z))) * 127.5 + 127.5)[0])
             unit.append(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12))
         lengths.append(np.sum((unit[0] - unit[1]) ** 2, axis=1) / epsilon**2)
-    lengths = np.concatenate(lengths)
-    low, high = np.percentile(lengths, TRIM)
+    return _trimmed_mean(np.concatenate(lengths))
+
+
+def path_length_in_w(synthesize, w_0, w_1, distance, epsilon=1e-4, batch=16):
+    """Return the perceptual path length at the ends of paths in w: E d(G(w_0), G(w_0 + epsilon (w_1 - w_0))) / epsilon^2.
+
+    Karras et al., arXiv 1812.04948, section 4.1, without the lowest and highest percentile; as in the tables of arXiv
+    1912.04958 and 2006.06676, where d is LPIPS by VGG16 on whole images.
+
+    Args:
+        synthesize: function from codes float32 [n, ...] and the number of the batch, of which its noise may depend, to
+            images [n, H, W, C] in [-1, 1].
+        w_0, w_1: codes [N, ...].
+        distance: function from two batches of images to distances [n].
+        epsilon: float, step on the path.
+        batch: int, paths at a time.
+    """
+    lengths = []
+    for i, start in enumerate(tqdm.tqdm(range(0, len(w_0), batch), "paths", leave=False, disable=None)):
+        ends = [np.float64(w[start : start + batch]) for w in (w_0, w_1)]
+        pair = [synthesize(np.float32(_lerp(*ends, t)), i) for t in (0, epsilon)]
+        lengths.append(_finite(distance(*pair)) / epsilon**2)
+    return _trimmed_mean(np.concatenate(lengths))
+
+
+def _trimmed_mean(lengths):
+    low, high = np.percentile(lengths, TRIM[0], method="lower"), np.percentile(lengths, TRIM[1], method="higher")
     return float(np.mean(lengths[(low <= lengths) & (lengths <= high)]))
 
 

@@ -10,7 +10,7 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, config, files, imagesets, mixtures, sampling, tfgan
+from rpgan_tf import checkpoint, config, files, imagesets, lpips_files, mixtures, sampling, styles, tfgan
 from rpgan_tf.errors import UserError, nearest
 
 SETTINGS = {
@@ -30,19 +30,21 @@ METRICS = {  # name: what its protocol adds
     "pr": "precision and recall: k = {pr_k}",
     "dc": "density and coverage: k = {dc_k}",
     "ppl": "ppl: features of unit length, epsilon {ppl_epsilon:g}, pixels not rounded",
+    "ppl_w": "ppl_w: ends of paths in w, LPIPS by {lpips}, epsilon {ppl_epsilon:g}, pixels not rounded",
 }
 PUBLISHED = {  # names of StyleGAN2's program, for 50,000 samples against the whole reference
     "fid50k_full": "fid",
     "kid50k_full": "kid",
     "pr50k3_full": "pr",
     "is50k": "is",
+    "ppl2_wend": "ppl_w",
 }
-WITHOUT_FEATURES = ("swd",)
+WITHOUT_FEATURES = ("swd", "ppl_w")
 SAMPLES, SAMPLES_OF_DIGITS = 50000, 10000  # as in published tables; enough for 64 features
 FILE = "metrics.jsonl"
 IDENTITY = (  # two rows that agree in these are of the same measurement
     *("weights_hash", "samples", "seed", "prior", "statistics", "rounding"),
-    *("reference_hash", "size", "extractor_key", *SETTINGS),
+    *("reference_hash", "size", "extractor_key", "lpips", *SETTINGS),
 )
 
 
@@ -78,6 +80,9 @@ def check(options, metrics, samples, reference, extractor):
         raise UserError(f"swd needs images whose side is a power of two >= 8, received {options.imsz}; leave it out")
     if "ppl" in metrics and getattr(options, "num_classes", 0):
         raise UserError("ppl is of latents without labels, and the net has num_classes > 0; leave it out")
+    if "ppl_w" in metrics:
+        styles.check(options, "ppl_w")
+        lpips_files.load_for_metric(options, "ppl_w")
     if samples is not None and samples < 2:
         raise UserError(f"expected --samples of at least 2, received {samples}")
     split = reference if reference in ("train", "test") else "path"
@@ -112,10 +117,11 @@ def check(options, metrics, samples, reference, extractor):
 
 def check_statistics(metrics, statistics):
     """Raise a `UserError` if a metric asks for images that do not depend on others of their batch."""
-    if "ppl" in metrics and statistics != "stored":
+    found = [name for name in metrics if name.startswith("ppl")]
+    if found and statistics != "stored":
         raise UserError(
-            "ppl needs a generator with stored statistics, since it compares two images of nearly the same latents: "
-            "make them with fixbn.py first, or leave ppl out"
+            f"{found[0]} needs a generator with stored statistics, since it compares two images of nearly the same latents: "
+            f"make them with fixbn.py first, or leave {found[0]} out"
         )
 
 

@@ -1,4 +1,4 @@
-"""Where images are: a list file, a folder, a .zip or tensorflow-datasets. Knows nothing of what becomes of them."""
+"""Where images are: a list file, a folder, a .zip, a picture or tensorflow-datasets. Knows nothing of what becomes of them."""
 
 import os
 import pathlib
@@ -42,6 +42,8 @@ def find(option, lfile):
         return _open_folder(option, lfile)
     if image_files.is_collection(lfile):
         return _open_zip(option, lfile)
+    if lfile.lower().endswith(SUFFIXES):
+        return Source(tf.constant([lfile]), tf.io.read_file, lambda entry: f"'{lfile}'", "remove it")
     return _open_list(option, lfile)
 
 

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, files, imagesets, sampling
+from rpgan_tf import checkpoint, config, files, imagesets, sampling
 from rpgan_tf.errors import UserError
 
 NETS = "stylegan2", "glead"
@@ -33,6 +33,20 @@ def parse_seeds(text):
             raise UserError(f"expected seeds such as 600-605 or 1,5,7-9; received '{text}'")
         seeds += range(int(first), int(last) + 1)
     return seeds
+
+
+def choose_images(options, source):
+    """Let `read_images` read those of `source`, what `lfile` may say; None: the experiment's; raises `UserError`."""
+    options.images = source or options.test_lfile or options.lfile
+    config.check_source("images", options.images, "--images")
+
+
+def read_images(options, count):
+    """Return the first images of `choose_images`, as many as there are, up to `count`: float32 [N, H, W, C]."""
+    from rpgan_tf import data
+
+    _, batches = data.once("images", options)
+    return next(batches(0, count))
 
 
 def load(options, path):

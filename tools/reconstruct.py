@@ -11,10 +11,8 @@ features, an image and w, from which G goes on (arXiv 2212.03752, section 3.2). 
 
 import numpy as np
 
-from rpgan_tf import checkpoint, command, config, images, protocol, sampling, styles
+from rpgan_tf import checkpoint, command, images, protocol, sampling, styles
 from rpgan_tf.errors import UserError
-
-COLUMNS = 8
 
 
 def main(argv):
@@ -23,7 +21,7 @@ def main(argv):
     parser.add_experiment()
     parser.add_argument("out", help="PNG file to write")
     parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
-    parser.add_argument("--images", metavar="LFILE", help="list, folder, .zip or what else lfile may be")
+    parser.add_argument("--images", metavar="LFILE", help="a picture, a list, folder, .zip or what else lfile may be")
     parser.add_argument("--count", type=int, default=16, help="of images (default 16)")
     parser.add_argument("--raw", action="store_true", help="use the G that was trained with this D")
     arguments = parser.parse_args(argv)
@@ -31,30 +29,24 @@ def main(argv):
         raise UserError(f"expected --count of at least 1, received {arguments.count}")
     options = command.load_options(arguments.name, arguments.set)
     styles.check(options, "tools/reconstruct.py", heads=True)
-    options.images = arguments.images or options.test_lfile or options.lfile
-    config.check_source("images", options.images, "--images")
+    styles.choose_images(options, arguments.images)
     kind = "gmodel" if arguments.raw or not options.ema else "ema"
     path = checkpoint.find(options.wts_dir, kind, arguments.iteration)
     d_path = checkpoint.find(options.wts_dir, "dmodel", protocol.iteration_of(path))
 
     command.start_tensorflow()
-    from rpgan_tf import data
     from rpgan_tf.nets import glead
 
     generator, discriminator = styles.load(options, path), glead.build_discriminator(options)
     checkpoint.load_npz(discriminator, d_path)
     print(f"read {path}\nread {d_path}")
-    _, batches = data.once("images", options)
-    real = next(batches(0, arguments.count))
+    real = styles.read_images(options, arguments.count)
 
     def reconstruct(part):
         return glead.reconstruct(generator, discriminator.decode(discriminator.features(part)))
 
     again = sampling.in_chunks(reconstruct, real)
-    lines = []
-    for start in range(0, len(real), COLUMNS):
-        lines += [images.grid(each[start : start + COLUMNS], COLUMNS) for each in (real, again)]
-    images.save_png(arguments.out, np.concatenate(lines))
+    images.save_png(arguments.out, images.pairs(real, again))
     print(f"wrote {arguments.out}: {len(real)} images, mean squared error {np.mean((again - real) ** 2):.4f}")
 
 

@@ -36,7 +36,6 @@ class GLeaD(StyleGAN2):
     fake_target: Literal["image", "features"] = "image"
     fake_loss: Literal["lpips", "mse", "cosine"] | None = None  # None: lpips for images, cosine for features
     fake_weight: NonNegative | None = None  # None: 3 for images, 10 for features
-    lpips_weights: str | None = None  # .npz file of tools/convert_lpips.py
     r1_with_term: bool = True  # whether the term of real images is also part of the steps on R1
 
     def __init__(self, *args, **kwargs):

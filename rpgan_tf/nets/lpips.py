@@ -10,6 +10,7 @@ import tensorflow as tf
 from rpgan_tf import lpips_files
 from rpgan_tf.errors import UserError
 
+LARGEST = 256  # of images that are compared to measure path lengths and to project, as StyleGAN2's program does
 MEAN = (-0.030, -0.088, -0.188)  # of the red, green and blue of ImageNet in [-1, 1]
 DEVIATION = (0.458, 0.448, 0.450)
 
@@ -57,3 +58,9 @@ class LPIPS:
                 x = tf.nn.relu(tf.nn.conv2d(x, kernel, stride, paddings) + self.arrays[f"features/{number}/bias"])
             found.append(x)
         return found
+
+
+def at_most_256(images):
+    """Return images [B, H, W, C] whose sides are powers of two, averaged down to 256 pixels where they are larger."""
+    times = max(images.shape[1] // LARGEST, 1)
+    return images if times == 1 else tf.nn.avg_pool2d(images, times, times, "VALID")

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Find the codes w whose images, by a G of StyleGAN2, GGDR or GLeaD, are nearest to given ones.
+
+tools/project.py stylegan2_digits out/                              the first image of test_lfile, or else of lfile
+tools/project.py stylegan2_ffhq256 out/ 2000 --images me.png --set resize=cover lpips_weights=data/lpips_vgg.npz
+tools/project.py stylegan2_digits out/ --images faces/ --count 4 --video out/search.mp4
+
+Writes out/projected.png, images with their projections below, and out/w.npz, which tools/generate.py --w takes.
+Distances are LPIPS where lpips_weights names its weights (tools/convert_lpips.py; the paper has those of VGG16), else
+mean squared errors. One code is sought for all layers, together with noise maps that are not kept.
+"""
+
+import pathlib
+
+import numpy as np
+import tqdm
+
+from rpgan_tf import command, images, lpips_files, sampling, styles, video
+from rpgan_tf.errors import UserError
+
+FRAMES = 200  # of a video at most, of each image
+
+
+def main(argv):
+    """Search as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_experiment()
+    parser.add_argument("out", help="folder for the picture and the codes")
+    parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
+    parser.add_argument("--images", metavar="LFILE", help="a picture, a list, a folder, .zip or what else lfile may be")
+    parser.add_argument("--count", type=int, default=1, help="of images (default 1)")
+    parser.add_argument("--steps", type=int, default=1000, help="for each image (default 1000)")
+    parser.add_argument("--seed", type=int, default=303, help="of the noise (default 303)")
+    parser.add_argument("--class", type=int, dest="label", metavar="N", help="of nets with labels")
+    parser.add_argument("--video", metavar="FILE", help="*.gif, *.mp4, or a folder: the search")
+    parser.add_argument("--fps", type=float, default=30, help="frames a second (default 30)")
+    arguments = parser.parse_args(argv)
+    if min(arguments.count, arguments.steps) < 1:
+        raise UserError("expected --count and --steps of at least 1")
+    if not 0 <= arguments.seed < 2**31:
+        raise UserError(f"expected --seed in 0 .. 2^31 - 1, received {arguments.seed}")
+    if arguments.video:
+        video.check(arguments.video, arguments.fps)
+    options = command.load_options(arguments.name, arguments.set)
+    styles.check(options, "tools/project.py")
+    label = styles.one_hot(options, arguments.label, 1)
+    styles.choose_images(options, arguments.images)
+    weights = lpips_files.load_for_metric(options, "lpips_weights") if options.lpips_weights else None
+    path = sampling.find(options, arguments.iteration)
+
+    command.start_tensorflow()
+    import tensorflow as tf
+
+    from rpgan_tf import inversion
+    from rpgan_tf.nets.lpips import LPIPS, at_most_256
+
+    generator = styles.load(options, path)
+    print(f"read {path}")
+    print(f"distance: {'LPIPS by ' + lpips_files.net_of(weights) if weights else 'mean squared error'}")
+    lpips = LPIPS(weights) if weights else lambda a, b: tf.reduce_mean((a - b) ** 2, axis=[1, 2, 3])
+    projector = inversion.Projector(
+        generator, lambda a, b: lpips(*map(at_most_256, (a, b))), arguments.steps, label, arguments.seed
+    )
+    targets, codes, found, frames = styles.read_images(options, arguments.count), [], [], []
+    every = -(-arguments.steps // FRAMES)
+    for i, target in enumerate(targets):
+        steps = tqdm.tqdm(projector.project(target), f"image {i + 1}", arguments.steps, disable=None)
+        for step, (code, distance) in enumerate(steps):
+            steps.set_postfix(distance=f"{distance:.4f}", refresh=False)
+            last = step == arguments.steps - 1
+            if last or (arguments.video and step % every == 0):
+                image = generator.synthesize(code)[0]
+                frames.append(images.pairs(target[None], image, 1))
+        codes.append(code)
+        found.append(image[0])
+        print(f"image {i + 1}: distance {distance:.4f}")
+    out = pathlib.Path(arguments.out)
+    images.save_png(out / "projected.png", images.pairs(targets, found))
+    styles.save_codes(out / "w.npz", np.concatenate(codes))
+    print(f"wrote {out / 'projected.png'} and {out / 'w.npz'}")
+    if arguments.video:
+        video.save(arguments.video, frames, arguments.fps)
+        print(f"wrote {arguments.video}: {len(frames)} frames")
+
+
+if __name__ == "__main__":
+    command.run(main)
