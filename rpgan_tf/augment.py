@@ -15,6 +15,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from rpgan_tf import replicas
 from rpgan_tf.errors import UserError
 
 STAGES = "blit", "geom", "color", "filter", "noise", "cutout"
@@ -111,12 +112,12 @@ class Draws:
 
     def uniform(self, low, high, *leading):
         """Draw from U[low, high): [*leading, B, 1, 1]."""
-        return tf.random.stateless_uniform([*leading, self.size, 1, 1], self.next(), low, high, alg="philox")
+        return replicas.uniform([*leading, self.size, 1, 1], self.next(), low, high, axis=len(leading))
 
     def normal(self, deviation, *trailing):
         """Draw from N(0, deviation^2): [B, *trailing], [B, 1, 1] without."""
         shape = [self.size, *(trailing or (1, 1))]
-        return tf.random.stateless_normal(shape, self.next(), stddev=deviation, alg="philox")
+        return replicas.normal(shape, self.next(), stddev=deviation)
 
     def gate(self, value, neutral, p=None):
         """Return `value` for the images to which the operation is done, else `neutral`."""

@@ -65,7 +65,8 @@ class Options:
     resize_filter: Literal["bilinear", "bicubic", "lanczos3", "area"] = "bilinear"
     channels: Literal[1, 3] = 3  # of an image
     imsz: Size = 64  # height and width of an image
-    bsz: Count = 64  # images a batch
+    bsz: Count = 64  # images a batch, on all devices together
+    sync_bn: bool = False  # normalize the batch of all devices as one, where there are several
     wts_dir: str = ""  # folder for weights and everything else that a run writes
     start_from: str = ""  # folder of another run, from whose newest weights a new run starts, array by array
     SAVEFREQ: Count = 1000  # iterations between saves

@@ -23,7 +23,25 @@ PARALLEL_IMAGES = 16  # read and decoded at the same time
 DIGITS = {"digits": slice(None), "digits:train": slice(1500), "digits:test": slice(1500, None)}
 
 
-def dataset(options, start=0, batches=None):
+def distributed(options, start=0):
+    """Return `dataset` for the strategy that is in use: each replica gets its part of every batch.
+
+    Every pipeline, of which a machine has one, reads the images of its own replicas alone.
+    """
+    strategy = tf.distribute.get_strategy()
+    count = strategy.num_replicas_in_sync
+    if count == 1:
+        return dataset(options, start)
+
+    def of_machine(context):
+        own = count // context.num_input_pipelines
+        first = context.input_pipeline_id * own
+        return dataset(options, start, parts=(range(first, first + own), count))
+
+    return strategy.distribute_datasets_from_function(of_machine)
+
+
+def dataset(options, start=0, batches=None, parts=(range(1), 1)):
     """Return the data of `options.lfile` as an endless dataset with one element for each iteration.
 
     The element of iteration i is that iteration's batches, of bsz * pack images each, one after the other. It holds the
@@ -36,6 +54,7 @@ def dataset(options, start=0, batches=None):
         options: from `rpgan_tf.config`.
         start: int, iteration of the first element.
         batches: function from an iteration to how many batches it takes; None for that of the GAN in `options`.
+        parts: (numbers, count): bsz is divided into so many parts, and an iteration has an element for each of these.
 
     Returns:
         `tf.data.Dataset` of float32 [batches(i) * bsz * pack, imsz, imsz, channels] in [-1, 1], or of points
@@ -59,9 +78,9 @@ def dataset(options, start=0, batches=None):
         return images if found is None else (images, _take(found, entries))
 
     numbers = set(map(batches, range(options.MAXITER)))
-    size = max(numbers) * options.bsz * options.pack if len(numbers) == 1 else None
+    size = max(numbers) * options.bsz * options.pack // parts[1] if len(numbers) == 1 else None
     indices = tf.data.Dataset.from_generator(
-        lambda: _order(options, chosen, start, batches),
+        lambda: _divide(_order(options, chosen, start, batches), options, *parts),
         output_signature=tuple(tf.TensorSpec([size], kind) for kind in (tf.int64, tf.int64, tf.bool)),
     )
     # An iteration may take a hundred batches.
@@ -244,6 +263,14 @@ def _order(options, chosen, start, batches):
         position += size
 
 
+def _divide(order, options, numbers, count):
+    """Yield what `_order` yields, for each iteration the parts with these numbers of `count`, of every batch."""
+    for arrays in order:
+        divided = [array.reshape(-1, options.pack, count, options.bsz // count) for array in arrays]
+        for number in numbers:
+            yield tuple(array[:, :, number].reshape(-1) for array in divided)
+
+
 def _find_labels(option, options):
     """Return the `image_files.Labels` of all data that an option names, None where `num_classes` is 0.
 
@@ -316,7 +343,7 @@ def _scale(pixels):
 
 
 def _points(mixture, seed, positions):
-    """Draw the points of consecutive positions, int64 [n], from a mixture: float32 [n, dims].
+    """Draw the points of ascending positions, int64 [n], from a mixture: float32 [n, dims].
 
     Each position has counters of its own, so that a point is the same in whatever batch it comes. Their second half
     tells the two draws apart.
@@ -330,7 +357,7 @@ def _points(mixture, seed, positions):
 
 
 def _triples(pixels, seed, positions):
-    """Draw three of the images uint8 [M, H, W] as red, green and blue for consecutive positions, int64 [n]."""
+    """Draw three of the images uint8 [M, H, W] as red, green and blue for ascending positions, int64 [n]."""
     uniform = _draw(tf.raw_ops.StatelessRandomUniformV2, seed, positions, 1, 0)
     entries = tf.cast(uniform[:, :3] * len(pixels), tf.int32)
     images = tf.transpose(tf.gather(pixels, entries), [0, 2, 3, 1])
@@ -338,17 +365,18 @@ def _triples(pixels, seed, positions):
 
 
 def _draw(operation, seed, positions, width, role):
-    """Return `width` times four random numbers for each of consecutive positions: float32 [n, 4 * width].
+    """Return `width` times four random numbers for each of ascending positions: float32 [n, 4 * width].
 
-    Philox turns a counter into four numbers.
+    Philox turns a counter into four numbers. Those of positions that are left out are drawn, too.
     """
     first = tf.cast(positions[0], tf.uint64) * tf.constant(width, tf.uint64)
-    return operation(
-        shape=[tf.size(positions), 4 * width],
+    drawn = operation(
+        shape=[positions[-1] - positions[0] + 1, 4 * width],
         key=tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed).key,
         counter=tf.stack([first, tf.constant(role, tf.uint64)]),
         alg=tf.random.Algorithm.PHILOX.value,
     )
+    return tf.gather(drawn, positions - positions[0])
 
 
 def _decode(contents, channels=3):

@@ -5,13 +5,14 @@ Every loss keeps the leading axis: a plain discriminator gives logits [B] and a 
 by all alike.
 """
 
+import functools
 import importlib
 from typing import Literal
 
 import keras
 import tensorflow as tf
 
-from rpgan_tf import config, optimizers, projections
+from rpgan_tf import config, optimizers, projections, replicas
 from rpgan_tf.config import Count, NonNegative, Positive, Share
 from rpgan_tf.errors import UserError
 
@@ -117,7 +118,12 @@ class GAN(keras.Model):
         """
         if jit_compile is None:
             static = isinstance(self.num_batches(), int)
-            jit_compile = self.discriminator.jit_compile and static and not run_eagerly
+            jit_compile = self.discriminator.jit_compile and static and not run_eagerly and self.num_replicas == 1
+        if self.accumulation > 1 and self.num_replicas > 1:
+            raise UserError(
+                f"accumulation = {self.accumulation} is for one device, and there are {self.num_replicas}: expected "
+                "accumulation = 1, since each device has but a part of the batch; set a larger bsz"
+            )
         super().compile(run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
         arguments = {"gradient_accumulation_steps": self.accumulation if self.accumulation > 1 else None}
         g_rate, d_rate = self.learning_rate, self.d_learning_rate or self.learning_rate
@@ -131,6 +137,19 @@ class GAN(keras.Model):
         if not self.decay:
             return learning_rate
         return lambda: learning_rate * (1 - self.decay) ** tf.cast(self.iteration, tf.float32)
+
+    @property
+    def num_replicas(self):
+        """Number of replicas among which each batch is divided."""
+        return self.distribute_strategy.num_replicas_in_sync
+
+    def make_train_function(self, force=False):
+        """Make what `fit` calls; with several replicas it is not `train_step` that is run on each, but its steps."""
+        if self.num_replicas == 1:
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+            train = self.train_step if self.run_eagerly else tf.function(self.train_step, reduce_retracing=True)
+            self.train_function = lambda iterator: train(next(iterator))
 
     def call(self, z):
         return self.sampler(z)
@@ -158,8 +177,8 @@ class GAN(keras.Model):
         """Draw latents [batch_size, zlen] of the prior."""
         shape = [batch_size, self.generator.zlen]
         if self.prior == "uniform":
-            return tf.random.stateless_uniform(shape, seed, -1, 1, alg="philox")
-        return tf.random.stateless_normal(shape, seed, alg="philox")
+            return replicas.uniform(shape, seed, -1, 1, groups=self.pack)
+        return replicas.normal(shape, seed, groups=self.pack)
 
     def judge(self, images, training=True):
         """Return the discriminator's logits for images [pack * B, ...], `pack` of them at a time."""
@@ -173,8 +192,11 @@ class GAN(keras.Model):
         """Do one iteration on real images, all batches of the iteration one after the other: [n * pack * B, ...].
 
         Where images have labels, `real` is (images, labels [n * pack * B, num_classes]).
+
+        With several replicas it is called once for all, with their parts of `real`, and each step of an optimizer runs
+        on all of them: gradients cannot be exchanged within a loop or a condition of a replica's own.
         """
-        with tf.control_dependencies(tf.nest.flatten(real)):  # input that fails or ends leaves everything as it was
+        with tf.control_dependencies(tf.nest.flatten(real, expand_composites=True)):  # input that fails or ends leaves everything as it was
             logs = self.iterate(real)
             self.iteration.assign_add(1)
             if self.average is not None:
@@ -187,8 +209,12 @@ class GAN(keras.Model):
 
     def iterate(self, real):
         """Do the steps of D, then those of G; return the losses of the last of each."""
-        real = self.divide(real)
+        real = self.run(self.divide, real)
         return self.all_d_steps(real) | self.all_g_steps(real)
+
+    def run(self, function, *values):
+        """Return function(*values): of each replica and its parts of the values, where there are several."""
+        return function(*values) if self.num_replicas == 1 else self.distribute_strategy.run(function, values)
 
     def divide(self, real):
         """Divide an iteration's images into its batches: [n * pack * B, ...] -> [n, pack * B, ...]."""
@@ -202,22 +228,54 @@ class GAN(keras.Model):
 
     def all_d_steps(self, real):
         """Do the steps of D on the first batches of real images [n, pack * B, ...]."""
-        size, count = tf.shape(real)[1], self.num_d_steps() * self.accumulation
-        return self.repeat(count, lambda i: self.d_step(real[i], self.latents(size, D_STEP, i), i))
+
+        def step(i, real):
+            return self.d_step(real[i], self.latents(tf.shape(real)[1], D_STEP, i), i)
+
+        return self.repeat(self.num_d_steps() * self.accumulation, step, real)
 
     def all_g_steps(self, real):
         """Do the steps of G, on the last of the batches if its loss looks at real images."""
-        size, count = tf.shape(real)[1], self.g_steps * self.accumulation
-        if self.g_sees_real(self.options):
-            own = real[-count:]
-            return self.repeat(count, lambda i: self.g_step(own[i], self.latents(size, G_STEP, i)))
-        return self.repeat(count, lambda i: self.g_step(None, self.latents(size, G_STEP, i)))
+        count, sees_real = self.g_steps * self.accumulation, self.g_sees_real(self.options)
 
-    def repeat(self, count, step):
-        """Call step(0) ... step(count - 1), for `count` int or int tensor []; return the logs of the last."""
-        logs = step(0)
+        def step(i, real):
+            own = real[-count:][i] if sees_real else None
+            return self.g_step(own, self.latents(tf.shape(real)[1], G_STEP, i))
+
+        return self.repeat(count, step, real)
+
+    def repeat(self, count, step, *values):
+        """Do step(0, *values) ... step(count - 1, *values), for `count` int or int tensor []; return the last's logs.
+
+        With several replicas, logs are means over these, but logits [..., B] stay where they are.
+        """
+        if self.num_replicas > 1:
+            return self.repeat_on_replicas(count, step, *values)
+        logs = step(0, *values)
         if isinstance(count, int) and count == 1:
             return logs
+        return self.loop(count, lambda i: step(i, *values), logs)
+
+    def repeat_on_replicas(self, count, step, *values):
+        """Do what `repeat` does; where `count` is a tensor, no logits are returned."""
+
+        def do(i):
+            logs = self.distribute_strategy.run(functools.partial(step, i), values)
+            return {
+                key: value if key.endswith("logits") else self.distribute_strategy.reduce("MEAN", value, axis=None)
+                for key, value in logs.items()
+            }
+
+        if isinstance(count, int):
+            return [do(i) for i in range(count)][-1]
+
+        def without_logits(i):
+            return {key: value for key, value in do(i).items() if not key.endswith("logits")}
+
+        return self.loop(count, without_logits, without_logits(0))
+
+    def loop(self, count, step, logs):
+        """Do step(1) ... step(count - 1); return the logs of the last, `logs` if there is none."""
         shapes = {key: tf.TensorShape([None] * value.shape.rank) for key, value in logs.items()}
         _, logs = tf.while_loop(
             lambda i, _: i < count,
@@ -269,11 +327,10 @@ class GAN(keras.Model):
 
     def update(self, optimizer, variables, objective, tape):
         """Do a step of an optimizer, with weight decay."""
-        gradients = tape.gradient(objective, variables)
+        gradients = tape.gradient(objective, variables, replicas.part_of_mean(objective))
         if self.weight_decay:
-            gradients = [
-                gradient + self.weight_decay * variable.value for gradient, variable in zip(gradients, variables)
-            ]
+            decay = self.weight_decay / replicas.count()
+            gradients = [gradient + decay * variable.value for gradient, variable in zip(gradients, variables)]
         optimizer.apply(gradients, variables)
 
     def update_average(self):
@@ -282,10 +339,10 @@ class GAN(keras.Model):
 
     def move_average(self, momentum):
         """Do average += (1 - momentum) (weight - average) for what is trained, and copy the rest."""
-        for average, weight in zip(self.average.trainable_variables, self.generator.trainable_variables):
-            average.assign_add((1 - momentum) * (weight - average))
-        for average, weight in zip(self.average.non_trainable_variables, self.generator.non_trainable_variables):
-            average.assign(weight)
+        average, generator = self.average, self.generator
+        move = lambda average, weight: average + (1 - momentum) * (weight - average)  # noqa: E731
+        replicas.assign(average.trainable_variables, move, generator.trainable_variables)
+        replicas.assign(average.non_trainable_variables, lambda _, weight: weight, generator.non_trainable_variables)
 
     def test_step(self, real):
         """Return the losses of held-out images [pack * B, ...] and of the same latents each time, in evaluation mode.
@@ -321,6 +378,9 @@ def build(options):
         projections.check_fit(filters, options.imsz, options.filts, options.channels)
     seeds = keras.random.SeedGenerator(options.seed)
     generator, discriminator = net.build_generator(options, seeds), net.build_discriminator(options, filters, seeds)
+    if options.sync_bn:
+        generator.synchronize()
+        discriminator.synchronize()
     gan = find(options)(generator, discriminator, options, build_generator(options) if options.ema else None)
     gan.compile()
     return gan

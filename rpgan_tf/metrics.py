@@ -323,10 +323,10 @@ def path_length(generate, z_0, z_1, t, extractor, path="slerp", epsilon=1e-4, ba
 
 
 def path_length_in_w(synthesize, w_0, w_1, distance, epsilon=1e-4, batch=16):
-    """Return the perceptual path length at the ends of paths in w: E d(G(w_0), G(w_0 + epsilon (w_1 - w_0))) / epsilon^2.
+    """Return the perceptual path length at the ends of paths in w.
 
-    Karras et al., arXiv 1812.04948, section 4.1, without the lowest and highest percentile; as in the tables of arXiv
-    1912.04958 and 2006.06676, where d is LPIPS by VGG16 on whole images.
+    E d(G(w_0), G(w_0 + epsilon (w_1 - w_0))) / epsilon^2, without the lowest and highest percentile (Karras et al.,
+    arXiv 1812.04948, section 4.1); as in the tables of arXiv 1912.04958 and 2006.06676, where d is LPIPS by VGG16.
 
     Args:
         synthesize: function from codes float32 [n, ...] and the number of the batch, of which its noise may depend, to

@@ -7,6 +7,8 @@ import tensorflow as tf
 class Net(keras.Model):
     """A net whose weights are all there before its first call, and can be read and set by name."""
 
+    synchronized = False  # whether batch normalization normalizes the batch of all replicas as one
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.built = True
@@ -14,6 +16,11 @@ class Net(keras.Model):
     def get_arrays(self):
         """Return {name, such as "conv1/kernel": array} of all weights, trainable or not, in order of definition."""
         return {weight.path.removeprefix(f"{self.name}/"): weight.numpy() for weight in self.weights}
+
+    def synchronize(self):
+        """Let batch normalization normalize the batch of all replicas as one."""
+        for layer in self._flatten_layers():
+            layer.synchronized = True
 
     def set_arrays(self, arrays):
         """Assign what `get_arrays` returned."""

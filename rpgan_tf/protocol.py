@@ -120,8 +120,8 @@ def check_statistics(metrics, statistics):
     found = [name for name in metrics if name.startswith("ppl")]
     if found and statistics != "stored":
         raise UserError(
-            f"{found[0]} needs a generator with stored statistics, since it compares two images of nearly the same latents: "
-            f"make them with fixbn.py first, or leave {found[0]} out"
+            f"{found[0]} needs a generator with stored statistics, since it compares two images of nearly the same "
+            f"latents: make them with fixbn.py first, or leave {found[0]} out"
         )
 
 

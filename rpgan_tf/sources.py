@@ -1,4 +1,4 @@
-"""Where images are: a list file, a folder, a .zip, a picture or tensorflow-datasets. Knows nothing of what becomes of them."""
+"""Where images are: a list, a folder, a .zip, a picture, tensorflow-datasets. Knows nothing of what becomes of them."""
 
 import os
 import pathlib

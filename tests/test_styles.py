@@ -1,4 +1,4 @@
-"""Images of codes as a user makes them: by seed, truncated, mixed, saved, reconstructed, projected; and path lengths."""
+"""Images of codes as a user makes them: by seed, truncated, mixed, saved, reconstructed, projected; path lengths."""
 
 import pathlib
 
@@ -21,7 +21,7 @@ VALUES |= {"lfile": "digits:train", "test_lfile": "digits:test"}
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A folder with the experiments `plain` and `labelled`, whose nets were not trained, but have noise and averages."""
+    """Experiments `plain` and `labelled`, whose nets are not trained, but have noise and averages."""
     folder = tmp_path_factory.mktemp("saved")
     (folder / "exp").mkdir()
     for name, values in {"plain": VALUES, "labelled": VALUES | {"num_classes": 10}}.items():
@@ -54,6 +54,10 @@ def pixels(path):
     return np.array(PIL.Image.open(path))
 
 
+def squared_error(a, b):
+    return tf.reduce_mean((a - b) ** 2, axis=[1, 2, 3])
+
+
 def generator_of(name):
     options = config.load(name)
     return styles.load(options, checkpoint.path_of(options.wts_dir, 7, "ema"))
@@ -66,7 +70,7 @@ def run(here, *arguments, name="plain"):
 
 
 def test_images_of_seeds(here):
-    """z is RandomState(seed).randn(1, zlen), pixels are rounded."""
+    """Z is RandomState(seed).randn(1, zlen), pixels are rounded."""
     found = run(here, "7", "--seeds", "600-601,7")
     assert list(found) == ["seed0007", "seed0600", "seed0601"]
     z = np.float32(np.random.RandomState(600).randn(1, 6))
@@ -161,7 +165,7 @@ def test_projection(here, lpips, steps, capsys):
     text = capsys.readouterr().out
     assert f"distance: {'LPIPS by vgg' if lpips else 'mean squared error'}\n" in text
     generator, target = generator_of("plain"), np.float32(pixels(here / "seed0008.png") / 127.5 - 1)[None, ..., None]
-    distance = LPIPS(lpips_files.load("vgg.npz")) if lpips else lambda a, b: tf.reduce_mean((a - b) ** 2, axis=[1, 2, 3])
+    distance = LPIPS(lpips_files.load("vgg.npz")) if lpips else squared_error
     codes = styles.load_codes(here / "out" / "w.npz", generator)
     assert codes.shape == (1, 6, 5) and np.array_equal(codes[:, 0], codes[:, 5])
     start = float(distance(generator.synthesize(generator.codes(np.zeros([1, 6])), "none")[0], target)[0])

@@ -23,7 +23,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf import gan
+from rpgan_tf import gan, replicas
 from rpgan_tf.config import NonNegative, Positive
 from rpgan_tf.gans.wgan_gp import gradient_penalty
 
@@ -54,14 +54,18 @@ class _Relativistic(gan.GAN):
     def iterate(self, real):
         if self.g_real == "resample":
             return super().iterate(real)
-        real, r = self.divide(real), None
-        if self.g_real == "stale":
-            real = tf.tile(real, [self.d_steps] + [1] * (len(real.shape) - 1))
+        stale = self.g_real == "stale"
+
+        def prepare(real):
+            real = self.divide(real)
+            return tf.tile(real, [self.d_steps] + [1] * (len(real.shape) - 1)) if stale else real
+
+        def g_step(i, real, r):
+            return self.g_step(real[-1], self.latents(tf.shape(real)[1], gan.G_STEP, i), r)
+
+        real = self.run(prepare, real)
         logs = self.all_d_steps(real)
-        if self.g_real == "stale":
-            r = logs["real_logits"]
-        count, size = self.g_steps * self.accumulation, tf.shape(real)[1]
-        return logs | self.repeat(count, lambda i: self.g_step(real[-1], self.latents(size, gan.G_STEP, i), r))
+        return logs | self.repeat(self.g_steps * self.accumulation, g_step, real, logs["real_logits"] if stale else None)
 
 
 class RSGAN(_Relativistic):
@@ -100,7 +104,8 @@ class _Averaging(_Relativistic):
 
     def differences(self, r, f):
         """Return r - E f and f - E r."""
-        return r - tf.reduce_mean(f, axis=-1, keepdims=True), f - tf.reduce_mean(r, axis=-1, keepdims=True)
+        mean_f, mean_r = (replicas.mean(tf.reduce_mean(x, axis=-1, keepdims=True)) for x in (f, r))
+        return r - mean_f, f - mean_r
 
     def g_loss(self, r, f):
         return self.d_loss(f, r)

@@ -37,7 +37,7 @@ class RPGAN(gan.GAN):
 
     def iterate(self, real):
         """Do the steps of G, then those of D, unlike the other papers."""
-        real = self.divide(real)
+        real = self.run(self.divide, real)
         return self.all_g_steps(real) | self.all_d_steps(real)
 
 

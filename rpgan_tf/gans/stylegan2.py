@@ -18,11 +18,12 @@ Differs from their program in: gradients of accumulated batches are averaged, wh
 little notice.
 """
 
+import functools
 from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf import augment, gan, optimizers
+from rpgan_tf import augment, gan, optimizers, replicas
 from rpgan_tf.config import Count, NonNegative, Positive, Probability, Share
 from rpgan_tf.errors import UserError
 from rpgan_tf.gans.dcgan import DCGAN
@@ -73,12 +74,14 @@ class StyleGAN2(DCGAN):
                 f"'{self.options.net}'"
             )
         self.conditional = self.options.num_classes > 0
-        self.path_length = self.add_weight((), "zeros", trainable=False, name="path_length")
-        self.r1_penalty = self.add_weight((), "zeros", trainable=False, name="r1_penalty")
+        of_all = {"trainable": False, "aggregation": "mean"}  # replicas
+        self.path_length = self.add_weight((), "zeros", name="path_length", **of_all)
+        self.r1_penalty = self.add_weight((), "zeros", name="r1_penalty", **of_all)
         self.ada = {}
         if self.aug == "ada":
             names = "ada_p", "ada_signs", "ada_count"  # p; sum and number of signs since it was last adjusted
-            self.ada = {name: self.add_weight((), "zeros", trainable=False, name=name) for name in names}
+            of_all = {"trainable": False, "aggregation": "sum"}
+            self.ada = {name: self.add_weight((), "zeros", name=name, **of_all) for name in names}
 
     @property
     def state(self):
@@ -97,32 +100,44 @@ class StyleGAN2(DCGAN):
 
     def iterate(self, real):
         real, labels = real if self.conditional else (real, None)
-        real, count = self.divide(real), self.accumulation
-        labels = self.divide(labels) if self.conditional else None
-        size = tf.shape(real)[1]
+        real = self.run(self.divide, real)
+        labels = self.run(self.divide, labels) if self.conditional else None
 
-        def latents(role, i, size=size):  # generated images have the labels of the real ones
+        def latents(role, i, real, labels, shrink=1):  # generated images have the labels of the real ones
+            size = tf.shape(real)[1] // shrink
             z = self.latents(size, role, i)
             return tf.concat([z, labels[i, :size]], axis=1) if self.conditional else z
 
-        logs = self.repeat(count, lambda i: self.g_step(None, latents(gan.G_STEP, i), step=i))
+        def g_step(i, *data):
+            return self.g_step(None, latents(gan.G_STEP, i, *data), step=i)
+
+        def path_step(i, *data):
+            self.path_step(latents(gan.PATHS, i, *data, shrink=self.pl_shrink), i)
+
+        def d_step(i, real, labels):
+            return self.d_step(real[i], latents(gan.D_STEP, i, real, labels), i)
+
+        def r1_step(i, real, labels):
+            self.r1_step(real[i], i, labels[i] if self.conditional else None)
+
+        logs = self.repeat(self.accumulation, g_step, real, labels)
         if self.pl_weight:
-            self.every(self.g_interval, lambda i: self.path_step(latents(gan.PATHS, i, size // self.pl_shrink), i))
-        logs |= self.repeat(count, lambda i: self.d_step(real[i], latents(gan.D_STEP, i), i))
+            self.every(self.g_interval, path_step, real, labels)
+        logs |= self.repeat(self.accumulation, d_step, real, labels)
         if self.r1_gamma:
-            self.every(self.d_interval, lambda i: self.r1_step(real[i], i, labels[i] if self.conditional else None))
+            self.every(self.d_interval, r1_step, real, labels)
         logs |= {"path_length": tf.identity(self.path_length), "r1_penalty": tf.identity(self.r1_penalty)}
         if self.aug == "ada":
             tf.cond((self.iteration + 1) % ADA_INTERVAL == 0, self.adjust_augmentation, lambda: None)
             logs["aug_p"] = tf.identity(self.ada["ada_p"])
         return logs
 
-    def every(self, interval, step):
-        """Call step(0) ... for all accumulated batches, if it is its turn."""
+    def every(self, interval, step, *values):
+        """Do step(0, *values) ... for all accumulated batches, if it is its turn."""
 
         def turn():
             for i in range(self.accumulation):
-                step(i)
+                self.run(functools.partial(step, i), *values)
 
         tf.cond(self.iteration % interval == 0, turn, lambda: None)
 
@@ -146,10 +161,12 @@ class StyleGAN2(DCGAN):
             with tf.GradientTape() as inner:
                 inner.watch(codes)
                 images, _ = self.synthesize(codes, gan.PATHS, step)
-                y = tf.random.stateless_normal(tf.shape(images), self.noise_seed(gan.DIRECTIONS, step), alg="philox")
+                shape = [tf.shape(images)[0], *images.shape[1:]]
+                y = replicas.normal(shape, self.noise_seed(gan.DIRECTIONS, step))
                 product = tf.reduce_sum(images * y) / (images.shape[1] * images.shape[2]) ** 0.5
             lengths = path_lengths(inner.gradient(product, codes))
-            mean = self.path_length + self.pl_decay * (tf.reduce_mean(lengths) - self.path_length)
+            current = replicas.mean(tf.reduce_mean(lengths))
+            mean = self.path_length + self.pl_decay * (current - self.path_length)
             loss = self.pl_weight * self.g_interval * tf.reduce_mean((lengths - mean) ** 2)
         self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
         self.path_length.assign(mean)
@@ -255,7 +272,8 @@ class StyleGAN2(DCGAN):
     def update(self, optimizer, variables, objective, tape):
         """Do a step of an optimizer; a variable that has no part in the objective has a gradient of 0."""
         values = [variable.value for variable in variables]
-        gradients = tape.gradient(objective, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        weight = replicas.part_of_mean(objective)
+        gradients = tape.gradient(objective, values, weight, tf.UnconnectedGradients.ZERO)
         finite = [tf.where(tf.math.is_nan(each), 0.0, each) for each in gradients]
         optimizer.apply([tf.clip_by_value(each, -LARGEST, LARGEST) for each in finite], variables)
 

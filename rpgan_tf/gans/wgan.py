@@ -17,7 +17,7 @@ one.
 
 import tensorflow as tf
 
-from rpgan_tf import gan, optimizers
+from rpgan_tf import gan, optimizers, replicas
 from rpgan_tf.config import Count, Positive, Share, Whole
 
 
@@ -79,6 +79,6 @@ class WGAN(gan.GAN):
 
     def d_step(self, real, z, step=0):
         logs = super().d_step(real, z, step)
-        for weight in self.discriminator.trainable_variables:
-            weight.assign(tf.clip_by_value(weight, -self.clip, self.clip))
+        clip = lambda weight: tf.clip_by_value(weight, -self.clip, self.clip)  # noqa: E731
+        replicas.assign(self.discriminator.trainable_variables, clip)
         return logs

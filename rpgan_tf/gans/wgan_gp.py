@@ -16,7 +16,7 @@ One iteration: the critic takes `d_steps` steps, each with new real images and n
 
 import tensorflow as tf
 
-from rpgan_tf import gan
+from rpgan_tf import gan, replicas
 from rpgan_tf.config import Count, NonNegative, Positive, Share
 
 
@@ -32,7 +32,7 @@ def gradient_penalty(discriminator, real, fake, seed):
         float32 [], or [K] for a bank.
     """
     shape = [tf.shape(real)[0]] + [1] * (len(real.shape) - 1)
-    u = tf.random.stateless_uniform(shape, seed, alg="philox")
+    u = replicas.uniform(shape, seed)
     seen = discriminator.project(u * real + (1 - u) * fake)
     with tf.GradientTape() as tape:
         tape.watch(seen)

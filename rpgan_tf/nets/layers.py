@@ -9,6 +9,8 @@ import math
 import keras
 import tensorflow as tf
 
+from rpgan_tf import replicas
+
 
 class Linear(keras.layers.Layer):
     """Base of the linear layers: a kernel, which may be spectrally normalized, and perhaps a bias.
@@ -39,8 +41,9 @@ class Linear(keras.layers.Layer):
         self.bias = self.add_weight((units,), uniform, name="bias") if bias else None
         if spectral:
             unit = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
-            self.u = self.add_weight(shape[-1:], unit, trainable=False, name="u")
-            self.v = self.add_weight((math.prod(shape[:-1]),), "zeros", trainable=False, name="v")
+            same = {"trainable": False, "aggregation": "only_first_replica"}
+            self.u = self.add_weight(shape[-1:], unit, name="u", **same)
+            self.v = self.add_weight((math.prod(shape[:-1]),), "zeros", name="v", **same)
             self.iterate()  # so that a new net can be evaluated, too
         self.built = True
 
@@ -119,12 +122,13 @@ class BatchNormalization(keras.layers.Layer):
     """
 
     momentum, epsilon = 0.9, 1e-5
+    synchronized = False  # whether the batch of all replicas is normalized as one
 
     def __init__(self, channels, gamma="ones", **kwargs):
         super().__init__(**kwargs)
         self.gamma = self.add_weight((channels,), gamma, name="gamma")
         self.beta = self.add_weight((channels,), "zeros", name="beta")
-        # The mean over replicas, each of which normalizes its own part of the batch.
+        # The mean over replicas, which may normalize each its own part of the batch.
         running = {"trainable": False, "aggregation": "mean"}
         self.moving_mean = self.add_weight((channels,), "zeros", name="moving_mean", **running)
         self.moving_variance = self.add_weight((channels,), "ones", name="moving_variance", **running)
@@ -133,8 +137,8 @@ class BatchNormalization(keras.layers.Layer):
     def call(self, x, training=False):
         mean, variance = self.moving_mean, self.moving_variance
         if training:
-            mean, variance = tf.nn.moments(x, list(range(x.shape.rank - 1)))
-            count = tf.cast(tf.size(x) // x.shape[-1], x.dtype)
+            mean, variance = replicas.moments(x, list(range(x.shape.rank - 1)), self.synchronized)
+            count = tf.cast(tf.size(x) // x.shape[-1], x.dtype) * (replicas.count() if self.synchronized else 1)
             self.move(self.moving_mean, mean)
             self.move(self.moving_variance, variance * count / tf.maximum(count - 1, 1))
         return tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, self.epsilon)

@@ -7,7 +7,7 @@ used is built.
 
 import tensorflow as tf
 
-from rpgan_tf import net
+from rpgan_tf import net, replicas
 from rpgan_tf.config import Count, SizeFrom16
 from rpgan_tf.nets import dcgan
 from rpgan_tf.nets.layers import Convolution, Dense
@@ -68,7 +68,8 @@ class Discriminator(net.Discriminator):
         self.head = Dense(16 * inputs, 2 * units if adaptive_reparam else units, name="head", **arguments)
         self.counter = None
         if adaptive_reparam:
-            self.counter = self.add_weight((), "zeros", dtype="int32", trainable=False, name="counter")
+            same = {"trainable": False, "aggregation": "only_first_replica"}
+            self.counter = self.add_weight((), "zeros", dtype="int32", name="counter", **same)
 
     def judge(self, seen, training=False):
         x = seen
@@ -81,7 +82,7 @@ class Discriminator(net.Discriminator):
                 self.counter.assign(self.counter + 1)
             mean, log_variance = tf.split(x, 2, axis=-1)
             seed = tf.stack([self.noise_seed, tf.convert_to_tensor(self.counter)])
-            noise = tf.random.stateless_normal(tf.shape(mean), seed, alg="philox")
+            noise = replicas.normal([tf.shape(mean)[0], mean.shape[1]], seed)
             x = mean + tf.exp(log_variance / 2) * noise
         return self.flat(x)
 

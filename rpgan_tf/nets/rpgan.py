@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rpgan_tf import net
+from rpgan_tf import net, replicas
 from rpgan_tf.config import Count
 from rpgan_tf.errors import UserError
 
@@ -75,7 +75,8 @@ class Generator(net.Net):
         """
         x = self.convolve(0, z)
         for layer in range(len(self.kernels) - 1):
-            x = self.normalize(layer, x, statistics[layer] if statistics else tf.nn.moments(x, [0, 1, 2]))
+            moments = statistics[layer] if statistics else replicas.moments(x, [0, 1, 2], self.synchronized)
+            x = self.normalize(layer, x, moments)
             x = self.convolve(layer + 1, x)
         return tf.tanh(x + self.biases[-1])
 

@@ -17,7 +17,7 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from rpgan_tf import net
+from rpgan_tf import net, replicas
 from rpgan_tf.config import Count, SizeFrom16, Whole
 from rpgan_tf.errors import UserError
 from rpgan_tf.nets import fir
@@ -236,7 +236,9 @@ class Mapping(keras.layers.Layer):
                 Dense(w_dim if i else inputs, w_dim, rate=0.01, activate=True, seeds=seeds, name=f"fc{i}")
                 for i in range(num_layers)
             ]
-        self.w_avg = self.add_weight((w_dim,), "zeros", trainable=False, name="w_avg") if average else None
+        self.w_avg = None
+        if average:  # of all replicas
+            self.w_avg = self.add_weight((w_dim,), "zeros", trainable=False, aggregation="mean", name="w_avg")
         self.built = True
 
     def call(self, z, labels=None, training=False):
@@ -335,7 +337,7 @@ class SynthesisLayer(keras.layers.Layer):
         x = x * _per_image(demodulation, self.type)
         if not isinstance(noise, str):
             shape = [tf.shape(x)[0], self.size, self.size, 1]
-            x += tf.cast(tf.random.stateless_normal(shape, noise, alg="philox") * self.noise_strength, self.type)
+            x += tf.cast(replicas.normal(shape, noise) * self.noise_strength, self.type)
         elif noise == "const":
             x += tf.cast((self.noise_const * self.noise_strength)[None, :, :, None], self.type)
         return activate(x + tf.cast(self.bias, self.type), GAIN, self.clamp)
