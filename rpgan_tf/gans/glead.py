@@ -59,10 +59,10 @@ class GLeaD(StyleGAN2):
     def judge_fake(self, fake, made, step, labels=None):
         return self.judge_and_compare(fake, self.fake_comparison, made, gan.RECONSTRUCTION + 1, step, labels)
 
-    def r1_term(self, real, step):
+    def r1_term(self, real, step, labels=None):
         if not self.r1_with_term:
             return 0.0
-        return self.judge_and_compare(real, self.real_comparison, None, gan.RECONSTRUCTION + 2, step)[1]
+        return self.judge_and_compare(real, self.real_comparison, None, gan.RECONSTRUCTION + 2, step, labels)[1]
 
     def judge_and_compare(self, images, comparison, made, role, step, labels=None):
         """Return D's logits of images, and weight times how far what D says of them is from the target.

@@ -65,7 +65,9 @@ class _Relativistic(gan.GAN):
 
         real = self.run(prepare, real)
         logs = self.all_d_steps(real)
-        return logs | self.repeat(self.g_steps * self.accumulation, g_step, real, logs["real_logits"] if stale else None)
+        return logs | self.repeat(
+            self.g_steps * self.accumulation, g_step, real, logs["real_logits"] if stale else None
+        )
 
 
 class RSGAN(_Relativistic):

@@ -80,7 +80,6 @@ class StyleGAN2(DCGAN):
         self.ada = {}
         if self.aug == "ada":
             names = "ada_p", "ada_signs", "ada_count"  # p; sum and number of signs since it was last adjusted
-            of_all = {"trainable": False, "aggregation": "sum"}
             self.ada = {name: self.add_weight((), "zeros", name=name, **of_all) for name in names}
 
     @property
@@ -106,7 +105,7 @@ class StyleGAN2(DCGAN):
         def latents(role, i, real, labels, shrink=1):  # generated images have the labels of the real ones
             size = tf.shape(real)[1] // shrink
             z = self.latents(size, role, i)
-            return tf.concat([z, labels[i, :size]], axis=1) if self.conditional else z
+            return tf.concat([z, labels[i, ::shrink][:size]], axis=1) if self.conditional else z
 
         def g_step(i, *data):
             return self.g_step(None, latents(gan.G_STEP, i, *data), step=i)
@@ -182,8 +181,9 @@ class StyleGAN2(DCGAN):
             objective = loss + real_term + fake_term
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
         if self.aug == "ada":
-            self.ada["ada_signs"].assign_add(tf.reduce_sum(tf.sign(real_logits)))
-            self.ada["ada_count"].assign_add(tf.cast(tf.size(real_logits), tf.float32))
+            of_all = tf.cast(replicas.count(), tf.float32)  # the mean over replicas is kept
+            self.ada["ada_signs"].assign_add(of_all * tf.reduce_sum(tf.sign(real_logits)))
+            self.ada["ada_count"].assign_add(of_all * tf.cast(tf.size(real_logits), tf.float32))
         logs = {"d_loss": loss, "real_term": real_term, "fake_term": fake_term}
         logs = {name: value for name, value in logs.items() if isinstance(value, tf.Tensor)}
         return logs | {"real_logits": real_logits, "fake_logits": fake_logits}
@@ -208,13 +208,13 @@ class StyleGAN2(DCGAN):
         """Do a step of D on its gradient at real images (Mescheder et al., arXiv 1801.04406, equation 9)."""
         with tf.GradientTape() as tape:
             penalty = r1(lambda images: self.judge(self.augmented(images, gan.PENALTY, step), labels), real)
-            objective = self.d_interval * (self.r1_gamma / 2 * penalty + self.r1_term(real, step))
+            objective = self.d_interval * (self.r1_gamma / 2 * penalty + self.r1_term(real, step, labels))
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
         self.r1_penalty.assign(penalty)
 
-    def r1_term(self, real, step):
+    def r1_term(self, real, step, labels=None):
         """Return what is added to the penalty."""
-        del real, step
+        del real, step, labels
         return 0.0
 
     @property
