@@ -1,7 +1,6 @@
 """Several devices: what they compute is what one does; a file of cases is run in processes with logical CPUs."""
 
 import json
-import pathlib
 import subprocess
 import sys
 
@@ -9,9 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import rpgan_tf
 from rpgan_tf import config, data, replicas
-from rpgan_tf.errors import UserError
 from tests import on_replicas
 from tests.conftest import ROOT
 
