@@ -146,15 +146,6 @@ def test_reconstruction(here, capsys):
     assert np.abs(pixels(here / "one.png")[:16].astype(int) - as_drawn[0][4]).max() <= 1  # grids are truncated
 
 
-def test_g_goes_on_from_its_own_features(saved):
-    """With what its block made and the rest of its codes, G gives its own image: what the heads are to learn."""
-    options = config.load(f"{saved}/exp/plain.py")
-    generator = styles.load(options, checkpoint.path_of(options.wts_dir, 7, "ema"))
-    codes = generator.codes(styles.latents(options, [1, 2]))
-    image, made = generator.synthesize(codes)
-    assert np.array_equal(generator.synthesize(codes[:, -3:], start=made[8])[0], image)
-
-
 @pytest.mark.parametrize("lpips, steps", [(False, "200"), (True, "30")])
 def test_projection(here, lpips, steps, capsys):
     """The distance to an image of G falls far below that of the average; codes are kept, and the search is shown."""

@@ -76,6 +76,68 @@ def test_the_real_term_is_part_of_the_steps_on_r1(with_term):
     assert float(gan.r1_penalty) > 0
 
 
+@pytest.mark.parametrize("phase", ["g_step", "path_step", "d_step", "r1_step"])
+def test_each_phase_lowers_its_loss(phase):
+    """Again and again on the same images and latents; the iteration stays, and with it all noise."""
+    gan = build(net="glead", res_d=8, res_g=8, gan="GLeaD", r1_gamma=10.0, learning_rate=0.03, **MSE)
+    update, objectives, logs, real, z = gan.update, [], [], real_images(), gan.latents(4, 0)
+
+    def keep(optimizer, variables, objective, tape):
+        objectives.append(float(objective))
+        update(optimizer, variables, objective, tape)
+
+    gan.update = keep
+    arguments = {"g_step": (None, z), "path_step": (z,), "d_step": (real, z), "r1_step": (real,)}[phase]
+    for _ in range(12):
+        gan.path_length.assign(1.0)
+        logs.append(getattr(gan, phase)(*arguments) or {})
+    assert objectives[-1] < objectives[0]
+    for name in {"g_loss", "d_loss", "real_term", "fake_term"} & set(logs[0]):
+        assert float(logs[-1][name]) < float(logs[0][name]), name
+
+
+@pytest.mark.parametrize("phase", ["paths", "r1"])
+def test_gradients_of_the_regularizers_are_finite_differences(phase):
+    """Second derivatives through modulation, resampling and minibatch deviation. Steps are small: LeakyReLUs have kinks."""
+    gan = build(learning_rate=1e-9, style_mixing=0)
+    found = {}
+
+    def keep(optimizer, variables, objective, tape):
+        values = [variable.value for variable in variables]
+        found["loss"] = float(objective)
+        found["gradients"] = tape.gradient(objective, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    def run():
+        gan.path_length.assign(0.3)
+        gan.path_step(gan.latents(4, 0)) if phase == "paths" else gan.r1_step(real_images())
+        return found["loss"]
+
+    gan.update = keep
+    run()
+    variables = (gan.generator if phase == "paths" else gan.discriminator).trainable_variables
+    gradients, start = found["gradients"], [variable.numpy() for variable in variables]
+    steps = [1e-4 * np.sign(gradient) * np.abs(each) for gradient, each in zip(gradients, start)]
+    losses = []
+    for sign in (1, -1):
+        for variable, value, step in zip(variables, start, steps):
+            variable.assign(value + sign * step)
+        losses.append(run())
+    expected = 2 * sum(float(tf.reduce_sum(gradient * step)) for gradient, step in zip(gradients, steps))
+    assert losses[0] - losses[1] == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_training_in_half_precision_is_near_that_in_full(half):
+    """All four phases, with the two highest resolutions in half precision."""
+    losses = {}
+    for num_half in (0, 2):
+        gan = build(net="glead", res_d=8, res_g=8, gan="GLeaD", num_half=num_half, half=half, d_interval=2, **MSE)
+        logs = [gan.train_step(real_images()) for _ in range(3)]
+        losses[num_half] = np.array([[float(each[name]) for name in sorted(logs[0])] for each in logs])
+        assert all(np.all(np.isfinite(weight)) for weight in gan.generator.get_arrays().values())
+    np.testing.assert_allclose(losses[2], losses[0], rtol=0.1, atol=0.02)
+
+
 def test_losses_by_hand():
     gan = build()
     r, f = tf.constant([0.5, -1.0]), tf.constant([2.0, 0.0])
