@@ -7,6 +7,7 @@ import setuptools
 
 ROOT = pathlib.Path(__file__).parent
 
+LSUN = ["lmdb>=1.4"]  # the format of the databases that LSUN comes in
 METRICS = [  # TensorFlow-GAN, and what it needs and does not say, or says too loosely
     "scikit-learn>=1.5",  # neighbours, and the digits of the classifier
     "setuptools<81",  # tensorflow-hub imports pkg_resources
@@ -41,6 +42,7 @@ setuptools.setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.19"],
         "demo": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # the embedded digits, and their picture
+        "lsun": LSUN,
         "metrics": METRICS,
         "test": [
             "matplotlib>=3.9",
@@ -49,6 +51,7 @@ setuptools.setup(
             "ruff>=0.9",
             "scikit-learn>=1.5",
             "scipy>=1.11",  # independent values
+            *LSUN,
             *METRICS,
         ],
     },

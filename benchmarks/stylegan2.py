@@ -18,7 +18,7 @@ import time
 from rpgan_tf import command, config
 
 SETTINGS = {"gan": "GLeaD", "net": "glead", "imsz": 32, "res_d": 8, "res_g": 8, "bsz": 8, "mbstd_group": 8}
-SETTINGS |= {"zlen": 32, "w_dim": 32, "map_layers": 2, "style_mixing": 0}
+SETTINGS |= {"zlen": 32, "w_dim": 32, "map_layers": 2, "style_mixing": 0, "real_loss": "mse", "fake_loss": "mse"}
 SHARES = {"D": 1, "D R1": 1 / 16, "G": 1, "G paths": 1 / 4}  # of an iteration
 
 

@@ -178,6 +178,9 @@ def resolve(values, source="options"):
             f"{source}: aug_p is the probability of aug = 'fixed', which needs it, and of no other aug: received aug = "
             f"'{options['aug']}' with aug_p = {options['aug_p']}; change one of them"
         )
+    for key in ("aug_pipe", "ada_target", "ada_kimg"):
+        if key in values and (options["aug"] == "no" or (options["aug"] == "fixed" and key != "aug_pipe")):
+            raise UserError(f"{source}: {key} is of aug = 'ada', received aug = '{options['aug']}'; change one of them")
     _check_kind_of_data(options, values, source)
     return types.SimpleNamespace(**options)
 

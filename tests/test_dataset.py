@@ -177,7 +177,8 @@ def test_mnist(folder):
 
 
 def test_lsun(folder):
-    lmdb = pytest.importorskip("lmdb")
+    import lmdb
+
     with lmdb.open(str(folder / "bedroom"), map_size=2**20) as database, database.begin(write=True) as transaction:
         for key, pixels in zip((b"b", b"a"), SQUARES):
             file = io.BytesIO()

@@ -98,7 +98,7 @@ def test_each_phase_lowers_its_loss(phase):
 
 @pytest.mark.parametrize("phase", ["paths", "r1"])
 def test_gradients_of_the_regularizers_are_finite_differences(phase):
-    """Second derivatives through modulation, resampling and minibatch deviation. Steps are small: LeakyReLUs have kinks."""
+    """Second derivatives through modulation and resampling. Steps are small, since LeakyReLUs have kinks."""
     gan = build(learning_rate=1e-9, style_mixing=0)
     found = {}
 
