@@ -4,6 +4,7 @@
     ./train.py face48
     ./train.py digits --set bsz=32 wts_dir=models/digits_32
     ./train.py face48 --dry_run
+    ./train.py face48 --strategy mirrored:2     on two GPUs; without one, on two parts of the CPU
 
 Weights, log, options and TensorBoard's files go to the experiment's wts_dir. Ctrl-C or SIGTERM saves and ends.
 """
@@ -12,7 +13,7 @@ import json
 import pathlib
 import sys
 
-from rpgan_tf import command, config, files, projections, protocol
+from rpgan_tf import command, config, devices, files, projections, protocol
 from rpgan_tf.errors import UserError
 
 
@@ -20,8 +21,10 @@ def main(argv, forced=None):
     """Train as `argv` says; `forced` are options that win over the experiment's."""
     parser = command.Parser(__doc__)
     parser.add_experiment()
+    parser.add_argument("--strategy", default="auto", metavar="KIND", help=devices.HELP)
     parser.add_argument("--dry_run", action="store_true", help="check options and files, print the options, stop")
     arguments = parser.parse_args(argv)
+    devices.check(arguments.strategy)
     options = command.load_options(arguments.name, arguments.set, forced)
     config.check_files(options)
     if options.evaluate_every:
@@ -34,31 +37,44 @@ def main(argv, forced=None):
         return
 
     command.start_tensorflow()
+    strategy = devices.start(arguments.strategy)
+    devices.check_batch(options, strategy)
+    with strategy.scope():
+        train(options, changes, devices.is_chief(arguments.strategy))
+
+
+def train(options, changes, chief):
+    """Train, or go on; `chief` is whether this process writes the files, `changes` what is said of other options."""
     import keras
     import tensorflow as tf
 
     import rpgan_tf
     from rpgan_tf import callbacks, checkpoint, data
 
+    folder = pathlib.Path(options.wts_dir)
     gan = rpgan_tf.build(options)
     lines = changes + checkpoint.restore(gan, options.wts_dir)
     if not lines:
         lines = [f"new run in '{options.wts_dir}'"]
         lines += checkpoint.transfer(gan, options.start_from) if options.start_from else []
+    if gan.num_replicas > 1:
+        lines.append(f"{gan.num_replicas} devices: {options.bsz // gan.num_replicas} images of a batch on each")
     for line in lines:
         print(line, flush=True)
     start = int(gan.iteration.numpy())
+    devices.check_start(start)
     if start >= options.MAXITER:
         print(f"nothing to do: iteration {start} of {options.MAXITER} is reached")
         return
-    images = data.dataset(options, start)
+    images = data.distributed(options, start)
     print(f"images from {options.lfile}, projections {options.filts or 'none'}", flush=True)
-    if options.filts:
-        projections.keep(options.filts, options.wts_dir)
-    files.write_text(folder / "options.json", config.to_json(options))
-    versions = {"rpgan_tf": rpgan_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
-    files.write_text(folder / "run.json", json.dumps({"command": sys.argv, "versions": versions}, indent=2) + "\n")
-    run = callbacks.for_run(options)
+    if chief:
+        if options.filts:
+            projections.keep(options.filts, options.wts_dir)
+        files.write_text(folder / "options.json", config.to_json(options))
+        versions = {"rpgan_tf": rpgan_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
+        files.write_text(folder / "run.json", json.dumps({"command": sys.argv, "versions": versions}, indent=2) + "\n")
+    run = callbacks.for_run(options) if chief else callbacks.for_worker(options)
     try:
         gan.fit(images, steps_per_epoch=options.MAXITER - start, callbacks=run, verbose=0, shuffle=False)
     except tf.errors.OpError:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from rpgan_tf import checkpoint, data, images, sampling, stability
+from rpgan_tf import checkpoint, data, devices, images, sampling, stability
 from rpgan_tf.errors import UserError
 
 
@@ -27,6 +27,11 @@ def for_run(options):
 
         callbacks.insert(-1, evaluation.Evaluate(options))
     return callbacks
+
+
+def for_worker(options):
+    """Return the callbacks of a worker that is not the chief, and writes nothing."""
+    return [StopOnDivergence(options), StopOnSignal()]
 
 
 class StopOnDivergence(keras.callbacks.Callback):
@@ -54,7 +59,8 @@ class StopOnDivergence(keras.callbacks.Callback):
 class StopOnSignal(keras.callbacks.Callback):
     """End training cleanly after the iteration in which Ctrl-C or SIGTERM came.
 
-    Only a Ctrl-C more than `patience` seconds after the first signal ends it at once, without saving.
+    Only a Ctrl-C more than `patience` seconds after the first signal ends it at once, without saving. Of several
+    machines, all stop after the same iteration, whichever got the signal.
     """
 
     received = None
@@ -64,7 +70,7 @@ class StopOnSignal(keras.callbacks.Callback):
         self.previous = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.received is not None:
+        if devices.anyone(self.received is not None):
             self.model.stop_training = True
 
     def on_train_end(self, logs=None):

@@ -1,0 +1,116 @@
+"""What a command runs on: one device, those of a machine, or several machines.
+
+A strategy is checked before TensorFlow is imported, and started before anything is computed.
+"""
+
+import json
+import os
+
+from rpgan_tf.errors import UserError
+
+KINDS = "auto", "one", "mirrored", "multiworker", "tpu"
+HELP = "auto: all GPUs of this machine, else one device (default); one; mirrored[:N]; multiworker, from TF_CONFIG; tpu"
+
+
+def check(text):
+    """Raise a `UserError` unless `text` is a strategy, and its environment is there.
+
+    "mirrored:N" is of N GPUs, or without any of N logical devices of the CPU.
+    """
+    kind, colon, count = text.partition(":")
+    if kind not in KINDS or (colon and (kind != "mirrored" or not count.isdecimal() or int(count) < 1)):
+        raise UserError(f"expected --strategy of {', '.join(KINDS)}, or mirrored:N; received '{text}'")
+    if kind == "multiworker":
+        _read_cluster()
+
+
+def _read_cluster():
+    """Return (workers, number of this one) of TF_CONFIG; raises `UserError`."""
+    text = os.environ.get("TF_CONFIG", "")
+    form = 'TF_CONFIG=\'{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}\''
+    try:
+        found = json.loads(text)
+        workers = found["cluster"]["worker"]
+        kind, index = found["task"]["type"], found["task"]["index"]
+        sound = set(found["cluster"]) == {"worker"} and kind == "worker" and isinstance(index, int)
+        sound = sound and all(isinstance(worker, str) and ":" in worker for worker in workers)
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise UserError(f"--strategy multiworker reads the cluster from TF_CONFIG: expected {form}, received '{text}'")
+    if not 0 <= index < len(workers) or len(set(workers)) < len(workers):
+        raise UserError(
+            f"TF_CONFIG names {len(workers)} workers and task {index}: expected different workers, and an index from 0 "
+            f"to {len(workers) - 1}"
+        )
+    return workers, index
+
+
+def is_chief(text):
+    """Return whether this process writes the files: that of the first worker, or the only one."""
+    return text != "multiworker" or _read_cluster()[1] == 0
+
+
+def start(text):
+    """Return the `tf.distribute.Strategy` of a checked text; raises `UserError` if there are not so many devices."""
+    import tensorflow as tf
+
+    kind, _, count = text.partition(":")
+    gpus = tf.config.list_physical_devices("GPU")
+    if kind == "multiworker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if kind == "tpu":
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+        except (ValueError, tf.errors.OpError) as error:
+            raise UserError(f"--strategy tpu finds no TPU: {str(error).splitlines()[0]}") from None
+        return tf.distribute.TPUStrategy(resolver)
+    if kind == "one" or (kind == "auto" and len(gpus) < 2):
+        return tf.distribute.get_strategy()
+    if gpus:
+        count = int(count or len(gpus))
+        if count > len(gpus):
+            raise UserError(f"expected at most mirrored:{len(gpus)}, as many as there are GPUs; received '{text}'")
+        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
+    if not count:
+        raise UserError("--strategy mirrored is for several GPUs, and there is none; mirrored:2 divides the CPU in two")
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(count))
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(int(count))])
+
+
+def check_batch(options, strategy):
+    """Raise a `UserError` unless a batch can be divided among the replicas."""
+    count = strategy.num_replicas_in_sync
+    if options.bsz % count:
+        raise UserError(
+            f"bsz = {options.bsz} images cannot be divided among {count} devices; set a multiple, such as "
+            f"--set bsz={-(-options.bsz // count) * count}"
+        )
+
+
+def anyone(said):
+    """Return whether any of the machines says so: each calls this, in the same iteration."""
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return said
+    values = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(float(said)))
+    return float(strategy.reduce("SUM", values, axis=None)) > 0
+
+
+def check_start(iteration):
+    """Raise a `UserError` unless all machines start from the same iteration; waits until all have said theirs."""
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return
+    values = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(float(iteration)))
+    mean = float(strategy.reduce("MEAN", values, axis=None))
+    if mean != iteration:
+        raise UserError(
+            f"machines do not start from the same save: this one from iteration {iteration}, on average they start from "
+            f"{mean:g}; expected that wts_dir is one folder which all of them see"
+        )
