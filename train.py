@@ -39,7 +39,7 @@ def main(argv, forced=None):
     command.start_tensorflow()
     strategy = devices.start(arguments.strategy)
     devices.check_batch(options, strategy)
-    with strategy.scope():
+    with strategy.scope(), devices.rejoining(arguments.strategy):
         train(options, changes, devices.is_chief(arguments.strategy))
 
 

@@ -3,8 +3,10 @@
 A strategy is checked before TensorFlow is imported, and started before anything is computed.
 """
 
+import contextlib
 import json
 import os
+import sys
 
 from rpgan_tf.errors import UserError
 
@@ -114,3 +116,19 @@ def check_start(iteration):
             f"machines do not start from the same save: this one from iteration {iteration}, on average they start from "
             f"{mean:g}; expected that wts_dir is one folder which all of them see"
         )
+
+
+@contextlib.contextmanager
+def rejoining(text):
+    """Start this process anew where another machine is lost: it waits for that, and all go on from the last save."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        if text != "multiworker":
+            raise
+        reason = str(error).strip().splitlines()[-1]
+        print(f"another machine is lost ({reason}); waiting for it, to go on from the last save", flush=True)
+        os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # which `command.start_tensorflow` sets
+        os.execv(sys.executable, [sys.executable, *sys.argv])
