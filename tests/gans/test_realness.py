@@ -106,9 +106,9 @@ def test_leading_axes_stay():
 
 
 def test_toy_experiment_of_the_paper(monkeypatch):
-    """`realness_mog`, 500 iterations, over three seeds: how many of nine modes, what share of 10,000 samples is good.
+    """`realness_mog`, 500 iterations: how many of nine modes, what share of 10,000 samples is good.
 
-    Here: 4, 3, 4 modes and 12, 5, 7 %. The paper's figure 3 has about 4 modes and 54 % for five outcomes and three
+    Here: 4 modes and 12 %. The paper's figure 3 has about 4 modes and 54 % for five outcomes and three
     steps of G, of converged runs, which take three times as many iterations. A mode counts from 100 samples within
     four standard deviations on. The bounds leave room for the rounding of other machines.
     """
@@ -116,16 +116,12 @@ def test_toy_experiment_of_the_paper(monkeypatch):
     from rpgan_tf import data, images
 
     monkeypatch.chdir(ROOT)
-    mixture, modes, shares = mixtures.find("mixture:grid9"), [], []
-    for seed in range(3):
-        options = config.load("realness_mog", {"seed": seed})
-        assert (options.num_outcomes, options.g_steps, options.bsz, options.MAXITER) == (5, 3, 100, 500)
-        gan = rpgan_tf.build(options)
-        gan.fit(data.dataset(options), steps_per_epoch=500, verbose=0, shuffle=False)
-        points = gan.generator(images.latents(0, options.zlen, 10000, "normal")).numpy()
-        distances = np.linalg.norm(points[:, None] - mixture.centers, axis=2) / mixture.scales[0]
-        good = distances.min(axis=1) < 4
-        shares.append(good.mean())
-        modes.append(np.sum(np.bincount(distances.argmin(axis=1)[good], minlength=9) >= 100))
-    print(f"modes {modes}, good samples {np.round(shares, 3)}")
-    assert np.mean(modes) >= 2 and np.mean(shares) > 0.04
+    mixture, options = mixtures.find("mixture:grid9"), config.load("realness_mog")
+    assert (options.num_outcomes, options.g_steps, options.bsz, options.MAXITER) == (5, 3, 100, 500)
+    gan = rpgan_tf.build(options)
+    gan.fit(data.dataset(options), steps_per_epoch=500, verbose=0, shuffle=False)
+    points = gan.generator(images.latents(0, options.zlen, 10000, "normal")).numpy()
+    distances = np.linalg.norm(points[:, None] - mixture.centers, axis=2) / mixture.scales[0]
+    good = distances.min(axis=1) < 4
+    modes = np.sum(np.bincount(distances.argmin(axis=1)[good], minlength=9) >= 100)
+    assert modes >= 2 and good.mean() > 0.04, (modes, good.mean())
