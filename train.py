@@ -21,10 +21,9 @@ def main(argv, forced=None):
     """Train as `argv` says; `forced` are options that win over the experiment's."""
     parser = command.Parser(__doc__)
     parser.add_experiment()
-    parser.add_argument("--strategy", default="auto", metavar="KIND", help=devices.HELP)
+    parser.add_strategy(machines=True)
     parser.add_argument("--dry_run", action="store_true", help="check options and files, print the options, stop")
     arguments = parser.parse_args(argv)
-    devices.check(arguments.strategy)
     options = command.load_options(arguments.name, arguments.set, forced)
     config.check_files(options)
     if options.evaluate_every:
@@ -36,10 +35,9 @@ def main(argv, forced=None):
         print(config.to_json(options), end="")
         return
 
-    command.start_tensorflow()
-    strategy = devices.start(arguments.strategy)
-    devices.check_batch(options, strategy)
-    with strategy.scope(), devices.rejoining(arguments.strategy):
+    command.start_tensorflow(arguments.strategy)
+    devices.check_batch(options)
+    with devices.rejoining(arguments.strategy):
         train(options, changes, devices.is_chief(arguments.strategy))
 
 

@@ -10,7 +10,7 @@ import tempfile
 
 from absl.flags import argparse_flags
 
-from rpgan_tf import config
+from rpgan_tf import config, devices
 from rpgan_tf.errors import UserError
 
 
@@ -33,6 +33,17 @@ class Parser(argparse_flags.ArgumentParser):
             metavar="key=value",
             help="override options of the experiment",
         )
+
+    def add_strategy(self, machines=False):
+        """Add the option --strategy, with several machines or without."""
+        self.machines = machines
+        self.add_argument("--strategy", default="auto", metavar="KIND", help=devices.forms(machines))
+
+    def parse_args(self, *args, **kwargs):
+        arguments = super().parse_args(*args, **kwargs)
+        if "strategy" in arguments:
+            devices.check(arguments.strategy, self.machines)
+        return arguments
 
     def error(self, message):
         raise UserError(f"{message}; usage: {' '.join(self.format_usage().split()[1:])}")
@@ -65,10 +76,11 @@ def parse_pair(text):
     return numbers
 
 
-def start_tensorflow():
+def start_tensorflow(strategy="one"):
     """Import TensorFlow, without what it prints about the machine unless TF_CPP_MIN_LOG_LEVEL is set.
 
-    OMP_NUM_THREADS sets the threads of an operation, as in the original.
+    From then on, everything runs under a strategy that was checked: see `devices`. OMP_NUM_THREADS sets the threads of an
+    operation, as in the original.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
         import tensorflow as tf
@@ -85,6 +97,7 @@ def start_tensorflow():
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdecimal():
         tf.config.threading.set_intra_op_parallelism_threads(int(threads))
+    devices.start(strategy)
 
 
 def run(main):

@@ -11,17 +11,23 @@ import sys
 from rpgan_tf.errors import UserError
 
 KINDS = "auto", "one", "mirrored", "multiworker", "tpu"
-HELP = "auto: all GPUs of this machine, else one device (default); one; mirrored[:N]; multiworker, from TF_CONFIG; tpu"
 
 
-def check(text):
+def forms(machines):
+    """Return what the help of a command says of its strategies, with several machines or without."""
+    text = "auto: all GPUs of this machine, else one device (default); one; mirrored[:N], of N GPUs or parts of the CPU"
+    return text + "; multiworker, from TF_CONFIG; tpu" * machines
+
+
+def check(text, machines=True):
     """Raise a `UserError` unless `text` is a strategy, and its environment is there.
 
     "mirrored:N" is of N GPUs, or without any of N logical devices of the CPU.
     """
     kind, colon, count = text.partition(":")
-    if kind not in KINDS or (colon and (kind != "mirrored" or not count.isdecimal() or int(count) < 1)):
-        raise UserError(f"expected --strategy of {', '.join(KINDS)}, or mirrored:N; received '{text}'")
+    kinds = KINDS if machines else KINDS[:3]
+    if kind not in kinds or (colon and (kind != "mirrored" or not count.isdecimal() or int(count) < 1)):
+        raise UserError(f"expected --strategy of {', '.join(kinds)}, or mirrored:N; received '{text}'")
     if kind == "multiworker":
         _read_cluster()
 
@@ -54,21 +60,29 @@ def is_chief(text):
 
 
 def start(text):
-    """Return the `tf.distribute.Strategy` of a checked text; raises `UserError` if there are not so many devices."""
+    """Let all that follows run under the strategy of a checked text; raises `UserError` if devices are missing."""
+    strategy = _build(text)
+    if strategy is not None:
+        strategy.scope().__enter__()
+
+
+def _build(text):
+    """Return the `tf.distribute.Strategy`, None for one device."""
+    kind, _, count = text.partition(":")
+    if kind == "one":
+        return None
     import tensorflow as tf
 
-    kind, _, count = text.partition(":")
     gpus = tf.config.list_physical_devices("GPU")
+    if kind == "auto" and len(gpus) < 2:
+        return None
     if kind == "multiworker":
         return tf.distribute.MultiWorkerMirroredStrategy()
     if kind == "tpu":
         try:
-            resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+            return tf.distribute.TPUStrategy(tf.distribute.cluster_resolver.TPUClusterResolver.connect())
         except (ValueError, tf.errors.OpError) as error:
             raise UserError(f"--strategy tpu finds no TPU: {str(error).splitlines()[0]}") from None
-        return tf.distribute.TPUStrategy(resolver)
-    if kind == "one" or (kind == "auto" and len(gpus) < 2):
-        return tf.distribute.get_strategy()
     if gpus:
         count = int(count or len(gpus))
         if count > len(gpus):
@@ -81,9 +95,26 @@ def start(text):
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(int(count))])
 
 
-def check_batch(options, strategy):
+def each(function, parts):
+    """Return [function(part) for part in parts], each computed by the next of the strategy's devices.
+
+    With several, variables are read from the device that computes.
+    """
+    import tensorflow as tf
+
+    found = []
+    names = tf.distribute.get_strategy().extended.worker_devices
+    for i, part in enumerate(parts):
+        with tf.device(names[i % len(names)] if len(names) > 1 else None):
+            found.append(function(part))
+    return found
+
+
+def check_batch(options):
     """Raise a `UserError` unless a batch can be divided among the replicas."""
-    count = strategy.num_replicas_in_sync
+    import tensorflow as tf
+
+    count = tf.distribute.get_strategy().num_replicas_in_sync
     if options.bsz % count:
         raise UserError(
             f"bsz = {options.bsz} images cannot be divided among {count} devices; set a multiple, such as "
@@ -113,8 +144,8 @@ def check_start(iteration):
     mean = float(strategy.reduce("MEAN", values, axis=None))
     if mean != iteration:
         raise UserError(
-            f"machines do not start from the same save: this one from iteration {iteration}, on average they start from "
-            f"{mean:g}; expected that wts_dir is one folder which all of them see"
+            f"machines do not start from the same save: this one from iteration {iteration}, on average they start "
+            f"from {mean:g}; expected that wts_dir is one folder which all of them see"
         )
 
 

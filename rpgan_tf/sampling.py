@@ -5,7 +5,7 @@ TensorFlow is imported when a generator is loaded, so that a file that is missin
 
 import numpy as np
 
-from rpgan_tf import checkpoint, images
+from rpgan_tf import checkpoint, devices, images
 from rpgan_tf.errors import UserError
 
 FIXED_BY_FIXBN = "rpgan"  # nets that normalize by the current batch, in samples, too
@@ -55,8 +55,11 @@ def generate(generator, z, options):
 
 
 def in_chunks(generator, z):
-    """Return the samples [N, ...] of latents [N, zlen] from a generator for which batches make no difference."""
-    return np.concatenate([generator(z[i : i + CHUNK]) for i in range(0, len(z), CHUNK)])
+    """Return the samples [N, ...] of latents [N, zlen] from a generator for which batches make no difference.
+
+    Chunks are divided among the devices of the strategy.
+    """
+    return np.concatenate(devices.each(generator, [z[i : i + CHUNK] for i in range(0, len(z), CHUNK)]))
 
 
 def latents(options, seed, count=None):

@@ -8,11 +8,13 @@ import socket
 import subprocess
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from rpgan_tf import checkpoint, devices, files
 from rpgan_tf.errors import UserError
 from tests.conftest import command, line
+from tools import sample
 
 VALUES = {"gan": "DCGAN", "net": "dcgan", "channels": 1, "imsz": 16, "bsz": 8, "zlen": 8, "ngf": 8, "ndf": 8}
 VALUES |= {"lfile": "digits:train", "sync_bn": True, "ema": 0.9, "SAVEFREQ": 10, "MAXITER": 20, "wts_dir": "models/one"}
@@ -79,6 +81,18 @@ def test_two_devices_of_a_machine(here):
     assert_the_same()
 
 
+@pytest.mark.parametrize("name", ["sample.py", "tools/dump.py"])
+def test_samples_are_those_of_one_device(here, name):
+    out = "samples.png" if name == "sample.py" else "samples.npz"
+    command(name, "small", f"one_{out}", "--set", "wts_dir=models/one")
+    command(name, "small", f"two_{out}", "--strategy", "mirrored:2", "--set", "wts_dir=models/one")
+    if name == "sample.py":
+        one, two = (np.array(PIL.Image.open(f"{which}_{out}")) for which in ("one", "two"))
+    else:
+        one, two = (files.load_arrays(f"{which}_{out}")["arr_0"] for which in ("one", "two"))
+    np.testing.assert_array_equal(two, one)
+
+
 def test_a_machine_is_lost_and_comes_back(here):
     """Killed after the first save, and started again: the other one waits; in the end it is one device's run."""
     workers, settings = ports(2), ("wts_dir=models/several",)
@@ -111,8 +125,8 @@ MISTAKES = {
     "many": ("", "expected --strategy of auto, one, mirrored, multiworker, tpu, or mirrored:N; received 'many'"),
     "mirrored:0": ("", "or mirrored:N; received 'mirrored:0'"),
     "one:2": ("", "or mirrored:N; received 'one:2'"),
-    "multiworker": ("", "reads the cluster from TF_CONFIG: expected TF_CONFIG='"),
-    "multiworker ": (CLUSTER, "TF_CONFIG names 2 workers and task 2: expected different workers, and an index from 0"),
+    "multiworker ": ("", "reads the cluster from TF_CONFIG: expected TF_CONFIG='"),
+    "multiworker": (CLUSTER, "TF_CONFIG names 2 workers and task 2: expected different workers, and an index from 0"),
     "multiworker  ": ('{"cluster": 3}', "received '{\"cluster\": 3}'"),
 }
 
@@ -124,6 +138,11 @@ def test_mistakes(text, monkeypatch):
     with pytest.raises(UserError) as error:
         devices.check(text.strip())
     assert message in str(error.value)
+
+
+def test_several_machines_are_for_training():
+    with pytest.raises(UserError, match="expected --strategy of auto, one, mirrored, or mirrored:N; received 'tpu'"):
+        sample.main(["small", "out.png", "--strategy", "tpu"])
 
 
 def test_batches_that_cannot_be_divided(here):

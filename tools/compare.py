@@ -22,6 +22,7 @@ def main(argv):
     parser = command.Parser(__doc__)
     parser.add_argument("names", nargs="+", metavar="NAME", help="experiments that were trained")
     parser.add_argument("out", help="PNG file to write")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     runs = [command.load_options(name, []) for name in arguments.names]
     losses = [history.read_losses(pathlib.Path(options.wts_dir) / "train.log")[:2] for options in runs]
@@ -33,7 +34,7 @@ def main(argv):
     except ImportError:
         raise UserError("tools/compare.py needs matplotlib: pip install matplotlib") from None
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
 
     figure = matplotlib.figure.Figure(figsize=(6 * len(runs), 8), layout="constrained")
     axes = figure.subplot_mosaic([arguments.names, ["loss"] * len(runs)], height_ratios=[4, 3])

@@ -22,6 +22,7 @@ def main(argv):
     parser.add_argument("runs", nargs="+", metavar="RUN", help="experiments or folders of runs that were trained")
     parser.add_argument("out", metavar="OUT.png", help="file to write")
     parser.add_argument("--samples", action="store_true", help="draw samples, too")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     if pathlib.Path(arguments.out).suffix != ".png":
         raise UserError(f"expected a file name that ends in .png, received '{arguments.out}'")
@@ -29,7 +30,7 @@ def main(argv):
 
     groups = curves.grouped([curves.Run(text) for text in arguments.runs])
     if arguments.samples:
-        command.start_tensorflow()
+        command.start_tensorflow(arguments.strategy)
     figure = curves.draw(groups, arguments.samples)
     files.write(arguments.out, lambda file: figure.savefig(file, format="png", dpi=100))
     print(f"wrote {arguments.out}: {'; '.join(f'{label} ({len(runs)})' for label, runs in groups.items())}")

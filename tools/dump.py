@@ -23,6 +23,7 @@ def main(argv):
     parser.add_experiment("NAME[,seed[,iteration]]")
     parser.add_argument("out", help="folder for PNG files, or a file *.npz")
     parser.add_argument("count", type=int, help="number of samples")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     name, seed, iteration = command.split_name(arguments.name, 2)
     out, count = pathlib.Path(arguments.out), arguments.count
@@ -34,7 +35,7 @@ def main(argv):
         sampling.check_images(options, "tools/dump.py into a folder")
     path = sampling.find(options, iteration, single=True)
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
     generate = sampling.load(options, path)
     print(f"read {path}")
     z = sampling.latents(options, seed or 0, count)

@@ -46,6 +46,7 @@ def main(argv):
     parser.add_argument("--statistics", choices=["auto", "batch", "stored"], default="auto", help="of normalization")
     parser.add_argument("--experiment", metavar="NAME", help="whose data a folder or an .npz file is measured against")
     parser.add_argument("--again", action="store_true", help="measure also what has been measured")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     metrics, samples = protocol.parse(arguments.metrics, arguments.samples)
     is_set = pathlib.Path(arguments.name).is_dir() or arguments.name.endswith(".npz")
@@ -64,7 +65,7 @@ def main(argv):
     for _, statistics in found:
         protocol.check_statistics(metrics, statistics)
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
     from rpgan_tf import evaluation, subjects
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # TensorFlow-GAN's use of old interfaces is warned of

@@ -22,6 +22,7 @@ def main(argv):
     parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
     parser.add_argument("--seed", type=int, default=0, help="of the latents (default 0)")
     parser.add_argument("--chunk", type=int, default=256, help="latents in memory at once (default 256)")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     if arguments.chunk < 1 or not 0 <= arguments.seed < 2**32:
         raise UserError(
@@ -36,7 +37,7 @@ def main(argv):
         )
     path = sampling.find(options, arguments.iteration)
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
     from rpgan_tf import gan
 
     generator = gan.build_generator(options)

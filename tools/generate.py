@@ -37,6 +37,7 @@ def main(argv):
     parser.add_argument("--class", type=int, dest="label", metavar="N", help="of nets with labels")
     parser.add_argument("--noise_mode", choices=styles.NOISE, default="const", help="(default const)")
     parser.add_argument("--save_w", metavar="FILE.npz", help="write the codes")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     if bool(arguments.rows) != bool(arguments.cols):
         raise UserError("--rows and --cols are given together: the seeds of rows and of columns")
@@ -51,7 +52,7 @@ def main(argv):
         styles.one_hot(options, arguments.label, 1)
     path = sampling.find(options, arguments.iteration)
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
     generator, out = styles.load(options, path), pathlib.Path(arguments.out)
     print(f"read {path}")
 

@@ -21,6 +21,7 @@ def main(argv):
     parser.add_experiment("NAME[,seed[,iteration]]")
     parser.add_argument("out", help="PNG file to write")
     parser.add_argument("pairs", nargs="+", metavar="a,b", help="numbers of two images, 1 to 150")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     name, seed, iteration = command.split_name(arguments.name, 2)
     pairs = [command.parse_pair(text) for text in arguments.pairs]
@@ -29,7 +30,7 @@ def main(argv):
     sampling.check_images(options, "interp.py")
     path = sampling.find(options, iteration, single=True)
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
     generate = sampling.load(options, path)
     print(f"read {path}")
     z = sampling.latents(options, seed or 0)

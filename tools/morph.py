@@ -26,6 +26,7 @@ def main(argv):
     parser.add_argument("--fps", type=float, default=30, help="frames a second (default 30)")
     parser.add_argument("--loop", action="store_true", help="go on from the last image to the first")
     parser.add_argument("--path", choices=("linear", "spherical"), default="linear", help="between latents")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     name, seed, iteration = command.split_name(arguments.name, 2)
     pairs = [command.parse_pair(text) for text in arguments.pairs]
@@ -36,7 +37,7 @@ def main(argv):
     sampling.check_images(options, "tools/morph.py")
     path = sampling.find(options, iteration, single=True)
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
     generate = sampling.load(options, path)
     print(f"read {path}")
     if arguments.loop and pairs[-1][1] != pairs[0][0]:

@@ -34,6 +34,7 @@ def main(argv):
     parser.add_argument("--class", type=int, dest="label", metavar="N", help="of nets with labels")
     parser.add_argument("--video", metavar="FILE", help="*.gif, *.mp4, or a folder: the search")
     parser.add_argument("--fps", type=float, default=30, help="frames a second (default 30)")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     if min(arguments.count, arguments.steps) < 1:
         raise UserError("expected --count and --steps of at least 1")
@@ -48,7 +49,7 @@ def main(argv):
     weights = lpips_files.load_for_metric(options, "lpips_weights") if options.lpips_weights else None
     path = sampling.find(options, arguments.iteration)
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
     import tensorflow as tf
 
     from rpgan_tf import inversion

@@ -24,6 +24,7 @@ def main(argv):
     parser.add_argument("--images", metavar="LFILE", help="a picture, a list, folder, .zip or what else lfile may be")
     parser.add_argument("--count", type=int, default=16, help="of images (default 16)")
     parser.add_argument("--raw", action="store_true", help="use the G that was trained with this D")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     if arguments.count < 1:
         raise UserError(f"expected --count of at least 1, received {arguments.count}")
@@ -34,7 +35,7 @@ def main(argv):
     path = checkpoint.find(options.wts_dir, kind, arguments.iteration)
     d_path = checkpoint.find(options.wts_dir, "dmodel", protocol.iteration_of(path))
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
     from rpgan_tf.nets import glead
 
     generator, discriminator = styles.load(options, path), glead.build_discriminator(options)

@@ -28,6 +28,7 @@ def main(argv):
     parser.add_argument("--bgmodel", action="store_true", help="use stored statistics instead of the batch's own")
     parser.add_argument("--batch_statistics", action="store_true", help="use the batch's own where there are averages")
     parser.add_argument("--seeds", metavar="FIRST-LAST", help="one picture each; out must hold {seed}")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     name, seed = command.split_name(arguments.name, 1)
     seeds = [seed or 0]
@@ -45,7 +46,7 @@ def main(argv):
 
     path = sampling.find(options, arguments.iteration, single=arguments.bgmodel)
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
     generate = sampling.load(options, path, arguments.batch_statistics)
     print(f"read {path}")
     for seed in tqdm.tqdm(seeds, disable=len(seeds) == 1):

@@ -18,6 +18,7 @@ def main(argv):
     parser.add_experiment("NAME[,seed]")
     parser.add_argument("out", help="*.gif, *.mp4, or a folder for PNG files")
     parser.add_argument("--fps", type=float, default=4, help="frames a second (default 4)")
+    parser.add_strategy()
     arguments = parser.parse_args(argv)
     name, seed = command.split_name(arguments.name, 1)
     video.check(arguments.out, arguments.fps)
@@ -25,7 +26,7 @@ def main(argv):
     newest = sampling.find(options)
     kind = newest.name.split(".")[1]
 
-    command.start_tensorflow()
+    command.start_tensorflow(arguments.strategy)
     z, frames = sampling.latents(options, seed or 0), []
     iterations = checkpoint.iterations(options.wts_dir, kind)
     for iteration in tqdm.tqdm(iterations, unit="model"):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rpgan_tf import net, replicas
+from rpgan_tf import devices, net, replicas
 from rpgan_tf.config import Count
 from rpgan_tf.errors import UserError
 
@@ -108,7 +108,7 @@ class Generator(net.Net):
         statistics = []
         chunks = [z[i : i + chunk] for i in range(0, len(z), chunk)]
         for _ in self.kernels[:-1]:
-            moments = [self._next_moments(part, statistics) for part in chunks]
+            moments = devices.each(lambda part: self._next_moments(part, statistics), chunks)
             means, variances = (np.array(parts, np.float64) for parts in zip(*moments))
             weights = [len(part) for part in chunks]
             mean = np.average(means, axis=0, weights=weights)
