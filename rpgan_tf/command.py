@@ -79,8 +79,8 @@ def parse_pair(text):
 def start_tensorflow(strategy="one"):
     """Import TensorFlow, without what it prints about the machine unless TF_CPP_MIN_LOG_LEVEL is set.
 
-    From then on, everything runs under a strategy that was checked: see `devices`. OMP_NUM_THREADS sets the threads of an
-    operation, as in the original.
+    From then on, everything runs under a strategy that was checked: see `devices`. OMP_NUM_THREADS sets the threads of
+    an operation, as in the original.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
         import tensorflow as tf
