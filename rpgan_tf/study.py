@@ -62,6 +62,7 @@ def train(runs, processes=None):
     Raises:
         RuntimeError: train.py failed otherwise.
     """
+    terminated = []  # by a signal, which is looked at between starts: an exception in the middle of one could be lost
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))
     processes = min(processes or len(cores), len(cores))
     share = len(cores) // processes
@@ -74,8 +75,10 @@ def train(runs, processes=None):
         bar = stack.enter_context(tqdm.tqdm(total=total, unit="iteration", mininterval=interval, dynamic_ncols=True))
         stack.callback(_stop, running)
         if threading.current_thread() is threading.main_thread():
-            stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
+            stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, lambda *_: terminated.append(1)))
         while waiting or running:
+            if terminated:
+                raise KeyboardInterrupt
             while waiting and free:
                 run, options = waiting.pop(0)
                 mine = free.pop()

@@ -16,7 +16,7 @@ import pytest
 
 from rpgan_tf import data, files
 from rpgan_tf.errors import UserError
-from tests.conftest import command
+from tests.conftest import ROOT, command
 from tools import dataset
 
 RANDOM = np.random.RandomState(5)
@@ -259,7 +259,7 @@ def test_the_command_starts_no_tensorflow(folder):
     process = command("tools/dataset.py", "in", "out.zip")
     assert process.stdout == "wrote out.zip: 1 images, no labels\n" and not process.stderr
     lines = "import sys; from tools import dataset; dataset.main(['in', 'other']); print('tensorflow' in sys.modules)"
-    assert re.search("^False$", command("-c", lines).stdout, re.MULTILINE)
+    assert re.search("^False$", command("-c", lines, PYTHONPATH=str(ROOT)).stdout, re.MULTILINE)
 
 
 def test_a_file_whose_writer_fails_leaves_nothing(folder):

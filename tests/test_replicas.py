@@ -12,7 +12,7 @@ from rpgan_tf import config, data, replicas
 from tests import on_replicas
 from tests.conftest import ROOT
 
-GROUPS = ["RPGAN", "RaSGAN through projections", "WGAN", "RealnessGAN", "SAGAN"], ["RaSGAN", "RaLSGAN", "WGANGP"]
+GROUPS = ["RPGAN", "RaSGAN through projections", "WGAN", "RealnessGAN", "SAGAN", "RaLSGAN", "WGANGP"], ["RaSGAN"]
 GROUPS += (["StyleGAN2", "GLeaD"],)
 
 

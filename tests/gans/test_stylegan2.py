@@ -155,7 +155,7 @@ def test_r1_of_a_linear_discriminator():
 def test_path_lengths_and_cosines_are_those_of_the_original():
     with np.load(DATA / "glead.npz", allow_pickle=False) as numbers:
         generator = rpgan_tf.nets.stylegan2.Generator(32, 3, 16, 16, 2, 256, 16, name="generator")
-        from tests.nets.test_stylegan2 import read
+        from tests.nets.test_stylegan2_nets import read
 
         read(generator, numbers, "G/")
         codes = tf.constant(numbers["ws"][:2])
