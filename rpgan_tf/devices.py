@@ -102,10 +102,10 @@ def each(function, parts):
     """
     import tensorflow as tf
 
-    found = []
-    names = tf.distribute.get_strategy().extended.worker_devices
+    strategy, found = tf.distribute.get_strategy(), []
+    names = strategy.extended.worker_devices if strategy.num_replicas_in_sync > 1 else [None]
     for i, part in enumerate(parts):
-        with tf.device(names[i % len(names)] if len(names) > 1 else None):
+        with tf.device(names[i % len(names)]):
             found.append(function(part))
     return found
 
