@@ -26,7 +26,7 @@ demo: $(READY)
 	@echo "TensorBoard: .venv/bin/tensorboard --logdir models"
 
 test: $(READY)
-	$(PY) -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0
+	$(PY) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 lint: $(READY)
 	$(PY) -m ruff check .

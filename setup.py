@@ -47,7 +47,7 @@ setuptools.setup(
         "test": [
             "matplotlib>=3.9",
             "pytest>=8.0",
-            "pytest-xdist>=3.5",
+            "pytest-xdist>=3.7",
             "ruff>=0.9",
             "scikit-learn>=1.5",
             "scipy>=1.11",  # independent values

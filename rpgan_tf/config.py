@@ -6,6 +6,7 @@ takes back what a base class offers. The sources are parsed, not imported, so a 
 """
 
 import ast
+import functools
 import importlib.util
 import json
 import math
@@ -342,8 +343,14 @@ def _unknown(key, gan, net, declared, gans, nets):
     return f"unknown option '{key}'; {nearest(key, [name for name, option in declared.items() if option])}"
 
 
+@functools.cache
+def _body(path):
+    """Return the statements of a file of this library."""
+    return ast.parse(path.read_bytes()).body
+
+
 def _class_nodes(path):
-    return [node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef)]
+    return [node for node in _body(path) if isinstance(node, ast.ClassDef)]
 
 
 def _annotated(node):
@@ -378,7 +385,7 @@ def _nets():
 def _names(path):
     """Return {name: node} of the classes and functions of a module, and of those it imports by name from other nets."""
     names = {}
-    for node in ast.parse(path.read_bytes()).body:
+    for node in _body(path):
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
             names[node.name] = node
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rpgan_tf.nets."):

@@ -75,7 +75,8 @@ def train(runs, processes=None):
         bar = stack.enter_context(tqdm.tqdm(total=total, unit="iteration", mininterval=interval, dynamic_ncols=True))
         stack.callback(_stop, running)
         if threading.current_thread() is threading.main_thread():
-            stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, lambda *_: terminated.append(1)))
+            before = signal.signal(signal.SIGTERM, lambda *_: terminated.append(True))
+            stack.callback(signal.signal, signal.SIGTERM, before)
         while waiting or running:
             if terminated:
                 raise KeyboardInterrupt

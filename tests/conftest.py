@@ -16,6 +16,12 @@ DATA = ROOT / "tests" / "data"
 TINY = {"ksz": 4, "zlen": 8, "f1": 16, "df": 8, "imsz": 16, "bsz": 4}  # the sizes of rpgan_step.npz, too
 
 
+def pytest_collection_modifyitems(items):
+    """Files that take long come first, so that all processes end at about the same time."""
+    long = "test_training", "test_replicas", "test_resume", "test_modes", "test_devices"
+    items.sort(key=lambda item: item.path.stem not in long)
+
+
 @pytest.fixture(scope="session")
 def reference():
     """The numbers of the original's first five iterations."""
