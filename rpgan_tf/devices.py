@@ -63,7 +63,9 @@ def start(text):
     """Let all that follows run under the strategy of a checked text; raises `UserError` if devices are missing."""
     strategy = _build(text)
     if strategy is not None:
-        strategy.scope().__enter__()
+        import tensorflow as tf
+
+        tf.distribute.experimental_set_strategy(strategy)
 
 
 def _build(text):

@@ -83,9 +83,9 @@ def test_two_devices_of_a_machine(here):
 
 @pytest.mark.parametrize("name", ["sample.py", "tools/dump.py"])
 def test_samples_are_those_of_one_device(here, name):
-    out = "samples.png" if name == "sample.py" else "samples.npz"
-    command(name, "small", f"one_{out}", "--set", "wts_dir=models/one")
-    command(name, "small", f"two_{out}", "--strategy", "mirrored:2", "--set", "wts_dir=models/one")
+    out, count = ("samples.png", []) if name == "sample.py" else ("samples.npz", [200])
+    command(name, "small", f"one_{out}", *count)
+    command(name, "small", f"two_{out}", *count, "--strategy", "mirrored:2")
     if name == "sample.py":
         one, two = (np.array(PIL.Image.open(f"{which}_{out}")) for which in ("one", "two"))
     else:
