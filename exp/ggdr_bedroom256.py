@@ -5,7 +5,8 @@ tools/dataset.py bedroom_train_lmdb data/lsun_bedroom256.zip --size 256 --transf
 
 Settings: those of the baseline of github.com/EzioBy/glead: `paper256`, 50,000 thousand images, no
 augmentation.
-Published number: FID 3.71 (fid50k; arXiv 2212.03752, table 1).
+Published number: FID 3.71 (fid50k, of the first 50,000 images and their mirror images, which tools/evaluate.py does
+not measure; arXiv 2212.03752, table 1).
 """
 
 gan = "GGDR"

@@ -4,6 +4,8 @@
 
 Settings: the paper's, with small nets, features of a quarter of the size, an R1 penalty for small images, and squared
 errors for LPIPS, which needs weights of photographs. Published number: none.
+Measured: about half an hour on two shared cores; after 2,000 iterations digits can be read, and the mean squared error
+of reconstructed held-out images is .046.
 """
 
 gan = "GLeaD"

@@ -3,6 +3,7 @@
 ./train.py stylegan2_digits
 
 Settings: the paper's, with small nets and an R1 penalty for small images. Published number: none.
+Measured: about 20 minutes on two shared cores; digits can be read after 2,000 iterations.
 """
 
 gan = "StyleGAN2"

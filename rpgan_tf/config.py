@@ -79,7 +79,7 @@ class Options:
     evaluate_samples: Count | None = None  # None: as many as tools/evaluate.py takes
     evaluate_reference: str = "train"  # what samples are compared with, as --reference of tools/evaluate.py
     extractor: str = ""  # of features; "": digits for the embedded digits, else inception
-    lpips_weights: str | None = None  # .npz of tools/convert_lpips.py: GLeaD, ppl_w and projection to w compare by it
+    lpips_weights: str | None = None  # .npz of tools/convert_lpips.py; for GLeaD, ppl_w, projection to w
 
 
 OF_IMAGES = ("subset", "mirror", "crop", "resize", "resize_filter", "channels", "imsz")
@@ -179,6 +179,11 @@ def resolve(values, source="options"):
             f"{source}: aug_p is the probability of aug = 'fixed', which needs it, and of no other aug: received aug = "
             f"'{options['aug']}' with aug_p = {options['aug_p']}; change one of them"
         )
+    if options.get("num_classes") and "style_mixing" not in options:
+        raise UserError(
+            f"{source}: gan = '{gan}' knows no labels: expected num_classes = 0, received {options['num_classes']}; "
+            "take gan = 'StyleGAN2', 'GGDR' or 'GLeaD'"
+        )
     for key in ("aug_pipe", "ada_target", "ada_kimg"):
         if key in values and (options["aug"] == "no" or (options["aug"] == "fixed" and key != "aug_pipe")):
             raise UserError(f"{source}: {key} is of aug = 'ada', received aug = '{options['aug']}'; change one of them")
@@ -225,7 +230,8 @@ def check_files(options):
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write wts_dir = '{options.wts_dir}': '{folder}' is no folder that you may write in")
-    if options.start_from and not any(pathlib.Path(options.start_from).glob("iter_*.gmodel.npz")):
+    begun = any(pathlib.Path(options.wts_dir).glob("iter_*.gmodel.npz"))
+    if options.start_from and not begun and not any(pathlib.Path(options.start_from).glob("iter_*.gmodel.npz")):
         raise UserError(
             f"no weights to start from: start_from = '{options.start_from}' has no iter_<N>.gmodel.npz; expected the "
             "wts_dir of another run"

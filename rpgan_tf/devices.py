@@ -122,6 +122,12 @@ def check_batch(options):
             f"bsz = {options.bsz} images cannot be divided among {count} devices; set a multiple, such as "
             f"--set bsz={-(-options.bsz // count) * count}"
         )
+    own, group = options.bsz // count, getattr(options, "mbstd_group", 1)
+    if own > group and own % group:
+        raise UserError(
+            f"bsz = {options.bsz} gives each of {count} devices {own} images, which are not groups of mbstd_group = "
+            f"{group}: expected a multiple of {count * group}, or mbstd_group of at least {own}; change one of them"
+        )
 
 
 def anyone(said):

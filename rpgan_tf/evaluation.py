@@ -202,7 +202,7 @@ class Evaluator:
     def path_length_in_w(self, subject, count):
         """Return the path length in w, of latents of their own; noise is new for each batch, the same at both ends."""
         options, seed = self.options, subject.seed
-        generator, lpips = styles.load(options, pathlib.Path(subject.weights)), LPIPS(self.lpips)
+        generator, lpips = styles.load(options, pathlib.Path(subject.weights), full=True), LPIPS(self.lpips)
         labels = sampling.labels(options, count, [seed, 4])
         codes = []
         for i in (1, 2):

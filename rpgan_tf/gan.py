@@ -373,13 +373,8 @@ def build(options):
     Raises:
         UserError: filters are missing or do not fit, or sizes do not fit each other.
     """
-    net = importlib.import_module(f"rpgan_tf.nets.{options.net}")
-    filters = None
-    if options.filts:
-        filters = projections.load(options.filts)
-        projections.check_fit(filters, options.imsz, options.filts, options.channels)
     seeds = keras.random.SeedGenerator(options.seed)
-    generator, discriminator = net.build_generator(options, seeds), net.build_discriminator(options, filters, seeds)
+    generator, discriminator = build_generator(options, seeds), build_discriminator(options, seeds)
     if options.sync_bn:
         generator.synchronize()
         discriminator.synchronize()
@@ -388,6 +383,15 @@ def build(options):
     return gan
 
 
-def build_generator(options):
-    """Build only the generator, for weights that are to be loaded."""
-    return importlib.import_module(f"rpgan_tf.nets.{options.net}").build_generator(options)
+def build_generator(options, seeds=None):
+    """Build only the generator, without `seeds` for weights that are to be loaded."""
+    return importlib.import_module(f"rpgan_tf.nets.{options.net}").build_generator(options, seeds)
+
+
+def build_discriminator(options, seeds=None):
+    """Build only the discriminator, or the bank; raises as `build`."""
+    filters = None
+    if options.filts:
+        filters = projections.load(options.filts)
+        projections.check_fit(filters, options.imsz, options.filts, options.channels)
+    return importlib.import_module(f"rpgan_tf.nets.{options.net}").build_discriminator(options, filters, seeds)

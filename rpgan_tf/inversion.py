@@ -43,7 +43,10 @@ class Projector:
         self.step = tf.function(self._step, autograph=False)
 
     def project(self, target):
-        """Yield the code [1, num_codes, w_dim] and its distance after each step towards an image [H, W, C]."""
+        """Yield the code [1, num_codes, w_dim] after each step towards an image [H, W, C], and the distance before it.
+
+        That distance is of a code with noise, which fades out.
+        """
         for variable in self.optimizer.variables:
             if variable is not self.optimizer.learning_rate:
                 variable.assign(tf.zeros_like(variable))

@@ -28,7 +28,6 @@ STAGES = {
 SMALLEST = {"alex": 31, "vgg": 16}  # image, of which the last stage has a pixel
 FAKE_LOSS = {"image": "lpips", "features": "cosine"}  # of GLeaD, for what is compared of generated images
 MAKE = "make it with tools/convert_lpips.py"
-WITHOUT = "or do without: --set real_loss=mse fake_loss=mse"
 
 
 def shapes(net):
@@ -104,12 +103,13 @@ def load_for(options):
     fake_loss = options.fake_loss or FAKE_LOSS[options.fake_target]
     if "lpips" not in (options.real_weight != 0 and options.real_loss, options.fake_weight != 0 and fake_loss):
         return None
+    without = "or do without: --set real_loss=mse" + " fake_loss=mse" * (fake_loss == "lpips")
     if options.lpips_weights is None:
         raise UserError(
-            f"LPIPS needs its weights: expected lpips_weights = '<file>.npz', received None; {MAKE}, {WITHOUT}"
+            f"LPIPS needs its weights: expected lpips_weights = '<file>.npz', received None; {MAKE}, {without}"
         )
     arrays = load(options.lpips_weights)
-    _check_size(options, arrays, f"set a larger one, {WITHOUT}")
+    _check_size(options, arrays, f"set a larger one, {without}")
     return arrays
 
 

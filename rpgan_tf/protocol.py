@@ -21,6 +21,7 @@ SETTINGS = {
     "dc_k": 5,
     "swd_images": 8192,
     "ppl_epsilon": 1e-4,
+    "ppl_trim": "observed lengths at 1 and 99 percent",
 }
 METRICS = {  # name: what its protocol adds
     "fid": "",
@@ -83,6 +84,8 @@ def check(options, metrics, samples, reference, extractor):
     if "ppl_w" in metrics:
         styles.check(options, "ppl_w")
         lpips_files.load_for_metric(options, "ppl_w")
+    if "ppl" in metrics and getattr(options, "num_half", 0):
+        raise UserError("ppl needs full precision, and the net has num_half > 0: add --set num_half=0, or take ppl_w")
     if samples is not None and samples < 2:
         raise UserError(f"expected --samples of at least 2, received {samples}")
     split = reference if reference in ("train", "test") else "path"

@@ -75,11 +75,17 @@ def latents(options, seed, count=None):
 
 def labels(options, count, seed):
     """Draw labels [count, num_classes] as frequent as those of the data; [count, 0] for a net without labels."""
+    return label_drawer(options)(count, seed)
+
+
+def label_drawer(options):
+    """Return the function from a count and a seed to what `labels` returns; the data's are read once."""
     if not getattr(options, "num_classes", 0):
-        return np.zeros([count, 0], np.float32)
+        return lambda count, seed: np.zeros([count, 0], np.float32)
     from rpgan_tf import data
 
-    return np.asarray(data.draw_labels(data.labels(options), count, seed))
+    found = data.labels(options)
+    return lambda count, seed: np.asarray(data.draw_labels(found, count, seed))
 
 
 def check_images(options, command):

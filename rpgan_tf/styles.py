@@ -3,6 +3,7 @@
 TensorFlow is imported when a generator is loaded, so that a mistake is reported at once.
 """
 
+import copy
 import pathlib
 
 import numpy as np
@@ -49,10 +50,13 @@ def read_images(options, count):
     return next(batches(0, count))
 
 
-def load(options, path):
-    """Return the generator whose weights are at `path`."""
+def load(options, path, full=False):
+    """Return the generator whose weights are at `path`; with `full`, all of it computes in full precision."""
     from rpgan_tf import gan
 
+    if full:
+        options = copy.copy(options)
+        options.num_half = 0
     generator = gan.build_generator(options)
     checkpoint.load_npz(generator, path)
     return generator

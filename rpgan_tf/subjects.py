@@ -111,13 +111,13 @@ def draw(name, generate, options, seed, count, chunk):
 
 def latents(options, seed, size):
     """Yield the latents of a seed without end, float32 [size, zlen] at a time; labels, if any, stand behind them."""
-    random = np.random.RandomState(seed)
+    random, draw_labels = np.random.RandomState(seed), sampling.label_drawer(options)
     for i in itertools.count():
         if options.prior == "normal":
             z = np.float32(random.randn(size, options.zlen))
         else:
             z = np.float32(random.rand(size, options.zlen) * 2 - 1)
-        yield np.concatenate([z, sampling.labels(options, size, [seed, i])], axis=1)
+        yield np.concatenate([z, draw_labels(size, [seed, i])], axis=1)
 
 
 def hash_arrays(arrays):

@@ -1,5 +1,6 @@
 """Images of codes as a user makes them: by seed, truncated, mixed, saved, reconstructed, projected; path lengths."""
 
+import json
 import pathlib
 
 import numpy as np
@@ -202,6 +203,18 @@ def test_path_length_in_w(here, capsys):
     assert '"values": {"ppl_w": ' in out and "ppl_w: ends of paths in w, LPIPS by vgg " in err
     evaluate.main(["labelled", *arguments])
     assert "measured already" in capsys.readouterr().err
+
+
+def test_path_lengths_are_of_the_net_in_full_precision(here, capsys):
+    lpips = pathlib.Path("vgg.npz").absolute()
+    arguments = ["plain", "--metrics", "ppl_w", "--samples", "16", "--again", "--set", f"lpips_weights={lpips}"]
+    values = []
+    for more in ([], ["num_half=2"]):
+        evaluate.main(arguments + more)
+        values.append(json.loads(capsys.readouterr().out)["values"]["ppl_w"])
+    assert values[0] == values[1]
+    with pytest.raises(UserError, match="ppl needs full precision, and the net has num_half > 0"):
+        evaluate.main(["plain", "--metrics", "ppl", "--set", "num_half=2"])
 
 
 def test_large_images_are_averaged():

@@ -11,7 +11,9 @@ tools/evaluate.py samples.npz --reference other.npz
 
 Metrics: fid, kid, is, swd, pr (precision and recall), dc (density and coverage), ppl (perceptual path length), ppl_w
 (in w, of nets that have codes, by LPIPS: --set lpips_weights=FILE.npz of tools/convert_lpips.py); and as StyleGAN2's
-program has them, fid50k_full, kid50k_full, pr50k3_full, is50k, ppl2_wend, which are of 50,000 samples.
+program names them, fid50k_full, kid50k_full, pr50k3_full, is50k, ppl2_wend, of 50,000 samples. That program draws new
+noise for each image, where these have that of the weights; its precision and recall are of features of VGG16, its KID
+of 100 random subsets, its IS of logits without bias, and ppl2_wend of LPIPS by VGG16.
 Extractors: inception, the default, as published tables have it; digits, the default where the reference is these, a
 small classifier that needs no download; keras:NAME. --samples is 50,000 by default, 10,000 with digits, of a set all.
 

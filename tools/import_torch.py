@@ -63,9 +63,13 @@ def main(argv):
     state = {name: array for name, array in state.items() if _module(name) not in arguments.skip}
 
     command.start_tensorflow()
+    import keras
+
     from rpgan_tf import gan
 
-    net = gan.build_generator(options) if arguments.role == "generator" else gan.build(options).discriminator
+    seeds = keras.random.SeedGenerator(options.seed)  # what is skipped is as in a new run
+    generator, discriminator = gan.build_generator(options, seeds), gan.build_discriminator(options, seeds)
+    net = generator if arguments.role == "generator" else discriminator
     if options.net in ("stylegan2", "glead"):
         own = {name: array for name, array in net.get_arrays().items() if _module(name) not in arguments.skip}
         net.set_arrays(net.get_arrays() | convert_by_name(state, own))

@@ -15,7 +15,10 @@ fixed, or goes up where the signs of D's logits of real images say that D knows 
 section 3.1).
 
 Differs from their program in: gradients of accumulated batches are averaged, where it sums them, of which Adam takes
-little notice.
+little notice; what is not finite in them is replaced before they are added over batches and devices; in all phases,
+generated images have the labels of the batch's real ones, which are as frequent as those it draws; without R1
+(`r1_gamma = 0`) GLeaD's term has no part in these steps; with `start_from`, the average of G has no ramp. TensorFlow
+lets GPUs round products to TF32 unless it is told otherwise.
 """
 
 import functools
@@ -47,6 +50,7 @@ class StyleGAN2(DCGAN):
     pl_shrink: Count = 2  # path lengths are of a batch divided by this
     g_interval: Count = 4  # iterations between steps on path lengths
     style_mixing: NonNegative = 0.9  # probability that codes are of two latents
+    pack: Literal[1] = 1
     learning_rate: Positive = 2.5e-3
     decay: None = None
     weight_decay: None = None
@@ -103,7 +107,7 @@ class StyleGAN2(DCGAN):
         labels = self.run(self.divide, labels) if self.conditional else None
 
         def latents(role, i, real, labels, shrink=1):  # generated images have the labels of the real ones
-            size = tf.shape(real)[1] // shrink
+            size = tf.maximum(tf.shape(real)[1] // shrink, 1)
             z = self.latents(size, role, i)
             return tf.concat([z, labels[i, ::shrink][:size]], axis=1) if self.conditional else z
 
@@ -168,7 +172,7 @@ class StyleGAN2(DCGAN):
             mean = self.path_length + self.pl_decay * (current - self.path_length)
             loss = self.pl_weight * self.g_interval * tf.reduce_mean((lengths - mean) ** 2)
         self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
-        self.path_length.assign(mean)
+        self.path_length.assign(tf.where(tf.math.is_finite(mean), mean, self.path_length))
 
     def d_step(self, real, z, step=0):
         """Do a step of D's loss; groups of images are all real or all fake. Their labels stand behind the latents."""
@@ -210,7 +214,7 @@ class StyleGAN2(DCGAN):
             penalty = r1(lambda images: self.judge(self.augmented(images, gan.PENALTY, step), labels), real)
             objective = self.d_interval * (self.r1_gamma / 2 * penalty + self.r1_term(real, step, labels))
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
-        self.r1_penalty.assign(penalty)
+        self.r1_penalty.assign(tf.where(tf.math.is_finite(penalty), penalty, self.r1_penalty))
 
     def r1_term(self, real, step, labels=None):
         """Return what is added to the penalty."""
@@ -274,12 +278,12 @@ class StyleGAN2(DCGAN):
         values = [variable.value for variable in variables]
         weight = replicas.part_of_mean(objective)
         gradients = tape.gradient(objective, values, weight, tf.UnconnectedGradients.ZERO)
-        finite = [tf.where(tf.math.is_nan(each), 0.0, each) for each in gradients]
-        optimizer.apply([tf.clip_by_value(each, -LARGEST, LARGEST) for each in finite], variables)
+        finite = [tf.where(tf.math.is_finite(each), each, LARGEST * tf.sign(each)) for each in gradients]
+        optimizer.apply([tf.where(tf.math.is_nan(each), 0.0, each) for each in finite], variables)
 
     def update_average(self):
         momentum = self.ema
-        if self.ema_ramp:
+        if self.ema_ramp and not self.options.start_from:  # whose average is to last
             before = tf.cast(self.iteration - 1, tf.float32)  # `train_step` has counted this iteration
             momentum = tf.minimum(momentum, tf.where(before > 0, 0.5 ** (1 / (self.ema_ramp * before)), 0.0))
         self.move_average(momentum)

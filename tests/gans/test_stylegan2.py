@@ -138,6 +138,55 @@ def test_training_in_half_precision_is_near_that_in_full(half):
     np.testing.assert_allclose(losses[2], losses[0], rtol=0.1, atol=0.02)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"d_arch": "orig"},
+        {"gan": "GLeaD", "net": "glead", "imsz": 32, "res_d": 16, "res_g": 8, "decoder_kernel": 3, **MSE},
+        {"gan": "GLeaD", "net": "glead", "imsz": 32, "res_d": 8, "res_g": 16, **MSE},
+        {"gan": "GGDR", "net": "glead", "heads": False, "res_d": 8, "res_g": 8, "bsz": 1},
+    ],
+    ids=["orig", "decoder of two levels", "resized heads", "a batch of one"],
+)
+def test_other_nets_train(values):
+    """Everything that is trained moves, all of it finite."""
+    gan = build(**values, d_interval=1, g_interval=1)
+    real = tf.random.stateless_uniform([gan.options.bsz, gan.options.imsz, gan.options.imsz, 1], [1, 2], -1, 1)
+    before = gan.generator.get_arrays(), gan.discriminator.get_arrays()
+    for _ in range(2):
+        logs = gan.train_step(real)
+    assert all(np.isfinite(float(value)) for value in logs.values())
+    for net, arrays in zip((gan.generator, gan.discriminator), before):
+        after = net.get_arrays()
+        assert all(np.all(np.isfinite(array)) for array in after.values())
+        assert {name for name in arrays if name.endswith("kernel")} <= changed(net, arrays)
+
+
+def test_an_average_that_was_taken_over_lasts(tmp_path):
+    """The ramp would make it G's weights in the first iteration."""
+    for folder, kept in (("", False), (str(tmp_path), True)):
+        gan = build(ema=0.9, start_from=folder)
+        const = gan.average.blocks[4].const
+        const.assign(const + 1)
+        before = const.numpy()
+        gan.iteration.assign(1)  # as after `train_step` has counted
+        gan.update_average()
+        assert np.allclose(const, before, atol=0.2) == kept
+
+
+def test_every_phase_of_synthesis_moves_the_average_of_w():
+    """By w of its own latents; those that are mixed in do not count."""
+    gan = build(style_mixing=0.999)
+    z, average = gan.latents(4, 0), gan.generator.mapping.w_avg
+    expected = 0.995 * average + 0.005 * tf.reduce_mean(gan.generator.mapping(z), axis=0)
+    gan.codes(z, models.G_STEP, 0)
+    np.testing.assert_allclose(average, expected, rtol=1e-5)
+    for phase in (lambda: gan.g_step(None, z), lambda: gan.path_step(z), lambda: gan.d_step(real_images(), z)):
+        before = average.numpy()
+        phase()
+        assert not np.array_equal(average, before)
+
+
 def test_losses_by_hand():
     gan = build()
     r, f = tf.constant([0.5, -1.0]), tf.constant([2.0, 0.0])
@@ -152,7 +201,7 @@ def test_r1_of_a_linear_discriminator():
     assert float(penalty) == pytest.approx(float(tf.reduce_sum(weights**2)), rel=1e-5)
 
 
-def test_path_lengths_and_cosines_are_those_of_the_original():
+def test_path_lengths_are_those_of_the_original():
     with np.load(DATA / "glead.npz", allow_pickle=False) as numbers:
         generator = rpgan_tf.nets.stylegan2.Generator(32, 3, 16, 16, 2, 256, 16, name="generator")
         from tests.nets.test_stylegan2_nets import read
@@ -198,6 +247,10 @@ def test_gradients_that_are_not_finite():
         objective = tf.reduce_sum(variable * tf.constant(np.inf))
     gan.update(gan.g_optimizer, gan.generator.trainable_variables[:2], objective, tape)
     assert np.all(seen[0] == 1e5) and not np.any(seen[1])  # the second has no part in it
+    with tf.GradientTape() as tape:
+        objective = tf.reduce_sum(variable * 3e5)
+    gan.update(gan.g_optimizer, gan.generator.trainable_variables[:1], objective, tape)
+    assert np.all(seen[2] == 3e5)  # what is finite stays
 
 
 def test_the_average_forgets_by_half_life_and_ramp():
@@ -328,3 +381,10 @@ def test_mistakes():
         build(gan="GLeaD")
     with pytest.raises(UserError, match="unknown|no option 'decay'"):
         build(decay=0.1)
+    with pytest.raises(UserError, match="option 'pack' must be 1, received 2|option 'pack' must be one of 1"):
+        build(pack=2)
+    for values in ({"heads": True}, {"heads": False, "res_g": 4, "channel_base": 16}):
+        with pytest.raises(UserError, match="gan = 'GGDR' compares D's map with G's features|option 'res_g'"):
+            build(**{"gan": "GGDR", "net": "glead", "res_d": 8, "res_g": 8} | values)
+    with pytest.raises(UserError, match="gan = 'DCGAN' knows no labels: expected num_classes = 0, received 10"):
+        build(gan="DCGAN", num_classes=10)

@@ -10,7 +10,8 @@ import rpgan_tf
 from rpgan_tf import checkpoint, files
 from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
-from rpgan_tf.nets import glead, stylegan2
+from rpgan_tf.gans.ggdr import cosine_distance
+from rpgan_tf.nets import fir, glead, stylegan2
 from tests.conftest import DATA
 from tools import import_torch
 from tools.import_torch import convert_by_name
@@ -70,6 +71,13 @@ def test_discriminator_and_its_decoder(numbers, discriminator):
     for name, own in (("D_dec/8", found.map), ("D_feat", found.features), ("D_img", found.image)):
         assert_close(own, numbers[name])
     assert_close(found.w, numbers["D_w"][:, 0])
+
+
+def test_cosine_of_ggdr(numbers, generator, discriminator):
+    """Of the head for features, for generated images, and G's features."""
+    found = discriminator.decode(discriminator.features(numbers["img"])).features
+    assert float(cosine_distance(found, numbers["feat/8"])) == pytest.approx(float(numbers["ggdr_cos"]), rel=1e-5)
+    assert 2 * sum(size > 8 for size in generator.blocks) + 1 == int(numbers["K"])
 
 
 def test_r1_and_its_gradients(numbers, discriminator):
@@ -205,17 +213,71 @@ def test_numbers_of_weights():
         assert count(net) == of_d
 
 
-def test_modulation_is_that_of_the_kernel_of_each_image():
-    layer = stylegan2.SynthesisLayer(5, 7, 4, 6, name="layer")
+def convolved_one_by_one(layer, x, w):
+    """What the layer computes, by a kernel for each image; doubling is zeros between pixels, convolution and blur."""
+    styles, kernel, outputs = layer.affine(w), tf.convert_to_tensor(layer.kernel), []
+    kernel = tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2]) if layer.up else kernel
+    for i in range(x.shape[0]):
+        own = kernel * styles[i][:, None]
+        own = own / tf.sqrt(tf.reduce_sum(own**2, axis=(0, 1, 2)) + 1e-8)
+        image = x[i : i + 1]
+        if layer.up:
+            size = image.shape[1]
+            spread = tf.stack([image, tf.zeros_like(image)], axis=3)  # zeros to the right, then below
+            spread = tf.reshape(spread, [1, size, 2 * size, -1])
+            spread = tf.reshape(tf.stack([spread, tf.zeros_like(spread)], axis=2), [1, 2 * size, 2 * size, -1])
+            spread = tf.pad(spread[:, :-1, :-1], [[0, 0], [2, 2], [2, 2], [0, 0]])
+            y = fir.blur(tf.nn.conv2d(spread, own, 1, "VALID"), 1, gain=2.0)
+        else:
+            y = tf.nn.conv2d(image, own, 1, "SAME")
+        y += 0.3 * tf.convert_to_tensor(layer.noise_const)[None, :, :, None]
+        outputs.append(math.sqrt(2) * tf.nn.leaky_relu(y, 0.2))
+    return tf.concat(outputs, axis=0)
+
+
+@pytest.mark.parametrize("up", [False, True])
+def test_modulation_is_that_of_the_kernel_of_each_image(up):
+    """With first and second derivatives."""
+    layer = stylegan2.SynthesisLayer(5, 7, 4, 12 if up else 6, up=up, name="layer")
     layer.noise_strength.assign(0.3)
     x, w = (tf.random.stateless_normal(shape, [3, i]) for i, shape in enumerate(([3, 6, 6, 5], [3, 4])))
-    received = layer(x, w, noise="const")
-    styles, kernel = layer.affine(w).numpy(), layer.kernel.numpy()
-    for i in range(3):
-        own = kernel * styles[i][:, None]
-        own = own / np.sqrt(np.sum(own**2, axis=(0, 1, 2)) + 1e-8)
-        y = tf.nn.conv2d(x[i : i + 1], own, 1, "SAME") + 0.3 * layer.noise_const.numpy()[None, :, :, None]
-        np.testing.assert_allclose(received[i], math.sqrt(2) * tf.nn.leaky_relu(y, 0.2)[0], atol=1e-5)
+    found = []
+    for function in (lambda x, w: layer(x, w, noise="const"), lambda x, w: convolved_one_by_one(layer, x, w)):
+        with tf.GradientTape() as outer:
+            outer.watch([x, w])
+            with tf.GradientTape() as inner:
+                inner.watch(w)
+                y = function(x, w)
+                total = tf.reduce_sum(y * tf.cos(tf.range(tf.size(y), dtype=tf.float32).numpy().reshape(y.shape)))
+            first = inner.gradient(total, w)
+            square = tf.reduce_sum(first**2)
+        found.append((y, first, *outer.gradient(square, [x, w])))
+    for received, expected in zip(*found):
+        np.testing.assert_allclose(received, expected, rtol=2e-3, atol=2e-4 * np.abs(expected).max())
+
+
+def test_demodulation_keeps_the_variance():
+    """Whatever the scale of the kernel: E y^2 of normal inputs is that of sqrt(2) LeakyReLU of N(0, 1), 1.04."""
+    layer = stylegan2.SynthesisLayer(32, 32, 4, 16, name="layer")
+    x, w = (tf.random.stateless_normal(shape, [3, i]) for i, shape in enumerate(([8, 16, 16, 32], [8, 4])))
+    y = layer(x, w, noise="none")
+    assert float(tf.reduce_mean(y[:, 1:-1, 1:-1] ** 2)) == pytest.approx(1.04, rel=0.05)
+    layer.kernel.assign(3 * layer.kernel)
+    np.testing.assert_allclose(layer(x, w, noise="none"), y, atol=1e-4)
+
+
+def test_new_noise_is_normal_and_differs_from_image_to_image():
+    layer = stylegan2.SynthesisLayer(2, 2, 4, 8, clamp=0.5, name="layer")
+    layer.noise_strength.assign(0.1)
+    x, w = tf.zeros([3, 8, 8, 2]), tf.zeros([3, 4])
+    y = layer(x, w, noise=[1, 2])
+    noise = 0.1 * tf.random.stateless_normal([3, 8, 8, 1], [1, 2], alg="philox")
+    np.testing.assert_allclose(y, math.sqrt(2) * tf.nn.leaky_relu(tf.repeat(noise, 2, axis=-1), 0.2), rtol=1e-5)
+    layer.noise_strength.assign(10.0)
+    assert float(tf.reduce_max(tf.abs(layer(x, w, noise=[1, 2])))) == 0.5
+    rgb = stylegan2.ToRGB(2, 1, 4, clamp=0.5, name="rgb")
+    rgb.bias.assign([3.0])
+    assert np.all(rgb(x, w) == 0.5)
 
 
 def test_groups_of_the_minibatch_deviation():
