@@ -25,7 +25,7 @@ CASES = {
     "WGANGP": (2, POINTS | {"gan": "WGANGP", "d_steps": 2}),
     "RealnessGAN": (2, DIGITS | {"gan": "RealnessGAN", "net": "realness", "ngf": 8, "ndf": 8}),
     "SAGAN": (2, DIGITS | {"gan": "SAGAN", "net": "sagan", "imsz": 32, "ngf": 8, "ndf": 8}),
-    "StyleGAN2": (2, STYLES | {"gan": "StyleGAN2", "net": "stylegan2"}),
+    "StyleGAN2": (2, STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "pl_weight": 0}),  # GLeaD has these steps
     "GLeaD": (2, STYLES | HEADS | {"num_classes": 10, "aug": "ada", "ada_kimg": 1}),
 }
 EAGER = ("WGANGP", "GLeaD")  # to save the time that large graphs take
