@@ -117,6 +117,8 @@ def check_batch(options):
     import tensorflow as tf
 
     count = tf.distribute.get_strategy().num_replicas_in_sync
+    if count == 1:  # groups of one device's batch are the net's own matter
+        return
     if options.bsz % count:
         raise UserError(
             f"bsz = {options.bsz} images cannot be divided among {count} devices; set a multiple, such as "

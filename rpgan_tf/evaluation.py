@@ -140,7 +140,7 @@ class Evaluator:
             "rounding": imagesets.ROUNDING,
             "extractor": self.extractor and self.extractor.name,
             "extractor_key": self.extractor and self.extractor.key,
-            "lpips": self.lpips and lpips_files.key_of(self.lpips),
+            "lpips": self.lpips and f"{lpips_files.net_of(self.lpips)} {subjects.hash_arrays(self.lpips)}",
             "metrics": list(self.names),
             **protocol.SETTINGS,
             "swd_images": min(self.real.count, fake.count, protocol.SETTINGS["swd_images"]),

@@ -196,9 +196,8 @@ class GAN(keras.Model):
         With several replicas it is called once for all, with their parts of `real`, and each step of an optimizer runs
         on all of them: gradients cannot be exchanged within a loop or a condition of a replica's own.
         """
-        with tf.control_dependencies(
-            tf.nest.flatten(real, expand_composites=True)
-        ):  # input that fails or ends leaves everything as it was
+        arrived = tf.nest.flatten(real, expand_composites=True)
+        with tf.control_dependencies(arrived):  # input that fails or ends leaves everything as it was
             logs = self.iterate(real)
             self.iteration.assign_add(1)
             if self.average is not None:

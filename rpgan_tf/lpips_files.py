@@ -1,9 +1,5 @@
 """LPIPS' weights in a file, and which runs need them. TensorFlow is not imported: what is missing is said at once."""
 
-import hashlib
-
-import numpy as np
-
 from rpgan_tf import files
 from rpgan_tf.errors import UserError
 
@@ -66,14 +62,6 @@ def load(path):
                 f"'{path}' has no weights of LPIPS: expected {name} {list(shape)}, received {received}; {MAKE}"
             )
     return {name: arrays[name] for name in expected}
-
-
-def key_of(arrays):
-    """Return what a protocol says of weights: the net, and a short hash of them."""
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
-    return f"{net_of(arrays)} {digest.hexdigest()[:16]}"
 
 
 def load_for_metric(options, name):
