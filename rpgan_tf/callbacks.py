@@ -12,15 +12,17 @@ import tensorflow as tf
 import tqdm
 
 from rpgan_tf import checkpoint, data, devices, images, sampling, stability
+from rpgan_tf.counted import Counted
 from rpgan_tf.errors import UserError
 
 
 def for_run(options):
     """Return the callbacks of a training run, in the order in which they must be called."""
     callbacks = [Log(options), StopOnDivergence(options), Save(options), TensorBoard(options), StopOnSignal()]
-    if options.test_lfile:
+    looks = not divided_among_machines(options)
+    if options.test_lfile and looks:
         callbacks.insert(1, HeldOut(options))
-    if options.monitor_every:
+    if options.monitor_every and looks:
         callbacks.insert(0, stability.Monitor(options))  # first, since it takes the time of iterations alone
     if options.evaluate_every:
         from rpgan_tf import evaluation  # needs the extra "metrics"
@@ -31,7 +33,15 @@ def for_run(options):
 
 def for_worker(options):
     """Return the callbacks of a worker that is not the chief, and writes nothing."""
-    return [StopOnDivergence(options), StopOnSignal()]
+    callbacks = [StopOnDivergence(options), StopOnSignal()]
+    if divided_among_machines(options):
+        callbacks.insert(1, Save(options, chief=False))
+    return callbacks
+
+
+def divided_among_machines(options):
+    """Return whether no machine has all discriminators: it cannot look at them, and to save them takes all."""
+    return vars(options).get("divide") == "discriminators" and devices.several_machines()
 
 
 class StopOnDivergence(keras.callbacks.Callback):
@@ -84,18 +94,18 @@ class StopOnSignal(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-class Save(keras.callbacks.Callback):
-    """Save every SAVEFREQ iterations and at the end of training."""
+class Save(Counted):
+    """Save every SAVEFREQ iterations and at the end of training; or only tell the chief what it is to save."""
 
-    def __init__(self, options):
+    def __init__(self, options, chief=True):
         super().__init__()
-        self.options, self.saved = options, None
+        self.options, self.chief, self.saved = options, chief, None
 
     def on_train_begin(self, logs=None):
         self.saved = _iteration(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
-        if _iteration(self.model) % self.options.SAVEFREQ == 0:
+        if self.completed(batch) % self.options.SAVEFREQ == 0:
             self.save()
 
     def on_train_end(self, logs=None):
@@ -104,12 +114,13 @@ class Save(keras.callbacks.Callback):
 
     def save(self):
         """Save now, and say so."""
-        for path in checkpoint.save(self.model, self.options):
+        contents = checkpoint.contents(self.model)
+        for path in checkpoint.save(self.model, self.options, contents) if self.chief else []:
             tqdm.tqdm.write(f"wrote {path}")
         self.saved = _iteration(self.model)
 
 
-class Log(keras.callbacks.Callback):
+class Log(Counted):
     """Write the original's two lines an iteration to `<wts_dir>/train.log`, and show progress on standard output.
 
     On a terminal that is one live line; elsewhere a line every `interval` seconds.
@@ -130,35 +141,41 @@ class Log(keras.callbacks.Callback):
             dynamic_ncols=True,
             disable=not sys.stdout.isatty(),
         )
-        self.shown, self.since, self.seen = time.monotonic(), None, 0
+        self.shown, self.since, self.seen, self.waited = time.monotonic(), None, 0, 0.0
 
     def on_train_batch_end(self, batch, logs=None):
-        iteration = _iteration(self.model)
+        iteration = self.completed(batch)
         now = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S")
-        losses, optimizer = _losses(logs), type(self.model.g_optimizer).__name__
-        lines = f"{now} [{iteration:09d}] {optimizer} Loss: {losses}\n"
+        losses = _losses(logs)
+        optimizer = getattr(self.model.g_optimizer, "inner_optimizer", self.model.g_optimizer)  # of one that scales
+        lines = f"{now} [{iteration:09d}] {type(optimizer).__name__} Loss: {losses}\n"
         if "g_losses" in logs:
             each = ",".join(f"L{i:02d}={loss:.3f}" for i, loss in enumerate(np.asarray(logs["g_losses"])))
             lines += f"[{iteration:09d}]* {each}\n"
         _append(self.path, lines)
-        self.seen += _real_images(self.model)
-        self.bar.set_postfix_str(losses, refresh=False)
-        self.bar.update()
+        self.seen += _real_images(self.model, iteration)
+        self.waited += float(self.model.waited)
         seconds = time.monotonic()
         if self.since is None:  # the first iteration compiles, and says nothing of the rate
-            self.since, self.seen = (seconds, iteration), 0
-        elif self.bar.disable and (seconds - self.shown > self.interval or iteration == self.options.MAXITER):
-            self.shown = seconds
-            rate = (iteration - self.since[1]) / (seconds - self.since[0])
-            left = datetime.timedelta(seconds=round((self.options.MAXITER - iteration) / rate))
-            progress = f"iteration {iteration} of {self.options.MAXITER}: {losses}"
-            print(f"{progress}, {self.seen / (seconds - self.since[0]):.0f} images/s, {left} left", flush=True)
+            self.since, self.seen, self.waited = (seconds, iteration), 0, 0.0
+            self.bar.set_postfix_str(losses, refresh=False)
+        else:
+            elapsed = seconds - self.since[0]
+            waiting = f"{self.waited / elapsed:.0%} of the time waiting for data"
+            self.bar.set_postfix_str(f"{losses}, {waiting}", refresh=False)
+            if self.bar.disable and (seconds - self.shown > self.interval or iteration == self.options.MAXITER):
+                self.shown = seconds
+                left = round((self.options.MAXITER - iteration) * elapsed / (iteration - self.since[1]))
+                left = datetime.timedelta(seconds=left)
+                progress = f"iteration {iteration} of {self.options.MAXITER}: {losses}"
+                print(f"{progress}, {self.seen / elapsed:.0f} images/s, {left} left, {waiting}", flush=True)
+        self.bar.update()
 
     def on_train_end(self, logs=None):
         self.bar.close()
 
 
-class HeldOut(keras.callbacks.Callback):
+class HeldOut(Counted):
     """Report the losses of the held-out images every `test_every` iterations: to `train.log`, and to TensorBoard.
 
     There they are a run of their own with the tags of training, so that the curves lie over each other.
@@ -174,7 +191,7 @@ class HeldOut(keras.callbacks.Callback):
         self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / "test"))
 
     def on_train_batch_end(self, batch, logs=None):
-        iteration = _iteration(self.model)
+        iteration = self.completed(batch)
         if iteration % self.options.test_every:
             return
         losses = [self.step(batch) for batch in self.images]
@@ -189,9 +206,10 @@ class HeldOut(keras.callbacks.Callback):
         self.writer.close()
 
 
-class TensorBoard(keras.callbacks.Callback):
+class TensorBoard(Counted):
     """Write losses, each discriminator's own, images per second, and a picture of fixed latents at each save.
 
+    So is the share of time that was spent waiting for data: between asking for an iteration's images and having them.
     Scalars go out every `every` iterations, below `<wts_dir>/tensorboard`.
     """
 
@@ -201,23 +219,29 @@ class TensorBoard(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(str(pathlib.Path(self.options.wts_dir) / "tensorboard"))
+        self.write = tf.function(self._write, autograph=False)  # of 100 scalars, each takes most of a millisecond else
         self.latents = sampling.latents(self.options, 0)
-        self.since, self.seen = time.monotonic(), 0
+        self.since, self.seen, self.waited = time.monotonic(), 0, 0.0
         self.drawn = _iteration(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
-        iteration = _iteration(self.model)
-        self.seen += _real_images(self.model)
+        iteration = self.completed(batch)
+        self.seen += _real_images(self.model, iteration)
+        self.waited += float(self.model.waited)
         if iteration % self.every == 0:
-            with self.writer.as_default(step=iteration):
-                for name, value in logs.items():
-                    if name.endswith("losses"):
-                        for i, loss in enumerate(np.asarray(value)):
-                            tf.summary.scalar(f"{name.removesuffix('es')}_of_each/{i:02d}", loss)
-                    else:
-                        tf.summary.scalar(name, value)
-                tf.summary.scalar("images_per_second", self.seen / (time.monotonic() - self.since))
-                self.since, self.seen = time.monotonic(), 0
+            scalars = {}
+            for name, value in logs.items():
+                if name.endswith("losses"):
+                    name = name.removesuffix("es")
+                    scalars |= {f"{name}_of_each/{i:02d}": loss for i, loss in enumerate(np.asarray(value))}
+                else:
+                    scalars[name] = value
+            elapsed = time.monotonic() - self.since
+            scalars["images_per_second"] = self.seen / elapsed
+            scalars["share_of_time_waiting_for_data"] = self.waited / elapsed
+            self.names = list(scalars)
+            self.write(tf.constant(iteration, tf.int64), tf.constant(list(scalars.values()), tf.float32))
+            self.since, self.seen, self.waited = time.monotonic(), 0, 0.0
         if iteration % self.options.SAVEFREQ == 0:
             self.draw()
 
@@ -225,6 +249,11 @@ class TensorBoard(keras.callbacks.Callback):
         if _iteration(self.model) != self.drawn:
             self.draw()
         self.writer.close()
+
+    def _write(self, iteration, values):
+        with self.writer.as_default(step=iteration):
+            for name, value in zip(self.names, tf.unstack(values)):
+                tf.summary.scalar(name, value)
 
     def draw(self):
         """Write the picture of samples now."""
@@ -244,9 +273,9 @@ def _losses(logs):
     return f"G={float(logs['g_loss']):.6f},D={float(logs['d_loss']):.6f}"
 
 
-def _real_images(gan):
-    """Return how many real images the last iteration took."""
-    return gan.batches(gan.options, _iteration(gan) - 1) * gan.options.bsz * gan.pack
+def _real_images(gan, iteration):
+    """Return how many real images the last of so many iterations took."""
+    return gan.batches(gan.options, iteration - 1) * gan.options.bsz * gan.pack
 
 
 def _iteration(gan):

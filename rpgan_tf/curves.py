@@ -16,7 +16,7 @@ WINDOW = 50  # iterations of a moving mean
 COLUMNS, MOST_ROWS = 12, 8  # of samples
 LOOKS = {"gradient_norm": "gradient norm at the image", "accuracy": "accuracy of the discriminators"}
 # What runs of one curve may differ in, and what their label says by itself.
-OF_RUN = ("seed", "wts_dir", "MAXITER", "SAVEFREQ", "lfile", "extractor")
+OF_RUN = ("seed", "wts_dir", "cache_dir", "MAXITER", "SAVEFREQ", "lfile", "extractor")
 OF_RUN += ("monitor_every", "evaluate_every", "evaluate_metrics", "evaluate_samples", "evaluate_reference")
 
 

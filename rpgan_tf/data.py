@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from rpgan_tf import config, image_files, mixtures, sources
+from rpgan_tf import cache, config, image_files, mixtures, sources
 from rpgan_tf.errors import UserError, nearest
 
 # What is drawn here; `rpgan_tf.gan` counts its own roles up from 0.
@@ -65,10 +65,10 @@ def dataset(options, start=0, batches=None, parts=(range(1), 1)):
 
     Raises:
         UserError: there are no images, fewer than `subset`, or `lfile` cannot be read; or the labels are not of length
-            `num_classes`.
+            `num_classes`; or with `cache`, an image is missing or damaged, or there is no room for all.
     """
     batches = batches or _batches_of_gan(options)
-    num_images, load = _open_data("lfile", options, options.seed)
+    num_images, load = _open_data("lfile", options, options.seed, keep=options.cache is not None)
     chosen, found = _choose(options, num_images), _find_labels("lfile", options)
 
     def element(positions, entries, mirrored):
@@ -77,14 +77,23 @@ def dataset(options, start=0, batches=None, parts=(range(1), 1)):
             images = tf.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
         return images if found is None else (images, _take(found, entries))
 
-    numbers = set(map(batches, range(options.MAXITER)))
+    numbers = numbers_of_batches(options, batches)
     size = max(numbers) * options.bsz * options.pack // parts[1] if len(numbers) == 1 else None
     indices = tf.data.Dataset.from_generator(
         lambda: _divide(_order(options, chosen, start, batches), options, *parts),
         output_signature=tuple(tf.TensorSpec([size], kind) for kind in (tf.int64, tf.int64, tf.bool)),
     )
-    # An iteration may take a hundred batches.
-    return indices.map(element).prefetch(2 if numbers == {1} else 1)
+    return indices.map(element).prefetch(num_ahead(numbers))
+
+
+def numbers_of_batches(options, batches=None):
+    """Return the set of how many batches the iterations up to MAXITER take; `batches` as for `dataset`."""
+    return set(map(batches or _batches_of_gan(options), range(options.MAXITER)))
+
+
+def num_ahead(numbers):
+    """Return how many iterations' data are read ahead: one may take a hundred batches."""
+    return 2 if numbers == {1} else 1
 
 
 def held_out(options):
@@ -297,13 +306,14 @@ def _take(found, entries):
     return values if found.values.ndim == 2 else tf.one_hot(values, found.num_classes)
 
 
-def _open_data(option, options, seed):
+def _open_data(option, options, seed, keep=False):
     """Open the data that an option names.
 
     Args:
         option: "lfile" or "test_lfile".
         options: as for `dataset`.
         seed: int, of random crops; None for central ones.
+        keep: bool, whether the images that are trained on are decoded once and kept, as `options.cache` says.
 
     Returns:
         The number of images, None where there is no end of data; and the function from positions and entries, int64
@@ -324,8 +334,13 @@ def _open_data(option, options, seed):
         return len(pixels), lambda _, entries: _scale(tf.gather(pixels, entries))
     source = sources.find(option, lfile)
 
+    def decode(entry):
+        return _decode(source.read(source.items[entry]), options.channels)
+
+    pixels = _keep(options, source, decode) if keep else decode
+
     def load(position, entry):
-        image = _decode(source.read(source.items[entry]), options.channels)
+        image = pixels(entry)
         place = None if seed is None else tf.random.fold_in([seed, CROP], position)
         return _scale(tf.ensure_shape(_fit(image, options, place), shape))
 
@@ -335,6 +350,18 @@ def _open_data(option, options, seed):
         fn_output_signature=tf.TensorSpec(shape, tf.float32),
         parallel_iterations=PARALLEL_IMAGES,
     )
+
+
+def _keep(options, source, decode):
+    """Return what `cache.keep` does; raises `UserError` as that, and if an image is missing or damaged."""
+    chosen = _choose(options, len(source.items))
+    try:
+        return cache.keep(options, source, chosen, decode)
+    except tf.errors.OpError:
+        fault = _first_fault(source, chosen, options)
+        if fault is None:
+            raise
+        raise UserError(fault) from None
 
 
 def _scale(pixels):

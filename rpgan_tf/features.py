@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 
-from rpgan_tf import files, tfgan
+from rpgan_tf import devices, files, tfgan
 from rpgan_tf.errors import UserError, nearest
 
 KNOWN = ("digits", "inception", "inception:<folder>", "keras:<application>", "keras:<application>:<weights file>")
@@ -94,7 +94,8 @@ def _inception(folder):
     if not folder:
         print(f"loading Inception from {address}; it is downloaded unless TFHUB_CACHE_DIR has it", flush=True)
     try:
-        module = tensorflow_hub.load(address)
+        with devices.outside():  # under several replicas, its functions can be called by these alone
+            module = tensorflow_hub.load(address)
     except Exception as error:  # no network, a broken file, no space: its kinds are many
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
@@ -161,16 +162,16 @@ def _application(name, weights=None):
 
 
 def _in_chunks(infer, chunk, channels, pixels):
-    """Return features and logits of pixels, some images at a time and always as many, with the channels of the net."""
+    """Return features and logits of pixels, some images at a time and always as many, with the channels of the net.
+
+    Chunks are divided among the devices of the strategy.
+    """
     pixels = np.asarray(pixels)
     if channels == 3 and pixels.shape[-1] == 1:
         pixels = np.repeat(pixels, 3, axis=-1)
-    outputs = []
-    for start in range(0, len(pixels), chunk):
-        part = pixels[start : start + chunk]
-        full = np.pad(part, [(0, chunk - len(part)), (0, 0), (0, 0), (0, 0)])
-        outputs.append([np.asarray(output)[: len(part)] for output in infer(full)])
-    features, *logits = (np.concatenate(parts).astype(np.float32) for parts in zip(*outputs))
+    full = np.pad(pixels, [(0, -len(pixels) % chunk), (0, 0), (0, 0), (0, 0)])
+    outputs = devices.each(infer, [full[start : start + chunk] for start in range(0, len(full), chunk)])
+    features, *logits = (np.concatenate(parts)[: len(pixels)].astype(np.float32) for parts in zip(*outputs))
     return features, (logits[0] if logits else None)
 
 

@@ -69,6 +69,11 @@ class Zip:
         except KeyError:
             raise FileNotFoundError(name) from None
 
+    def checksum(self, name):
+        """Return the CRC-32 of a file's bytes and their number, without reading them."""
+        found = self.archive.getinfo(name)
+        return found.CRC, found.file_size
+
 
 def find(option, path):
     """Return the `Folder` or the `Zip` at `path`, the value of an option; raises `UserError`."""

@@ -26,12 +26,15 @@ class Source(typing.NamedTuple):
         read: function from an item, [], to the bytes, string [].
         place: function from an index to where the user finds that image.
         removal: how the user takes an image out.
+        stamp: function from an index to bytes that are others where the image is another, or the same file was written
+            again.
     """
 
     items: tf.Tensor
     read: typing.Callable
     place: typing.Callable
     removal: str
+    stamp: typing.Callable
 
 
 def find(option, lfile):
@@ -43,7 +46,7 @@ def find(option, lfile):
     if image_files.is_collection(lfile):
         return _open_zip(option, lfile)
     if lfile.lower().endswith(SUFFIXES):
-        return Source(tf.constant([lfile]), tf.io.read_file, lambda entry: f"'{lfile}'", "remove it")
+        return _of_paths([os.fsencode(lfile)], lambda entry: f"'{lfile}'", "remove it")
     return _open_list(option, lfile)
 
 
@@ -68,12 +71,24 @@ def _open_list(option, lfile):
     numbers = [number for number, line in enumerate(lines) if line]
     if not numbers:
         raise UserError(f"{option} = '{lfile}' lists no images; expected {EXPECTED}")
-    return Source(
-        tf.constant([lines[number] for number in numbers]),
-        tf.io.read_file,
+    return _of_paths(
+        [lines[number].encode() for number in numbers],
         lambda entry: f"{lfile}, line {numbers[entry] + 1}: '{lines[numbers[entry]]}'",
         "remove the line",
     )
+
+
+def _of_paths(paths, place, removal):
+    """Return the `Source` of files at paths, bytes."""
+
+    def stamp(entry):
+        try:
+            found = os.stat(paths[entry])
+        except OSError:  # what is missing is found when it is read
+            return b""
+        return repr((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)).encode()
+
+    return Source(tf.constant(paths), tf.io.read_file, place, removal, stamp)
 
 
 def _names(option, lfile):
@@ -89,8 +104,7 @@ def _names(option, lfile):
 def _open_folder(option, lfile):
     """Return all .png, .jpg and .jpeg files below a folder, sorted by path."""
     paths = [os.path.join(lfile, name) for name in _names(option, lfile)]
-    items = tf.constant([os.fsencode(path) for path in paths])
-    return Source(items, tf.io.read_file, lambda entry: f"'{paths[entry]}'", "remove it")
+    return _of_paths([os.fsencode(path) for path in paths], lambda entry: f"'{paths[entry]}'", "remove it")
 
 
 def _open_zip(option, lfile):
@@ -108,7 +122,10 @@ def _open_zip(option, lfile):
     def load(entry):
         return tf.ensure_shape(tf.numpy_function(read, [entry], tf.string), [])
 
-    return Source(tf.range(len(names)), load, lambda entry: f"{lfile}: '{names[entry]}'", "remove it")
+    def stamp(entry):
+        return f"{names[entry]} {archive.checksum(names[entry])}".encode()
+
+    return Source(tf.range(len(names)), load, lambda entry: f"{lfile}: '{names[entry]}'", "remove it", stamp)
 
 
 def _open_tfds(option, lfile):
@@ -126,7 +143,13 @@ def _open_tfds(option, lfile):
 
     items, _ = _read_tfds(option, lfile, choose)
     name, split = _divide(option, lfile)
-    return Source(items, tf.identity, lambda entry: f"tfds:{name}:{split}, image {entry}", "choose a split without it")
+    return Source(
+        items,
+        tf.identity,
+        lambda entry: f"tfds:{name}:{split}, image {entry}",
+        "choose a split without it",
+        lambda entry: items[entry].numpy(),
+    )
 
 
 def _find_tfds_labels(option, lfile):

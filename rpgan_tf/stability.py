@@ -3,15 +3,16 @@
 Knows no paper, and changes nothing: training with a look every iteration computes what training without does.
 """
 
+import functools
 import pathlib
 import time
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
 
 from rpgan_tf import data, files, history
+from rpgan_tf.counted import Counted
 from rpgan_tf.errors import UserError
 from rpgan_tf.gan import MONITOR
 from rpgan_tf.verdicts import advice, verdict
@@ -76,7 +77,7 @@ def _gradient_norm(tape, total, seen, fake, shape):
     return tf.reshape(norms, shape)
 
 
-class Monitor(keras.callbacks.Callback):
+class Monitor(Counted):
     """Look at the discriminators every `monitor_every` iterations, and say in words when they have won.
 
     Looks are at the first batch of training and at fixed latents. Their numbers (see `diagnose`) go to TensorBoard, as
@@ -107,7 +108,7 @@ class Monitor(keras.callbacks.Callback):
         self.began = _clocks()
 
     def on_train_batch_end(self, batch, logs=None):
-        iteration = int(self.model.iteration.numpy())
+        iteration = self.completed(batch)
         if self.compiled:
             self.seconds += _clocks() - self.began
         self.compiled = True
@@ -161,7 +162,8 @@ class Monitor(keras.callbacks.Callback):
             raise UserError(fault) from None
         seed = tf.random.fold_in([self.options.seed, MONITOR], 0)
         self.latents = gan.draw_latents(self.real.shape[0], seed)
-        self.step = tf.function(lambda *inputs: diagnose(gan, *inputs), autograph=False)
+        diagnose_all = functools.partial(gan.of_all, functools.partial(diagnose, gan))
+        self.step = tf.function(diagnose_all, autograph=False)
 
 
 def _append(path, line):

@@ -8,7 +8,7 @@ import typing
 
 import numpy as np
 
-from rpgan_tf import checkpoint, files, gan, imagesets, protocol, sampling
+from rpgan_tf import checkpoint, devices, files, gan, imagesets, protocol, sampling
 from rpgan_tf.errors import UserError
 
 
@@ -49,11 +49,11 @@ def saved(options, path, statistics, seed=0, experiment=None):
 def generated(options, path, arrays, generate, statistics, seed=0, experiment=None):
     """Return the `Subject` of a generator: a function from latents to images, whose weights are at `path`."""
     is_batch = statistics == "batch"
-    chunk = options.bsz if is_batch else sampling.CHUNK
+    chunk, at_once = (options.bsz, 1) if is_batch else (sampling.CHUNK, devices.count())
     return Subject(
         weights=str(path),
         weights_hash=hash_arrays(arrays),
-        images=lambda count: draw(str(path), generate, options, seed, count, chunk),
+        images=lambda count: draw(str(path), generate, options, seed, count, chunk, at_once),
         folder=pathlib.Path(options.wts_dir),
         experiment=experiment,
         iteration=protocol.iteration_of(path),
@@ -99,12 +99,16 @@ def with_batch_statistics(options, path):
     return generate
 
 
-def draw(name, generate, options, seed, count, chunk):
-    """Return the `ImageSet` of `count` samples in batches of `chunk`, whose latents are those of `sampling.latents`."""
+def draw(name, generate, options, seed, count, chunk, at_once=1):
+    """Return the `ImageSet` of `count` samples in batches of `chunk`, whose latents are those of `sampling.latents`.
+
+    So many batches are generated at once: one for each device.
+    """
 
     def batches(first):
-        for z in itertools.islice(latents(options, seed, chunk), first // chunk, None):
-            yield imagesets.to_pixels(generate(z))
+        parts = itertools.islice(latents(options, seed, chunk), first // chunk, None)
+        while group := list(itertools.islice(parts, at_once)):
+            yield from np.split(imagesets.to_pixels(generate(np.concatenate(group))), len(group))
 
     return imagesets.ImageSet(name, (options.imsz, options.imsz, options.channels), count, batches, "generated", chunk)
 

@@ -26,7 +26,7 @@ DEEP = np.uint16(RANDOM.randint(0, 65536, (SIDE, SIDE, 4)))
 def options(lfile, **values):
     defaults = {"crop": False, "resize": "no", "resize_filter": "bilinear", "channels": 3, "imsz": SIDE, "bsz": 4}
     defaults |= {"gan": "RPGAN", "pack": 1, "d_steps": 1, "g_steps": 1, "accumulation": 1, "seed": 0, "MAXITER": 1000}
-    defaults |= {"subset": None, "mirror": False}
+    defaults |= {"subset": None, "mirror": False, "cache": None}
     return types.SimpleNamespace(lfile=str(lfile), **(defaults | values))
 
 
@@ -824,6 +824,11 @@ def test_tfds_colour_takes_the_first_picture(stored):
     received = levels(batches(options("tfds:tiny_colour", bsz=11, crop=True), 1))[0]
     expected = [images[entry][4, 4] for entry in np.random.RandomState(0).permutation(11)]
     assert np.abs(np.int32(received[:, 4, 4]) - expected).max() <= 2
+
+
+def test_tfds_kept_in_memory(stored):
+    sources = [options("tfds:tiny_colour", bsz=11, crop=True, cache=kind) for kind in ("memory", None)]
+    np.testing.assert_array_equal(*(batches(source, 2) for source in sources))
 
 
 def test_tfds_fault_names_the_image(stored):

@@ -206,7 +206,7 @@ def test_round_trip_to_an_element_of_training(folder, out, kind):
     write(folder / "in", dict(zip(names, SQUARES)), list(zip(names, values)))
     prepare("in", out)
     options = {"crop": False, "resize": "no", "channels": 3, "imsz": 16, "bsz": 5, "pack": 1, "seed": 0, "MAXITER": 1}
-    options = types.SimpleNamespace(lfile=out, subset=None, mirror=False, num_classes=3, **options)
+    options = types.SimpleNamespace(lfile=out, subset=None, mirror=False, cache=None, num_classes=3, **options)
     images, labels = next(iter(data.dataset(options, batches=lambda iteration: 1)))
     order = np.random.RandomState(0).permutation(5)
     np.testing.assert_array_equal(np.rint((images + 1) * 127.5), SQUARES[order])
