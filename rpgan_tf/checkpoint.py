@@ -77,7 +77,15 @@ def find(wts_dir, kind, iteration=None):
     return path_of(wts_dir, known[-1] if iteration is None else iteration, kind)
 
 
-def save(gan, options):
+def contents(gan):
+    """Return {kind: {name: array}} of all that is saved; of divided discriminators, all machines must ask."""
+    found = {"dmodel": gan.discriminator.get_arrays(), "state": _read_state(gan)}
+    if gan.average is not None:
+        found["ema"] = gan.average.get_arrays()
+    return found | {"gmodel": gan.generator.get_arrays()}
+
+
+def save(gan, options, found=None):
     """Save everything that a later start needs, then delete what the clean-up rule of the original gives up.
 
     That rule: of the models of G and D, those of multiples of SAVEFREQ and the newest stay. Of the optimizers' state,
@@ -90,29 +98,23 @@ def save(gan, options):
         UserError: a weight is not finite, or a file cannot be written. Earlier files are still there.
     """
     iteration = int(gan.iteration.numpy())
-    contents = {
-        "dmodel": gan.discriminator.get_arrays(),
-        "state": {name: variable.numpy() for name, variable in _state(gan).items()},
-    }
-    if gan.average is not None:
-        contents["ema"] = gan.average.get_arrays()
-    contents["gmodel"] = gan.generator.get_arrays()
-    for kind, arrays in contents.items():
+    found = found or contents(gan)
+    for kind, arrays in found.items():
         for name, array in arrays.items():
             if not np.all(np.isfinite(array)):
                 raise UserError(
                     f"training diverged: {name} of the {kind} is not finite after iteration {iteration}, so nothing "
                     f"was saved; the last good files in '{options.wts_dir}' are kept; try a smaller learning rate"
                 )
-    for kind, arrays in contents.items():
+    for kind, arrays in found.items():
         files.save_arrays(path_of(options.wts_dir, iteration, kind), arrays)
-    for kind in contents:
+    for kind in found:
         for old in iterations(options.wts_dir, kind):
             if old != iteration and (kind == "state" or old % options.SAVEFREQ):
                 path_of(options.wts_dir, old, kind).unlink(missing_ok=True)
     for part in pathlib.Path(options.wts_dir).glob(".iter_*.part"):  # of a save that was killed
         part.unlink(missing_ok=True)
-    return [path_of(options.wts_dir, iteration, kind) for kind in contents]
+    return [path_of(options.wts_dir, iteration, kind) for kind in found]
 
 
 def restore(gan, wts_dir):
@@ -149,9 +151,11 @@ def restore(gan, wts_dir):
     path = path_of(wts_dir, iteration, "state")
     if path.exists() and iteration in discriminators:
         state = files.load_arrays(path)
-        _check_arrays(state, _state(gan), path)
-        for name, variable in _state(gan).items():
-            variable.assign(state[name])
+        from rpgan_tf import replicas  # and with it TensorFlow, which is there by now
+
+        _check_arrays(state, _read_state(gan), path)
+        variables = _state(gan)
+        replicas.put(variables.values(), [state[name] for name in variables])
         lines.append(f"read {path}")
     elif path.exists():
         lines.append(f"'{path}' is not used, since its discriminator is missing: the optimizers start afresh")
@@ -197,6 +201,14 @@ def _state(gan):
     optimizers = {"g_optimizer": gan.g_optimizer, "d_optimizer": gan.d_optimizer}
     slots = {f"{name}/{i}": slot for name, each in optimizers.items() for i, slot in enumerate(_slots(each))}
     return slots | gan.state
+
+
+def _read_state(gan):
+    """Return {name: array} of `_state`."""
+    from rpgan_tf import replicas
+
+    variables = _state(gan)
+    return dict(zip(variables, replicas.get(variables.values())))
 
 
 def _check_arrays(arrays, expected, path):

@@ -65,9 +65,13 @@ class Options:
     resize: Literal["no", "cover", "stretch"] = "no"  # cover: shorter side to imsz, centre; stretch: both sides
     resize_filter: Literal["bilinear", "bicubic", "lanczos3", "area"] = "bilinear"
     channels: Literal[1, 3] = 3  # of an image
+    cache: Literal["memory", "disk"] | None = None  # decode each image once, and keep its pixels there
+    cache_dir: str = "<wts_dir>/cache"  # where on disk
     imsz: Size = 64  # height and width of an image
     bsz: Count = 64  # images a batch, on all devices together
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of convolutions and products
     sync_bn: bool = False  # normalize the batch of all devices as one, where there are several
+    compile: Literal["auto", "xla", "graph", "eager"] = "auto"  # the step: by XLA or as a graph; auto: as the net says
     wts_dir: str = ""  # folder for weights and everything else that a run writes
     start_from: str = ""  # folder of another run, from whose newest weights a new run starts, array by array
     SAVEFREQ: Count = 1000  # iterations between saves
@@ -82,7 +86,7 @@ class Options:
     lpips_weights: str | None = None  # .npz of tools/convert_lpips.py; for GLeaD, ppl_w, projection to w
 
 
-OF_IMAGES = ("subset", "mirror", "crop", "resize", "resize_filter", "channels", "imsz")
+OF_IMAGES = ("subset", "mirror", "crop", "resize", "resize_filter", "channels", "imsz", "cache", "cache_dir")
 OF_POINTS = "toy"  # the net for data that are no images
 PACKAGE = pathlib.Path(__file__).parent
 
@@ -157,6 +161,15 @@ def resolve(values, source="options"):
         )
     if options["lfile"] == STACKED and (options["subset"] or options["mirror"]):
         raise UserError(f"{source}: '{STACKED}' is drawn without end: expected subset = None and mirror = False")
+    if options["cache"] and options["lfile"] in DIGITS:
+        raise UserError(
+            f"{source}: lfile = '{options['lfile']}' is in memory as it is: expected cache = None, received "
+            f"'{options['cache']}'"
+        )
+    if options["cache"] != "disk" and "cache_dir" in values:
+        raise UserError(
+            f"{source}: cache_dir is of cache = 'disk', received cache = {options['cache']!r}; change one of them"
+        )
     if options["evaluate_every"] % options["SAVEFREQ"]:
         raise UserError(
             f"{source}: what is evaluated is saved: evaluate_every must be a multiple of SAVEFREQ = "
@@ -172,8 +185,18 @@ def resolve(values, source="options"):
         raise UserError(
             f"{source}: gan = '{gan}' needs filts, a file of tools/rproj.py, received None; gan = 'Baseline' has none"
         )
+    if options["precision"] != "float32" and "num_half" in options:
+        raise UserError(
+            f"{source}: net = '{net}' has half precision of its own: expected num_half = 4 (or another number of "
+            f"resolutions) and half = 'float16' or 'bfloat16', received precision = '{options['precision']}'"
+        )
+    if options.get("divide") == "discriminators" and not options["filts"]:
+        raise UserError(
+            f"{source}: divide = 'discriminators' is for those of filts, received filts = None; take divide = 'batch'"
+        )
     if options["filts"]:
         options["filts"] = options["filts"].replace("<wts_dir>", options["wts_dir"] or ".")
+    options["cache_dir"] = options["cache_dir"].replace("<wts_dir>", options["wts_dir"] or ".")
     if "aug" in options and (options["aug"] == "fixed") != (options["aug_p"] is not None):
         raise UserError(
             f"{source}: aug_p is the probability of aug = 'fixed', which needs it, and of no other aug: received aug = "
@@ -219,17 +242,16 @@ def _check_kind_of_data(options, values, source):
 
 def check_files(options):
     """Raise a `UserError` unless the files that training reads are there and fit, and its folder can be written."""
-    if options.filts:
-        filters = projections.load(options.filts)
-        projections.check_fit(filters, options.imsz, options.filts, options.channels)
-        projections.check_kept(filters, options.filts, options.wts_dir)
+    check_filters(options)
     if hasattr(options, "real_loss"):
         lpips_files.load_for(options)
-    folder = pathlib.Path(options.wts_dir).absolute()
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write wts_dir = '{options.wts_dir}': '{folder}' is no folder that you may write in")
+    for key in ("wts_dir", "cache_dir"):
+        value = getattr(options, key)
+        folder = pathlib.Path(value).absolute()
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise UserError(f"cannot write {key} = '{value}': '{folder}' is no folder that you may write in")
     begun = any(pathlib.Path(options.wts_dir).glob("iter_*.gmodel.npz"))
     if options.start_from and not begun and not any(pathlib.Path(options.start_from).glob("iter_*.gmodel.npz")):
         raise UserError(
@@ -241,6 +263,15 @@ def check_files(options):
         if key == "lfile" or source:
             check_source(key, source)
             check_labels(key, source, getattr(options, "num_classes", 0))
+
+
+def check_filters(options):
+    """Raise a `UserError` unless the filters, if there are any, fit, also those that a run was trained with."""
+    if options.filts:
+        filters = projections.load(options.filts)
+        projections.check_fit(filters, options.imsz, options.filts, options.channels)
+        projections.check_chunk(vars(options).get("chunk"), len(filters.kernels))
+        projections.check_kept(filters, options.filts, options.wts_dir)
 
 
 def check_source(key, source, argument=None):

@@ -6,6 +6,7 @@ A strategy is checked before TensorFlow is imported, and started before anything
 import contextlib
 import json
 import os
+import signal
 import sys
 
 from rpgan_tf.errors import UserError
@@ -79,7 +80,7 @@ def _build(text):
     if kind == "auto" and len(gpus) < 2:
         return None
     if kind == "multiworker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _meet()
     if kind == "tpu":
         try:
             return tf.distribute.TPUStrategy(tf.distribute.cluster_resolver.TPUClusterResolver.connect())
@@ -97,6 +98,58 @@ def _build(text):
     return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(int(count))])
 
 
+def _meet():
+    """Return the strategy of all machines, as soon as they are there."""
+    import tensorflow as tf
+
+    workers, index = _read_cluster()
+    previous = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python would see Ctrl-C after the waiting only
+    print(f"worker {index} of 0 to {len(workers) - 1}: waiting until all are there", flush=True)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.InvalidArgumentError as error:  # from the first worker, which has another list
+        raise UserError(_others_disagree(workers, error)) from None
+    except tf.errors.UnknownError as error:
+        raise UserError(
+            f"worker {index} cannot listen at '{workers[index]}': expected a free port of this machine, received "
+            f"'{str(error).splitlines()[0]}'; wait for an earlier run to end, or name another port in TF_CONFIG"
+        ) from None
+    except (tf.errors.DeadlineExceededError, tf.errors.UnavailableError) as error:
+        raise UserError(
+            f"not all of {', '.join(workers)} came: expected the same command on each, received "
+            f"'{str(error).splitlines()[0]}'; start them all, and let them reach each other's ports"
+        ) from None
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _others_disagree(workers, error):
+    return (
+        f"machines do not agree on who they are: this one has {len(workers)} workers in TF_CONFIG, "
+        f"{', '.join(workers)}; expected the same list on all, received '{str(error).splitlines()[0]}'"
+    )
+
+
+def count():
+    """Return the number of devices among which the strategy that is in use divides a batch."""
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+@contextlib.contextmanager
+def outside():
+    """Let what is inside run as without a strategy."""
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+    tf.distribute.experimental_set_strategy(None)
+    try:
+        yield
+    finally:
+        tf.distribute.experimental_set_strategy(strategy)
+
+
 def each(function, parts):
     """Return [function(part) for part in parts], each computed by the next of the strategy's devices.
 
@@ -112,33 +165,48 @@ def each(function, parts):
     return found
 
 
-def check_batch(options):
-    """Raise a `UserError` unless a batch can be divided among the replicas."""
+def planned(text):
+    """Return on how many devices a checked strategy would compute, without waiting for other machines."""
     import tensorflow as tf
 
-    count = tf.distribute.get_strategy().num_replicas_in_sync
-    if count == 1:  # groups of one device's batch are the net's own matter
+    if text == "multiworker":
+        return len(_read_cluster()[0]) * max(1, len(tf.config.list_physical_devices("GPU")))
+    strategy = _build(text)
+    return 1 if strategy is None else strategy.num_replicas_in_sync
+
+
+def check_batch(options, number=None):
+    """Raise a `UserError` unless a batch can be divided among so many devices, None for those of the strategy."""
+    number = number or count()
+    if number == 1:  # groups of one device's batch are the net's own matter
         return
-    if options.bsz % count:
+    if options.bsz % number:
         raise UserError(
-            f"bsz = {options.bsz} images cannot be divided among {count} devices; set a multiple, such as "
-            f"--set bsz={-(-options.bsz // count) * count}"
+            f"bsz = {options.bsz} images cannot be divided among {number} devices; set a multiple, such as "
+            f"--set bsz={-(-options.bsz // number) * number}"
         )
-    own, group = options.bsz // count, getattr(options, "mbstd_group", 1)
+    own, group = options.bsz // number, getattr(options, "mbstd_group", 1)
     if own > group and own % group:
         raise UserError(
-            f"bsz = {options.bsz} gives each of {count} devices {own} images, which are not groups of mbstd_group = "
-            f"{group}: expected a multiple of {count * group}, or mbstd_group of at least {own}; change one of them"
+            f"bsz = {options.bsz} gives each of {number} devices {own} images, which are not groups of mbstd_group = "
+            f"{group}: expected a multiple of {number * group}, or mbstd_group of at least {own}; change one of them"
         )
+
+
+def several_machines():
+    """Return whether machines compute together."""
+    import tensorflow as tf
+
+    return isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def anyone(said):
     """Return whether any of the machines says so: each calls this, in the same iteration."""
     import tensorflow as tf
 
-    strategy = tf.distribute.get_strategy()
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if not several_machines():
         return said
+    strategy = tf.distribute.get_strategy()
     values = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(float(said)))
     return float(strategy.reduce("SUM", values, axis=None)) > 0
 
@@ -147,9 +215,9 @@ def check_start(iteration):
     """Raise a `UserError` unless all machines start from the same iteration; waits until all have said theirs."""
     import tensorflow as tf
 
-    strategy = tf.distribute.get_strategy()
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if not several_machines():
         return
+    strategy = tf.distribute.get_strategy()
     values = strategy.experimental_distribute_values_from_function(lambda context: tf.constant(float(iteration)))
     mean = float(strategy.reduce("MEAN", values, axis=None))
     if mean != iteration:
@@ -161,11 +229,19 @@ def check_start(iteration):
 
 @contextlib.contextmanager
 def rejoining(text):
-    """Start this process anew where another machine is lost: it waits for that, and all go on from the last save."""
+    """Start this process anew where another machine is lost: it waits for that, and all go on from the last save.
+
+    Raises:
+        UserError: another machine has other workers in its TF_CONFIG.
+    """
     import tensorflow as tf
 
     try:
         yield
+    except tf.errors.InternalError as error:
+        if "joining a group with size" not in str(error):
+            raise
+        raise UserError(_others_disagree(_read_cluster()[0], error)) from None
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
         if text != "multiworker":
             raise

@@ -5,8 +5,10 @@ Every loss keeps the leading axis: a plain discriminator gives logits [B] and a 
 by all alike.
 """
 
+import contextlib
 import functools
 import importlib
+import inspect
 from typing import Literal
 
 import keras
@@ -50,12 +52,13 @@ class GAN(keras.Model):
         super().__init__(**kwargs)
         self.generator, self.discriminator, self.average = generator, discriminator, average
         self.options = options
-        for name, value in vars(options).items():
-            if hasattr(type(self), name):  # an option of the paper
-                setattr(self, name, value)
+        annotated = {name for base in type(self).__mro__ for name in inspect.get_annotations(base)}
+        for name in annotated & vars(options).keys():  # an option of the paper
+            setattr(self, name, getattr(options, name))
         self.iteration = self.add_weight((), "zeros", dtype="int64", trainable=False, name="iteration")
         if average is not None:
-            average.set_arrays(generator.get_arrays())
+            for variable, weight in zip(average.weights, generator.weights):
+                variable.assign(weight.value)
         self.built = True
 
     def g_loss(self, real_logits, fake_logits):
@@ -106,31 +109,57 @@ class GAN(keras.Model):
         """Return an optimizer; the one of D serves all K, since every weight's moments see its own gradient alone."""
         return optimizers.Adam(learning_rate, self.beta_1, self.beta_2, epsilon=1e-8, **arguments)
 
-    def compile(
-        self, g_optimizer=None, d_optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile=None
-    ):
+    def compile(self, g_optimizer=None, d_optimizer=None, *, run_eagerly=None, steps_per_execution=1, jit_compile=None):
         """Set both optimizers, None for the paper's own; their variables are made here, ready to be restored.
 
-        The other arguments are Keras'. Its own choice would be to compile the whole step with XLA, which is slow where
-        convolutions run on the CPU; the nets say themselves what XLA is to compile: without `jit_compile`, all of it
-        or what they have marked. Where the number of batches changes it is not all: XLA would take the iteration, on
-        which the number depends, for a constant, and compile each anew.
+        The other arguments are Keras', None for what the option `compile` says.
         """
+        if run_eagerly is None:
+            run_eagerly = self.options.compile == "eager"
         if jit_compile is None:
-            static = isinstance(self.num_batches(), int)
-            jit_compile = self.discriminator.jit_compile and static and not run_eagerly and self.num_replicas == 1
-        if self.accumulation > 1 and self.num_replicas > 1:
+            jit_compile = not run_eagerly and self.by_xla()
+        if self.options.precision == "mixed_float16" and self.num_replicas > 1:
             raise UserError(
-                f"accumulation = {self.accumulation} is for one device, and there are {self.num_replicas}: expected "
-                "accumulation = 1, since each device has but a part of the batch; set a larger bsz"
+                f"precision = 'mixed_float16' is for one device, and there are {self.num_replicas}: expected "
+                "'mixed_bfloat16' or 'float32', since losses are scaled for each device alone"
             )
         super().compile(run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
         arguments = {"gradient_accumulation_steps": self.accumulation if self.accumulation > 1 else None}
         g_rate, d_rate = self.learning_rate, self.d_learning_rate or self.learning_rate
         self.g_optimizer = g_optimizer or self.make_optimizer(self.decaying(g_rate), name="g_optimizer", **arguments)
         self.d_optimizer = d_optimizer or self.make_optimizer(self.decaying(d_rate), name="d_optimizer", **arguments)
+        if self.options.precision == "mixed_float16":  # whose small gradients would be 0
+            self.g_optimizer, self.d_optimizer = map(optimizers.scaled, (self.g_optimizer, self.d_optimizer))
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
+        if self.discriminator.divided:
+            if not isinstance(self.d_optimizer, optimizers.Adam):
+                raise UserError(
+                    f"divide = 'discriminators' needs Adam: gan = '{type(self).__name__}' trains them by "
+                    f"{type(self.d_optimizer).__name__}; expected divide = 'batch', or another gan"
+                )
+            self.d_optimizer.local = True
+            for slot in self.d_optimizer.variables:
+                if len(slot.shape):
+                    replicas.divide(slot)
+
+    def by_xla(self):
+        """Return whether XLA is to compile the whole step.
+
+        Keras' own choice would be that it does, which is slow where it has no fast convolution. Where the number of
+        batches changes it cannot: XLA would take the iteration, on which the number depends, for a constant, and
+        compile each anew. Nor with several replicas: their gradients are exchanged in between.
+        """
+        obstacle = None
+        if not isinstance(self.num_batches(), int):
+            obstacle = f"gan = '{type(self).__name__}' takes more batches in some iterations than in others"
+        elif self.num_replicas > 1:
+            obstacle = f"there are {self.num_replicas} devices, and XLA compiles the step of one"
+        if self.options.compile == "xla" and obstacle:
+            raise UserError(f"compile = 'xla' cannot be: {obstacle}; expected compile = 'auto' or 'graph'")
+        return self.options.compile == "xla" or (
+            self.options.compile == "auto" and self.discriminator.jit_compile and not obstacle
+        )
 
     def decaying(self, learning_rate):
         """Return the learning rate, or where it decays, a function that computes it for the current iteration."""
@@ -144,12 +173,39 @@ class GAN(keras.Model):
         return self.distribute_strategy.num_replicas_in_sync
 
     def make_train_function(self, force=False):
-        """Make what `fit` calls; with several replicas it is not `train_step` that is run on each, but its steps."""
-        if self.num_replicas == 1:
-            super().make_train_function(force)
-        elif self.train_function is None or force:
-            train = self.train_step if self.run_eagerly else tf.function(self.train_step, reduce_retracing=True)
-            self.train_function = lambda iterator: train(next(iterator))
+        """Make what `fit` calls; it also sets `waited`, the seconds that passed until its images were there, [].
+
+        With several replicas it is not `train_step` that is run on each, but its steps.
+        """
+        if self.train_function is not None and not force:
+            return
+        several = self.num_replicas > 1
+
+        def step(real):
+            return self.train_step(real) if several else self.distribute_strategy.run(self.train_step, (real,))
+
+        def steps(iterator):
+            logs, waited = {}, tf.constant(0.0)
+            for _ in range(self.steps_per_execution):
+                with tf.control_dependencies([waited, *logs.values()]):  # one after the other, as clocks must be read
+                    real, seconds = receive(iterator)
+                with tf.control_dependencies([seconds]):
+                    logs, waited = step(real), waited + seconds
+            return logs, waited
+
+        if not self.run_eagerly:
+            step = tf.function(step, jit_compile=self.jit_compile, reduce_retracing=True, autograph=False)
+            if not several:
+                steps = tf.function(steps, reduce_retracing=True, autograph=False)
+
+        def train(iterator):
+            logs, self.waited = steps(iterator)
+            return logs
+
+        self.train_function = train
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Do nothing: all weights are there. Keras would average a batch over all machines, and fail with labels."""
 
     def call(self, z):
         return self.sampler(z)
@@ -185,8 +241,16 @@ class GAN(keras.Model):
         return self.discriminator(self.packed(images), training=training)
 
     def packed(self, images):
-        """Stack image i, B + i, 2 B + i, ... on their last axis: [pack * B, ..., C] -> [B, ..., pack * C]."""
-        return images if self.pack == 1 else tf.concat(tf.split(images, self.pack), axis=-1)
+        """Stack image i, B + i, 2 B + i, ... on their last axis: [pack * B, ..., C] -> [B, ..., pack * C].
+
+        Where the discriminators are divided among the replicas, all of these are shown the whole batch.
+        """
+        images = images if self.pack == 1 else tf.concat(tf.split(images, self.pack), axis=-1)
+        return replicas.gather(images) if self.discriminator.divided else images
+
+    def judging(self):
+        """Return the context in which losses are computed of what `packed` returned."""
+        return replicas.whole() if self.discriminator.divided else contextlib.nullcontext()
 
     def train_step(self, real):
         """Do one iteration on real images, all batches of the iteration one after the other: [n * pack * B, ...].
@@ -262,10 +326,7 @@ class GAN(keras.Model):
 
         def do(i):
             logs = self.distribute_strategy.run(functools.partial(step, i), values)
-            return {
-                key: value if key.endswith("logits") else self.distribute_strategy.reduce("MEAN", value, axis=None)
-                for key, value in logs.items()
-            }
+            return {key: value if key.endswith("logits") else self.combine(value) for key, value in logs.items()}
 
         if isinstance(count, int):
             return [do(i) for i in range(count)][-1]
@@ -274,6 +335,11 @@ class GAN(keras.Model):
             return {key: value for key, value in do(i).items() if not key.endswith("logits")}
 
         return self.loop(count, without_logits, without_logits(0))
+
+    def combine(self, values):
+        """Return the mean of the replicas' values; where the discriminators are divided, those of all K."""
+        strategy = self.distribute_strategy
+        return strategy.gather(values, axis=0) if self.discriminator.divided else strategy.reduce("MEAN", values, None)
 
     def loop(self, count, step, logs):
         """Do step(1) ... step(count - 1); return the logs of the last, `logs` if there is none."""
@@ -296,14 +362,15 @@ class GAN(keras.Model):
             {"d_loss": [] or [K]}, the penalty included if there is one, "d_penalty", and the logits before the step.
         """
         real, fake = self.packed(real), self.packed(self.generator(z, training=True))
-        with tf.GradientTape() as tape:
-            real_logits, fake_logits = self.judge_both(real, fake)
-            logs = {"d_loss": self.d_loss(real_logits, fake_logits)}
-            penalty = self.d_penalty(real, fake, step)
-            if penalty is not None:
-                logs = {"d_loss": logs["d_loss"] + penalty, "d_penalty": penalty}
-            objective = tf.reduce_sum(logs["d_loss"])
-        self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
+        with self.judging():
+            with tf.GradientTape() as tape:
+                real_logits, fake_logits = self.judge_both(real, fake)
+                logs = {"d_loss": self.d_loss(real_logits, fake_logits)}
+                penalty = self.d_penalty(real, fake, step)
+                if penalty is not None:
+                    logs = {"d_loss": logs["d_loss"] + penalty, "d_penalty": penalty}
+                objective = tf.reduce_sum(logs["d_loss"])
+            self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
         return logs | {"real_logits": real_logits, "fake_logits": fake_logits}
 
     def judge_both(self, real, fake):
@@ -321,16 +388,18 @@ class GAN(keras.Model):
         if self.g_sees_real(self.options) and real_logits is None:
             real_logits = self.judge(real)
         with tf.GradientTape() as tape:
-            loss = self.g_loss(real_logits, self.judge(self.generator(z, training=True)))
+            fake_logits = self.judge(self.generator(z, training=True))
+            with self.judging():
+                loss = self.g_loss(real_logits, fake_logits)
             objective = tf.reduce_mean(loss)
         self.update(self.g_optimizer, self.generator.trainable_variables, objective, tape)
         return {"g_loss": loss}
 
     def update(self, optimizer, variables, objective, tape):
         """Do a step of an optimizer, with weight decay."""
-        gradients = tape.gradient(objective, variables, replicas.part_of_mean(objective))
+        gradients = tape.gradient(objective, variables, optimizer.scale_loss(replicas.part_of_mean(objective)))
         if self.weight_decay:
-            decay = self.weight_decay / replicas.count()
+            decay = optimizer.scale_loss(self.weight_decay / replicas.count())
             gradients = [gradient + decay * variable.value for gradient, variable in zip(gradients, variables)]
         optimizer.apply(gradients, variables)
 
@@ -352,8 +421,33 @@ class GAN(keras.Model):
         """
         seed = tf.random.fold_in([self.options.seed, HELD_OUT], 0)
         fake = self.generator(self.draw_latents(tf.shape(real)[0], seed), training=False)
-        logits = self.judge(real, training=False), self.judge(fake, training=False)
-        return {"g_loss": tf.reduce_mean(self.g_loss(*logits)), "d_loss": tf.reduce_mean(self.d_loss(*logits))}
+
+        def losses(real, fake):
+            logits = self.judge(real, training=False), self.judge(fake, training=False)
+            return {"g_loss": self.g_loss(*logits), "d_loss": self.d_loss(*logits)}
+
+        return {name: tf.reduce_mean(loss) for name, loss in self.of_all(losses, real, fake).items()}
+
+    def of_all(self, function, *values):
+        """Return {name: [] or [K]} of function(*values), where the discriminators are divided that of all of them."""
+        if not self.discriminator.divided:
+            return function(*values)
+
+        def of_own(*values):
+            with replicas.whole():
+                return function(*values)
+
+        found = self.distribute_strategy.run(of_own, values)
+        return {name: self.combine(value) for name, value in found.items()}
+
+
+def receive(iterator):
+    """Return the iterator's next element, and the seconds [] until it was there, as a step of `fit` has to wait."""
+    asked = tf.timestamp()
+    with tf.control_dependencies([asked]):
+        element = next(iterator)
+    with tf.control_dependencies(tf.nest.flatten(element, expand_composites=True)):
+        return element, tf.cast(tf.timestamp() - asked, tf.float32)
 
 
 def share(true):
@@ -374,9 +468,11 @@ def build(options):
     """
     seeds = keras.random.SeedGenerator(options.seed)
     generator, discriminator = build_generator(options, seeds), build_discriminator(options, seeds)
-    if options.sync_bn:
-        generator.synchronize()
-        discriminator.synchronize()
+    for net in (generator, discriminator):
+        if options.sync_bn:
+            net.synchronize()
+        if options.precision != "float32":
+            net.compute_products_in(options.precision.removeprefix("mixed_"))
     gan = find(options)(generator, discriminator, options, build_generator(options) if options.ema else None)
     gan.compile()
     return gan

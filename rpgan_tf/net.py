@@ -8,6 +8,7 @@ class Net(keras.Model):
     """A net whose weights are all there before its first call, and can be read and set by name."""
 
     synchronized = False  # whether batch normalization normalizes the batch of all replicas as one
+    product_type = "float32"  # in which convolutions and products are computed
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -21,6 +22,11 @@ class Net(keras.Model):
         """Let batch normalization normalize the batch of all replicas as one."""
         for layer in self._flatten_layers():
             layer.synchronized = True
+
+    def compute_products_in(self, dtype):
+        """Compute convolutions and products in half precision; weights, statistics, logits and images stay float32."""
+        for layer in self._flatten_layers():
+            layer.product_type = dtype
 
     def set_arrays(self, arrays):
         """Assign what `get_arrays` returned."""
@@ -37,6 +43,7 @@ class Discriminator(Net):
         independent: whether no image's logits depend on the rest of the batch and a call changes nothing, so that
             images of two batches may go through together.
         jit_compile: whether XLA is to compile the whole training step of a GAN with it.
+        divided: whether each replica has but a part of a bank's discriminators, see `replicas`.
 
     Args:
         num_outcomes: A, or None.
@@ -45,6 +52,7 @@ class Discriminator(Net):
     feature_axes = (1, 2, 3)
     independent = False
     jit_compile = False
+    divided = False
 
     def __init__(self, num_outcomes=None, **kwargs):
         super().__init__(**kwargs)
@@ -64,4 +72,4 @@ class Discriminator(Net):
 
     def flat(self, x):
         """Return the last layer's [B, ..., A or 1] as logits, with as many for an image as stand in between."""
-        return tf.reshape(x, [-1, self.num_outcomes] if self.num_outcomes else [-1])
+        return tf.reshape(tf.cast(x, tf.float32), [-1, self.num_outcomes] if self.num_outcomes else [-1])

@@ -113,6 +113,16 @@ def check_fit(projections, image_size, path, channels=3):
         )
 
 
+def check_chunk(chunk, num_discriminators):
+    """Raise a `UserError` unless so many discriminators, None for all, can be computed at a time."""
+    if num_discriminators % (chunk or 1):
+        divisors = [n for n in range(1, num_discriminators + 1) if num_discriminators % n == 0]
+        raise UserError(
+            f"K = {num_discriminators} discriminators cannot be computed {chunk} at a time: expected chunk of "
+            f"{', '.join(map(str, divisors))}; set one of these, or None for all at once"
+        )
+
+
 def keep(path, wts_dir):
     """Copy the filters of a run to `<wts_dir>/filts.npz`, where the original looks for them."""
     kept = pathlib.Path(wts_dir) / "filts.npz"

@@ -2,15 +2,92 @@
 
 Random numbers are drawn for the whole batch, and a replica takes those of its part: they are the numbers of one device.
 Means over the batch are of all its parts. Outside of a replica, and with one, all this is the plain operation.
+
+Instead of the batch, discriminators may be divided: see `gather`, `whole` and `put`.
 """
+
+import contextlib
+import functools
+import threading
 
 import tensorflow as tf
 
+_state = threading.local()  # replicas are traced in threads of their own
+
 
 def count():
-    """Return the number of replicas, 1 outside of them."""
+    """Return the number of replicas among which the batch is divided, 1 outside of them."""
     context = tf.distribute.get_replica_context()
-    return 1 if context is None else context.num_replicas_in_sync
+    return 1 if context is None or getattr(_state, "whole", False) else context.num_replicas_in_sync
+
+
+@contextlib.contextmanager
+def whole():
+    """Within, this replica's batch is the whole one: nothing of it is drawn for others, or averaged with theirs."""
+    _state.whole = True
+    try:
+        yield
+    finally:
+        _state.whole = False
+
+
+def gather(x):
+    """Return the whole batch: the parts [B, ...] of all replicas, one after the other. Its gradient adds that of all.
+
+    `ReplicaContext.all_gather` would send half as much, but fails between machines (TensorFlow 2.21).
+    """
+    if count() == 1:
+        return x
+    context = tf.distribute.get_replica_context()
+    mine = tf.one_hot(context.replica_id_in_sync_group, count(), dtype=x.dtype)
+    placed = tf.reshape(mine, [-1] + [1] * x.shape.rank) * x[None]
+    return tf.reshape(context.all_reduce(tf.distribute.ReduceOp.SUM, placed), [-1, *x.shape[1:]])
+
+
+def divide(variable):
+    """Let a variable hold another part on each replica: `get` and `put` are of all, one after the other."""
+    variable.is_divided = True
+
+
+def get(variables):
+    """Return the arrays of variables; where some are divided, every machine must ask."""
+    strategy, variables = tf.distribute.get_strategy(), list(variables)
+    divided = [variable for variable in variables if getattr(variable, "is_divided", False)]
+
+    def gather_all():
+        parts = strategy.run(lambda: [tf.identity(variable.value) for variable in divided])
+        return [strategy.gather(part, axis=0) for part in parts]
+
+    gathered = iter(_once(gather_all) if divided else [])
+    return [(next(gathered) if getattr(each, "is_divided", False) else each).numpy() for each in variables]
+
+
+def put(variables, arrays):
+    """Assign arrays to variables; where these are divided, their parts."""
+    strategy = tf.distribute.get_strategy()
+    for variable, array in zip(variables, arrays):
+        if not getattr(variable, "is_divided", False):
+            variable.assign(array)
+            continue
+
+        assign = functools.partial(strategy.run, functools.partial(_assign_part, variable))
+        _once(lambda whole, assign=assign: assign((whole,)), tf.convert_to_tensor(array, variable.dtype))
+
+
+def _assign_part(variable, whole):
+    tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=own_part(whole))
+
+
+def _once(function, *tensors):
+    """Return function(*tensors) by a graph that is made for this once, of which TensorFlow does not warn."""
+    return tf.function(function, autograph=False).get_concrete_function(*tensors)(*tensors)
+
+
+def own_part(x):
+    """Return the part of a tensor, divided along its first axis, that belongs to this replica."""
+    context = tf.distribute.get_replica_context()
+    parts = tf.reshape(x, [context.num_replicas_in_sync, -1, *x.shape[1:]])
+    return parts[context.replica_id_in_sync_group]
 
 
 def normal(shape, seed, axis=0, groups=1, stddev=1.0):
@@ -54,9 +131,8 @@ def moments(x, axes, synchronized):
 
 
 def part_of_mean(objective):
-    """Return the gradient that a replica's objective has, since optimizers add those of all: None, or 1 / replicas."""
-    number = count()
-    return None if number == 1 else tf.fill(tf.shape(objective), 1 / number)
+    """Return the gradient that a replica's objective has, since optimizers add those of all: 1 / replicas."""
+    return tf.fill(tf.shape(objective), 1 / count())
 
 
 def assign(variables, function, *others):

@@ -3,18 +3,22 @@
 import json
 import os
 import pathlib
+import re
 import shutil
+import signal
 import socket
 import subprocess
+import textwrap
 
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 
-from rpgan_tf import checkpoint, devices, files
+from rpgan_tf import checkpoint, config, devices, files
 from rpgan_tf.errors import UserError
-from tests.conftest import command, line
-from tools import sample
+from tests.conftest import ROOT, command, line
+from tools import evaluate, sample
 
 VALUES = {"gan": "DCGAN", "net": "dcgan", "channels": 1, "imsz": 16, "bsz": 8, "zlen": 8, "ngf": 8, "ndf": 8}
 VALUES |= {"lfile": "digits:train", "sync_bn": True, "ema": 0.9, "SAVEFREQ": 10, "MAXITER": 20, "wts_dir": "models/one"}
@@ -78,19 +82,38 @@ def finish(process, seconds=240):
 def test_two_devices_of_a_machine(here):
     process = command("train.py", "small", "--strategy", "mirrored:2", "--set", "wts_dir=models/several")
     assert "2 devices: 4 images of a batch on each\n" in process.stdout
+    assert "of the time waiting for data\n" in process.stdout
     assert_the_same()
 
 
-@pytest.mark.parametrize("name", ["sample.py", "tools/dump.py"])
-def test_samples_are_those_of_one_device(here, name):
-    out, count = ("samples.png", []) if name == "sample.py" else ("samples.npz", [200])
-    command(name, "small", f"one_{out}", *count)
-    command(name, "small", f"two_{out}", *count, "--strategy", "mirrored:2")
-    if name == "sample.py":
-        one, two = (np.array(PIL.Image.open(f"{which}_{out}")) for which in ("one", "two"))
-    else:
-        one, two = (files.load_arrays(f"{which}_{out}")["arr_0"] for which in ("one", "two"))
-    np.testing.assert_array_equal(two, one)
+def test_samples_are_those_of_one_device(here):
+    sample.main(["small", "one.png"])
+    command("sample.py", "small", "two.png", "--strategy", "mirrored:2")
+    np.testing.assert_array_equal(*(np.array(PIL.Image.open(f"{which}.png")) for which in ("one", "two")))
+
+
+def test_numbers_are_those_of_one_device(here, capsys):
+    """Of 200 samples, whose features are computed 64 at a time by a net in Inception's place."""
+    tf.saved_model.save(Pixels(), "inception")
+    arguments = ["small", "--samples", "200", "--metrics", "fid,is", "--extractor", "inception:inception", "--again"]
+    arguments += ["--reference", "digits:test"]
+    two = command("tools/evaluate.py", *arguments, "--strategy", "mirrored:2", RPGAN_TF_CACHE="cache_of_two").stdout
+    evaluate.main(arguments)
+    assert json.loads(two)["values"] == json.loads(capsys.readouterr().out)["values"]
+
+
+class Pixels(tf.Module):
+    """Gives what TensorFlow-GAN's Inception does, of means of pixels."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = tf.Variable(tf.random.stateless_normal([9, 4], [1, 2]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 299, 299, 3])])
+    def __call__(self, images):
+        found = tf.image.resize(images, [3, 3])[..., 0]
+        found = tf.reshape(found, [-1, 9]) @ self.weight
+        return {"pool_3": found[:, None, None], "logits": found}
 
 
 def test_a_machine_is_lost_and_comes_back(here):
@@ -110,6 +133,16 @@ def test_a_machine_is_lost_and_comes_back(here):
     assert_the_same()
 
 
+def test_two_processes_compute_what_one_does():
+    """Six objectives, one after the other in the same processes."""
+    names = ["RPGAN", "RaSGAN", "RealnessGAN", "WGANGP", "SAGAN", "GLeaD"]
+    arguments = line("tools/check_devices.py", *names, "--processes", 2, "--iterations", 3)
+    code, text = finish(subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT), 400)
+    assert code == 0, text
+    rows = [row.split() for row in text.splitlines() if row.split()[0] in names]
+    assert [row[0] for row in rows] == names and all(0 < float(row[3]) < 1e-3 for row in rows), text
+
+
 def test_machines_that_do_not_see_the_same_folder(here):
     workers = ports(2)
     found = [start(workers, i, f"wts_dir=models/{name}", "MAXITER=30") for i, name in enumerate(["one", "several"])]
@@ -117,6 +150,62 @@ def test_machines_that_do_not_see_the_same_folder(here):
         code, text = finish(process)
         assert code == 2
         assert f"machines do not start from the same save: this one from iteration {iteration}, on average" in text
+    assert not pathlib.Path("models/several").exists()
+
+
+STAND_INS = {
+    "train.py": 'echo "$TF_CONFIG" >> found',
+    "ssh": 'shift; exec bash -c "$*"',
+    "scontrol": "echo node0; echo node1",
+    "srun": 'for i in 0 1; do SLURM_PROCID=$i "$@"; done',
+}
+
+
+@pytest.mark.parametrize("section", ["Plain ssh", "SLURM", "Kubernetes"])
+def test_scripts_of_the_page_start_two_workers(section, tmp_path, monkeypatch):
+    """With stand-ins for what starts processes elsewhere: each worker gets a TF_CONFIG that is sound."""
+    text = (ROOT / "docs" / "devices.md").read_text().partition(f"### {section}\n")[2]
+    script = re.search(r"```\w+\n(.*?)```", text, re.DOTALL)[1]
+    times = 1
+    if section == "Kubernetes":  # which starts the container as often as it says
+        times = int(re.search(r"completions: (\d)", script)[1])
+        script = textwrap.dedent(re.search(r"- \|\n(.*?)\n *resources:", script, re.DOTALL)[1])
+    for name, lines in STAND_INS.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{lines}\n")
+        (tmp_path / name).chmod(0o755)
+    for index in range(times):
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "JOB_COMPLETION_INDEX": str(index)}
+        subprocess.run(["bash", "-c", script], cwd=tmp_path, env=os.environ | environment, check=True)
+    found = (tmp_path / "found").read_text().splitlines()
+    for config_of_one in found:
+        monkeypatch.setenv("TF_CONFIG", config_of_one)
+        devices.check("multiworker")
+    tasks = [json.loads(each) for each in found]
+    assert sorted(task["task"]["index"] for task in tasks) == [0, 1]
+    assert len(tasks[0]["cluster"]["worker"]) == 2 and tasks[0]["cluster"] == tasks[1]["cluster"]
+
+
+def test_ctrl_c_ends_the_waiting(here):
+    process = start(ports(2), 0, "wts_dir=models/several")
+    assert process.stdout.readline() == b"worker 0 of 0 to 1: waiting until all are there\n"
+    process.send_signal(signal.SIGINT)
+    assert finish(process) == (-signal.SIGINT, "")
+
+
+def test_a_port_that_is_taken(here):
+    with socket.create_server(("localhost", 0)) as taken:
+        code, text = finish(start([taken.getsockname()[1], *ports(1)], 0, "wts_dir=models/several"))
+    assert code == 2 and "worker 0 cannot listen at 'localhost:" in text and "Traceback" not in text
+
+
+def test_machines_with_other_lists_of_machines(here):
+    """One has two workers, one three: each says so, and nothing is written."""
+    workers, settings = ports(3), ("wts_dir=models/several", "bsz=12")
+    for process, count in [(start(workers[:2], 0, *settings), 2), (start(workers, 1, *settings), 3)]:
+        code, text = finish(process)
+        assert code == 2
+        assert f"machines do not agree on who they are: this one has {count} workers in TF_CONFIG, localhost:" in text
+        assert "Traceback" not in text
     assert not pathlib.Path("models/several").exists()
 
 
@@ -145,9 +234,9 @@ def test_several_machines_are_for_training():
         sample.main(["small", "out.png", "--strategy", "tpu"])
 
 
-def test_batches_that_cannot_be_divided(here):
-    process = command("train.py", "small", "--strategy", "mirrored:3", check=False)
-    assert process.returncode == 2
-    assert process.stderr == (
-        "train.py: bsz = 8 images cannot be divided among 3 devices; set a multiple, such as --set bsz=9\n"
-    )
+def test_batches_that_cannot_be_divided(monkeypatch):
+    monkeypatch.setattr(devices, "count", lambda: 3)
+    with pytest.raises(UserError) as error:
+        devices.check_batch(config.resolve(VALUES))
+    message = "bsz = 8 images cannot be divided among 3 devices; set a multiple, such as --set bsz=9"
+    assert str(error.value) == message

@@ -131,7 +131,7 @@ class StyleGAN2(DCGAN):
             self.every(self.d_interval, r1_step, real, labels)
         logs |= {"path_length": tf.identity(self.path_length), "r1_penalty": tf.identity(self.r1_penalty)}
         if self.aug == "ada":
-            tf.cond((self.iteration + 1) % ADA_INTERVAL == 0, self.adjust_augmentation, lambda: None)
+            tf.cond(tf.equal((self.iteration + 1) % ADA_INTERVAL, 0), self.adjust_augmentation, lambda: None)
             logs["aug_p"] = tf.identity(self.ada["ada_p"])
         return logs
 
@@ -142,7 +142,7 @@ class StyleGAN2(DCGAN):
             for i in range(self.accumulation):
                 self.run(functools.partial(step, i), *values)
 
-        tf.cond(self.iteration % interval == 0, turn, lambda: None)
+        tf.cond(tf.equal(self.iteration % interval, 0), turn, lambda: None)
 
     def g_step(self, real, z, real_logits=None, step=0):
         """Do a step of G's loss."""

@@ -58,7 +58,7 @@ class Generator(net.Net):
         x = z[:, None, None, :]
         for convolution, normalization in zip(self.convolutions, self.normalizations):
             x = tf.nn.relu(normalization(convolution(x), training=training))
-        return tf.tanh(self.last(x))
+        return tf.tanh(tf.cast(self.last(x), tf.float32))
 
 
 class Discriminator(net.Discriminator):

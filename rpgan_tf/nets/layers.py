@@ -31,8 +31,10 @@ class Linear(keras.layers.Layer):
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
+    product_type = "float32"  # in which the product is computed, and returned
+
     def __init__(self, shape, units, bias=False, spectral=False, std=None, seeds=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.spectral = spectral
         bound = 1 / math.sqrt(math.prod(shape[:-1]))
         uniform = keras.initializers.RandomUniform(-bound, bound, seed=seeds)
@@ -64,8 +66,9 @@ class Linear(keras.layers.Layer):
         return self.kernel / tf.tensordot(v, tf.linalg.matvec(matrix, u), 1)
 
     def call(self, x, training=False):
-        y = self.apply_kernel(x, self.current_kernel(training))
-        return y if self.bias is None else y + self.bias
+        x, kernel = (tf.cast(each, self.product_type) for each in (x, self.current_kernel(training)))
+        y = self.apply_kernel(x, kernel)
+        return y if self.bias is None else y + tf.cast(self.bias, y.dtype)
 
     def apply_kernel(self, x, kernel):
         """Return the product of x with the kernel."""
@@ -125,7 +128,7 @@ class BatchNormalization(keras.layers.Layer):
     synchronized = False  # whether the batch of all replicas is normalized as one
 
     def __init__(self, channels, gamma="ones", **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.gamma = self.add_weight((channels,), gamma, name="gamma")
         self.beta = self.add_weight((channels,), "zeros", name="beta")
         # The mean over replicas, which may normalize each its own part of the batch.
@@ -135,13 +138,14 @@ class BatchNormalization(keras.layers.Layer):
         self.built = True
 
     def call(self, x, training=False):
+        dtype, x = x.dtype, tf.cast(x, tf.float32)
         mean, variance = self.moving_mean, self.moving_variance
         if training:
             mean, variance = replicas.moments(x, list(range(x.shape.rank - 1)), self.synchronized)
             count = tf.cast(tf.size(x) // x.shape[-1], x.dtype) * (replicas.count() if self.synchronized else 1)
             self.move(self.moving_mean, mean)
             self.move(self.moving_variance, variance * count / tf.maximum(count - 1, 1))
-        return tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, self.epsilon)
+        return tf.cast(tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, self.epsilon), dtype)
 
     def move(self, running, current):
         """Move a running average towards the current value."""
@@ -161,7 +165,7 @@ class Attention(keras.layers.Layer):
     """
 
     def __init__(self, channels, spectral=False, seeds=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.gamma = self.add_weight((), "zeros", name="gamma")
         with keras.name_scope(self.name):
             self.query, self.key, self.value = (
@@ -171,13 +175,14 @@ class Attention(keras.layers.Layer):
         self.built = True
 
     def call(self, x, training=False):
-        attended = tf.matmul(self.attention_map(x, training), _pixels(self.value(x, training=training)))
-        return self.gamma * tf.reshape(attended, tf.shape(x)) + x
+        value = _pixels(self.value(x, training=training))
+        attended = tf.matmul(tf.cast(self.attention_map(x, training), value.dtype), value)
+        return tf.cast(self.gamma, x.dtype) * tf.reshape(attended, tf.shape(x)) + x
 
     def attention_map(self, x, training=False):
         """Return a: [B, H, W, C] -> [B, H * W, H * W], rows of which sum to one."""
         query, key = (_pixels(layer(x, training=training)) for layer in (self.query, self.key))
-        return tf.nn.softmax(tf.matmul(query, key, transpose_b=True))
+        return tf.nn.softmax(tf.cast(tf.matmul(query, key, transpose_b=True), tf.float32))
 
 
 def _pixels(x):

@@ -55,8 +55,9 @@ class Discriminator(net.Discriminator):
 
 def normalize(x):
     """Normalize each channel of each image over its pixels: [B, H, W, C] -> [B, H, W, C]."""
+    dtype, x = x.dtype, tf.cast(x, tf.float32)
     mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
-    return tf.nn.batch_normalization(x, mean, variance, None, None, 1e-5)
+    return tf.cast(tf.nn.batch_normalization(x, mean, variance, None, None, 1e-5), dtype)
 
 
 def build_discriminator(options, projections=None, seeds=None):

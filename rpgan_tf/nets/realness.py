@@ -76,7 +76,7 @@ class Discriminator(net.Discriminator):
         for convolution in self.convolutions:
             x = tf.nn.leaky_relu(convolution(x, training=training), 0.2)
         x = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, self.head.kernel.shape[0]])  # features as PyTorch has them
-        x = self.head(x, training=training)
+        x = tf.cast(self.head(x, training=training), tf.float32)
         if self.counter is not None:
             if training:
                 self.counter.assign(self.counter + 1)

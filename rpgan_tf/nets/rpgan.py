@@ -5,14 +5,16 @@ section 3; paddings and initializers are those of the authors' program (github.c
 """
 
 import math
+from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from rpgan_tf import devices, net, replicas
+from rpgan_tf import chunks, devices, net, replicas
 from rpgan_tf.config import Count
 from rpgan_tf.errors import UserError
+from rpgan_tf.projections import check_chunk
 
 EPSILON = 1e-3  # of batch normalization
 
@@ -75,18 +77,20 @@ class Generator(net.Net):
         """
         x = self.convolve(0, z)
         for layer in range(len(self.kernels) - 1):
+            x = tf.cast(x, tf.float32)
             moments = statistics[layer] if statistics else replicas.moments(x, [0, 1, 2], self.synchronized)
             x = self.normalize(layer, x, moments)
             x = self.convolve(layer + 1, x)
-        return tf.tanh(x + self.biases[-1])
+        return tf.tanh(tf.cast(x, tf.float32) + self.biases[-1])
 
     def convolve(self, layer, x):
         """Return the linear part of a layer, without its bias."""
+        x, kernel = (tf.cast(each, self.product_type) for each in (x, self.kernels[layer]))
         if layer == 0:
-            x = tf.matmul(x, self.kernels[0][0, 0])
+            x = tf.matmul(x, kernel[0, 0])
             return tf.reshape(x, [-1, self.first_size, self.first_size, self.biases[0].shape[0]])
         shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], self.biases[layer].shape[0]]
-        return tf.nn.conv2d_transpose(x, self.kernels[layer], shape, strides=2, padding="SAME")
+        return tf.nn.conv2d_transpose(x, kernel, shape, strides=2, padding="SAME")
 
     def normalize(self, layer, x, moments):
         """Return relu(batch normalization of x): no scale, and the layer's bias is the shift."""
@@ -146,17 +150,33 @@ class Discriminator(net.Discriminator):
         channels: of an image.
         pack: images stacked on the channels of what is looked at.
         num_outcomes: A, or None.
+        divided: whether each replica of the strategy has K / replicas of them; they are called there alone.
+        chunk: how many of the K are computed at a time, and once more for their gradients; None: all, and once.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
     df: Count = 64
     filts: str | None = None
+    divide: Literal["batch", "discriminators"] = "batch"  # among several devices
+    chunk: Count | None = None  # discriminators whose activations are in memory at a time
 
     independent = True
 
-    def __init__(self, df, imsz, projections=None, channels=3, pack=1, num_outcomes=None, seeds=None, **kwargs):
+    def __init__(
+        self,
+        df,
+        imsz,
+        projections=None,
+        channels=3,
+        pack=1,
+        num_outcomes=None,
+        divided=False,
+        chunk=None,
+        seeds=None,
+        **kwargs,
+    ):
         super().__init__(num_outcomes, **kwargs)
-        self.df, self.projections, self.pack = df, projections, pack
+        self.df, self.projections, self.pack, self.divided, self.chunk = df, projections, pack, divided, chunk
         num_discriminators, size, inputs = 1, imsz, pack * channels
         if projections is not None:
             num_discriminators, k, _, _, num_filters = projections.kernels.shape
@@ -165,15 +185,27 @@ class Discriminator(net.Discriminator):
             self.filters = tf.constant(
                 projections.kernels.transpose(1, 2, 3, 0, 4).reshape(k, k, channels, num_discriminators * num_filters)
             )
+        number = tf.distribute.get_strategy().num_replicas_in_sync if divided else 1
+        check_chunk(chunk, num_discriminators // number)
         self.kernels, self.biases = [], []
         for layer in range(int(math.log2(size))):
             last = layer == math.log2(size) - 1
             kernel_size, filters = (2, num_outcomes or 1) if last else (4, df << layer)
             fan_in = kernel_size**2 * inputs
             shape = (num_discriminators, fan_in, filters)
-            self.kernels.append(self.add_weight(shape, uniform(fan_in, seeds), name=f"c{layer}_w"))
-            self.biases.append(self.add_weight((num_discriminators, filters), "zeros", name=f"c{layer}_b"))
+            self.kernels.append(self.add(shape, uniform(fan_in, seeds), f"c{layer}_w"))
+            self.biases.append(self.add((num_discriminators, filters), keras.initializers.Zeros(), f"c{layer}_b"))
             inputs = filters
+
+    def add(self, shape, initializer, name):
+        """Add a weight [K, ...]."""
+        if not self.divided:
+            return self.add_weight(shape, initializer, name=name)
+        number = tf.distribute.get_strategy().num_replicas_in_sync
+        weight = self.add_weight((shape[0] // number, *shape[1:]), "zeros", name=name)
+        replicas.divide(weight)
+        replicas.put([weight], [initializer(shape)])
+        return weight
 
     def project(self, images):
         """Return what the discriminators see: [B, H, W, pack * C] -> [K, pack * numf, H / stride, W / stride, B].
@@ -183,11 +215,14 @@ class Discriminator(net.Discriminator):
         if self.projections is None:
             return tf.transpose(images, [3, 1, 2, 0])[None]
         padding, stride = self.projections.padding, self.projections.stride
-        num_projections, num_filters = len(self.projections.kernels), self.projections.kernels.shape[-1]
+        num_projections, num_filters = self.kernels[0].shape[0], self.projections.kernels.shape[-1]
+        filters = self.filters
+        if self.divided:
+            filters = tf.transpose(replicas.own_part(tf.transpose(filters, [3, 0, 1, 2])), [1, 2, 3, 0])
         batch_size = tf.shape(images)[0]
         images = tf.concat(tf.split(images, self.pack, axis=-1), axis=0) if self.pack > 1 else images
         images = tf.pad(images, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
-        x = tf.transpose(tf.nn.conv2d(images, self.filters, stride, "VALID"), [3, 1, 2, 0])
+        x = tf.transpose(tf.nn.conv2d(images, filters, stride, "VALID"), [3, 1, 2, 0])
         size = x.shape[1]
         if self.pack > 1:
             x = tf.reshape(x, [num_projections, num_filters, size, size, self.pack, batch_size])
@@ -195,32 +230,42 @@ class Discriminator(net.Discriminator):
         return tf.reshape(x, [num_projections, self.pack * num_filters, size, size, batch_size])
 
     def judge(self, seen, training=False):
-        x, bias = seen, None
-        for kernels, biases in zip(self.kernels, self.biases):
-            size = x.shape[2] // 2
-            x = tf.matmul(kernels, columns(x, bias), transpose_a=True)
-            x = tf.reshape(x, [kernels.shape[0], -1, size, size, tf.shape(seen)[-1]])
-            bias = tf.convert_to_tensor(biases)
-        logits = x[:, :, 0, 0] + bias[:, :, None]  # [K, A or 1, B]
+        weights = [tf.convert_to_tensor(weight) for weight in (*self.kernels, *self.biases)]
+        if self.chunk:
+            blank = tf.zeros([self.kernels[0].shape[0], self.num_outcomes or 1, tf.shape(seen)[-1]])
+            logits = chunks.compute(self.convolve, self.chunk, blank, seen, weights)
+        else:
+            logits = self.convolve(seen, weights)
         logits = tf.transpose(logits, [0, 2, 1]) if self.num_outcomes else logits[:, 0]
         return logits[0] if self.projections is None else logits
+
+    def convolve(self, seen, weights):
+        """Return logits [K, A or 1, B] of what discriminators with these kernels, then biases, see."""
+        x, bias, num_layers = tf.cast(seen, self.product_type), None, len(self.kernels)
+        for kernels, biases in zip(weights[:num_layers], weights[num_layers:]):
+            size = x.shape[2] // 2
+            x = tf.matmul(tf.cast(kernels, self.product_type), columns(x, bias), transpose_a=True)
+            x = tf.reshape(x, [kernels.shape[0], -1, size, size, tf.shape(seen)[-1]])
+            bias = biases
+        return tf.cast(x[:, :, 0, 0], tf.float32) + bias[:, :, None]
 
     def get_arrays(self):
         """Return {name in the original's file: float32 array}, a kernel [k, k, C, F] for each discriminator."""
         arrays = {}
-        for layer, (kernels, biases) in enumerate(zip(self.kernels, self.biases)):
+        for layer, (kernels, biases) in enumerate(zip(replicas.get(self.kernels), replicas.get(self.biases))):
             size, shape = self._kernel_size(layer), kernels.shape
-            kernels = kernels.numpy().reshape(shape[0], size, size, shape[1] // size**2, shape[2])
-            for i, (kernel, bias) in enumerate(zip(kernels, biases.numpy())):
+            kernels = kernels.reshape(shape[0], size, size, shape[1] // size**2, shape[2])
+            for i, (kernel, bias) in enumerate(zip(kernels, biases)):
                 arrays[self._name(i, layer) + "_w"], arrays[self._name(i, layer) + "_b"] = kernel, bias
         return arrays
 
     def set_arrays(self, arrays):
         """Assign what `get_arrays` returned, or a file of the original held."""
+        number = 1 if self.projections is None else len(self.projections.kernels)
         for layer, (kernels, biases) in enumerate(zip(self.kernels, self.biases)):
-            names = [self._name(i, layer) for i in range(kernels.shape[0])]
-            kernels.assign([arrays[name + "_w"].reshape(kernels.shape[1:]) for name in names])
-            biases.assign([arrays[name + "_b"] for name in names])
+            names = [self._name(i, layer) for i in range(number)]
+            values = [[arrays[name + "_w"].reshape(kernels.shape[1:]) for name in names]]
+            replicas.put([kernels, biases], values + [[arrays[name + "_b"] for name in names]])
 
     def _kernel_size(self, layer):
         return 2 if layer == len(self.kernels) - 1 else 4
@@ -233,21 +278,23 @@ class Discriminator(net.Discriminator):
 def columns(x, bias):
     """Return what a layer's kernels are multiplied with: leaky_relu(x + bias), unfolded for its convolution.
 
-    That is 4x4 of stride 2 on x zero-padded by 1, or 2x2 if x has only 2x2 pixels.
+    That is 4x4 of stride 2 on x zero-padded by 1, or 2x2 if x has only 2x2 pixels. Half precision is that of x and of
+    what is returned; between, and where gradients are added, it is float32, which is also faster on CPUs.
 
     Args:
-        x: float32 [K, C, H, W, B].
+        x: [K, C, H, W, B].
         bias: float32 [K, C] of the layer before; None before the first layer, where nothing is to be done to x.
 
     Returns:
-        float32 [K, kernel * kernel * C, H/2 * W/2 * B]: column (h, w, b) is the patch under output pixel (h, w) of
+        [K, kernel * kernel * C, H/2 * W/2 * B]: column (h, w, b) is the patch under output pixel (h, w) of
         image b, its rows in the order (kernel row, kernel column, channel).
     """
+    product_type, x = x.dtype, tf.cast(x, tf.float32)
     if bias is not None:
         x = tf.nn.leaky_relu(x + bias[:, :, None, None, None], 0.2)
     num, channels, height, width = x.shape[:4]
     if height == 2:
-        return tf.reshape(tf.transpose(x, [0, 2, 3, 1, 4]), [num, 4 * channels, -1])
+        return tf.cast(tf.reshape(tf.transpose(x, [0, 2, 3, 1, 4]), [num, 4 * channels, -1]), product_type)
     height, width = height // 2, width // 2
     x = tf.pad(x, [[0, 0], [0, 0], [1, 1], [1, 1], [0, 0]])
     # Split rows and columns into even and odd: a patch is then 2x2 neighbours, each with its four phases.
@@ -257,7 +304,7 @@ def columns(x, bias):
         tf.stack([x[..., i : i + height, j : j + width, :] for j in range(2)], axis=2)  # [K, di, j, dj, C, h, w, B]
         for i in range(2)
     ]
-    return tf.reshape(tf.stack(rows, axis=1), [num, 16 * channels, -1])
+    return tf.cast(tf.reshape(tf.stack(rows, axis=1), [num, 16 * channels, -1]), product_type)
 
 
 def build_generator(options, seeds=None):
@@ -266,7 +313,18 @@ def build_generator(options, seeds=None):
 
 
 def build_discriminator(options, projections=None, seeds=None):
-    """Build the discriminator, or the bank of K, that `options` and `projections` describe."""
+    """Build the discriminator, or the bank of K, that `options` and `projections` describe.
+
+    Raises:
+        UserError: the discriminators cannot be divided among the devices.
+    """
+    number = tf.distribute.get_strategy().num_replicas_in_sync
+    divided = vars(options).get("divide") == "discriminators" and number > 1
+    if divided and len(projections.kernels) % number:
+        raise UserError(
+            f"K = {len(projections.kernels)} discriminators cannot be divided among {number} devices: expected a "
+            "multiple; take other filts, another number of devices, or divide = 'batch'"
+        )
     return Discriminator(
         options.df,
         options.imsz,
@@ -274,6 +332,8 @@ def build_discriminator(options, projections=None, seeds=None):
         options.channels,
         options.pack,
         vars(options).get("num_outcomes"),
+        divided,
+        vars(options).get("chunk"),
         seeds,
         name="discriminator",
     )

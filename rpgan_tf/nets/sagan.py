@@ -62,7 +62,7 @@ class Generator(net.Net):
             x = tf.nn.relu(normalization(convolution(x, training=training), training=training))
             if x.shape[1] in self.attentions:
                 x = self.attentions[x.shape[1]](x, training=training)
-        return tf.tanh(self.last(x, training=training))
+        return tf.tanh(tf.cast(self.last(x, training=training), tf.float32))
 
 
 class Discriminator(net.Discriminator):

@@ -150,6 +150,7 @@ class Discriminator(net.Discriminator):
     d_arch: Literal["resnet", "orig"] = "resnet"
     mbstd_group: Count = 4
     freeze: Whole = 0
+    jit_compile = True
 
     def __init__(
         self,

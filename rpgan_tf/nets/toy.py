@@ -44,7 +44,7 @@ class Generator(net.Net):
         x = z
         for dense, normalization in zip(self.denses, self.normalizations):
             x = tf.nn.relu(normalization(dense(x), training=training))
-        return self.last(x)
+        return tf.cast(self.last(x), tf.float32)
 
 
 class Discriminator(net.Discriminator):
@@ -93,7 +93,7 @@ class Discriminator(net.Discriminator):
         for maxout in self.maxouts:
             x = maxout(x)
             x = tf.reduce_max(tf.reshape(x, [x.shape[0], -1, x.shape[2] // POOL, POOL]), axis=-1)
-        x = self.last(x)
+        x = tf.cast(self.last(x), tf.float32)
         x = x if self.num_outcomes else x[..., 0]
         return x[0] if self.matrices is None else x
 
@@ -108,15 +108,18 @@ class Bank(keras.layers.Layer):
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
+    product_type = "float32"
+
     def __init__(self, num, inputs, units, seeds=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         uniform = keras.initializers.RandomUniform(-(inputs**-0.5), inputs**-0.5, seed=seeds)
         self.kernel = self.add_weight((num, inputs, units), uniform, name="kernel")
         self.bias = self.add_weight((num, units), uniform, name="bias")
         self.built = True
 
     def call(self, x):
-        return tf.matmul(x, self.kernel) + self.bias[:, None]
+        x, kernel, bias = (tf.cast(each, self.product_type) for each in (x, self.kernel, self.bias))
+        return tf.matmul(x, kernel) + bias[:, None]
 
 
 def build_generator(options, seeds=None):

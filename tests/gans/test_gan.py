@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import config, data, files, gan, projections
+from rpgan_tf import callbacks, checkpoint, config, data, files, gan, history, projections
 from rpgan_tf.errors import UserError
 from tests.conftest import TINY, on_points
 
@@ -225,3 +225,16 @@ def test_held_out_losses_by_hand():
     gan.iteration.assign(0)
     assert all(np.array_equal(one, other) for one, other in zip(before, gan.get_weights()))
     assert sorted(first) == ["d_loss", "g_loss"] and first["d_loss"] > 0
+
+
+def test_a_run_traces_its_step_once(tmp_path):
+    """Over several epochs and calls of `fit`, with all callbacks, which count the iterations as the model does."""
+    model, traces = on_points("DCGAN", wts_dir=str(tmp_path), MAXITER=7, SAVEFREQ=3, monitor_every=2), []
+    train_step = model.train_step
+    model.train_step = lambda real: traces.append(real) or train_step(real)
+    for epochs, steps in ((2, 2), (1, 3)):
+        arguments = {"epochs": epochs, "steps_per_epoch": steps, "callbacks": callbacks.for_run(model.options)}
+        model.fit(data.dataset(model.options), verbose=0, shuffle=False, **arguments)
+    assert len(traces) == 1
+    assert checkpoint.iterations(tmp_path, "gmodel") == [3, 6, 7]
+    assert [look["iteration"] for look in history.read_looks(tmp_path)] == [2, 4, 6]

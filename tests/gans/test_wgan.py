@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from rpgan_tf import data
+from rpgan_tf.errors import UserError
 from rpgan_tf.gans.wgan_gp import gradient_penalty
 from tests.conftest import on_points
 
@@ -22,10 +23,19 @@ def test_critic_steps_of_600_iterations():
     assert int(gan.d_optimizer.iterations) == sum(pattern) == 5470
 
 
-@pytest.mark.parametrize("name, compiled", [("WGAN", False), ("WGANGP", True)])
-def test_xla_is_left_out_where_the_number_of_batches_changes(name, compiled):
-    """It would compile every iteration anew, until the process has no memory mappings left."""
-    assert on_points(name).jit_compile is compiled
+@pytest.mark.parametrize(
+    "name, choice, compiled",
+    [("WGAN", "auto", False), ("WGANGP", "auto", True), ("WGANGP", "graph", False), ("WGANGP", "eager", False)],
+)
+def test_what_xla_compiles(name, choice, compiled):
+    """Where the number of batches changes it would compile every iteration anew, until no memory mappings are left."""
+    gan = on_points(name, compile=choice)
+    assert (gan.jit_compile, gan.run_eagerly) == (compiled, choice == "eager")
+
+
+def test_xla_is_refused_where_the_number_of_batches_changes():
+    with pytest.raises(UserError, match="compile = 'xla' cannot be: gan = 'WGAN' takes more batches in some iterat"):
+        on_points("WGAN", compile="xla")
 
 
 def test_options_of_the_warm_up():

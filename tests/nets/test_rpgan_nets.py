@@ -75,6 +75,37 @@ def test_discriminators_of_unusual_sizes_equal_plain_convolutions(k, stride, num
     np.testing.assert_allclose(tape.gradient(received, images), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+def test_chunks_have_the_same_logits_and_gradients_of_all_orders():
+    """Bit for bit, in a graph; WGAN-GP's penalty takes the gradient of a gradient."""
+    images = tf.random.stateless_uniform([3, 8, 8, 3], [1, 2], -1, 1)
+
+    def compute(net):
+        with tf.GradientTape() as of_weights:
+            seen = net.project(images)
+            with tf.GradientTape() as of_seen:
+                of_seen.watch(seen)
+                logits = net.judge(seen)
+                total = tf.reduce_sum(logits**2)
+            gradient = of_seen.gradient(total, seen)
+            penalty = tf.reduce_sum(gradient**2) + total
+        return [logits, gradient, *of_weights.gradient(penalty, net.trainable_variables)]
+
+    def built(chunk):
+        return rpgan.Discriminator(2, 8, bank(4, 2, 1, 4), num_outcomes=3, chunk=chunk, seeds=3)
+
+    expected, received = (tf.function(compute, autograph=False)(built(chunk)) for chunk in (None, 2))
+    for one, other in zip(expected, received):
+        assert np.any(one) and np.array_equal(one, other)
+
+
+def test_chunks_must_divide_the_discriminators():
+    message = (
+        "K = 4 discriminators cannot be computed 3 at a time: expected chunk of 1, 2, 4; set one of these, or None"
+    )
+    with pytest.raises(UserError, match=message):
+        rpgan.Discriminator(2, 16, bank(8, 2, 1, 4), chunk=3)
+
+
 def test_a_step_is_traced_once_whatever_the_last_batch():
     """A batch of unknown size works in a graph, so that `fit` need not drop remainders."""
     net = rpgan.Discriminator(2, 16, bank(8, 2, 1, 2))
@@ -115,3 +146,17 @@ def test_statistics_of_chunks_are_those_of_one_batch():
     np.testing.assert_allclose(net(z, whole), net(z), atol=1e-5)
     x = net.convolve(0, z)
     np.testing.assert_allclose(whole[0], [np.mean(x, axis=(0, 1, 2)), np.var(x, axis=(0, 1, 2))], rtol=1e-5, atol=1e-6)
+
+
+def test_half_precision_is_rounded_once_where_inputs_are_unfolded():
+    """Values and the gradient of the bias, a sum over all patches, are those of float32 on the same rounded input."""
+    x = tf.cast(tf.random.stateless_normal([2, 3, 4, 4, 5], [1, 2]), tf.bfloat16)
+    bias, found = tf.random.stateless_normal([2, 3], [3, 4]), []
+    for given in (x, tf.cast(x, tf.float32)):
+        with tf.GradientTape() as tape:
+            tape.watch(bias)
+            unfolded = rpgan.columns(given, bias)
+        assert unfolded.dtype == given.dtype
+        found.append((tf.cast(unfolded, tf.bfloat16), tape.gradient(unfolded, bias)))
+    np.testing.assert_array_equal(*(tf.cast(each, tf.float32) for each, _ in found))
+    np.testing.assert_allclose(*(each for _, each in found), rtol=1e-6)

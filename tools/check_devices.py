@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Check that several devices compute what one does: train toys of the objectives on both, and compare.
+
+tools/check_devices.py --strategy mirrored:4                    four GPUs; without one, four parts of the CPU
+tools/check_devices.py --processes 3                            three processes of this machine, on its CPU
+tools/check_devices.py RPGAN GLeaD --strategy mirrored:2 --iterations 50
+TF_CONFIG=... tools/check_devices.py --strategy multiworker     on each of several machines
+
+losses   largest difference of a loss of the last iteration
+weights  largest difference of a weight
+way      how far apart G or D ended, as a share of the way that it went: the root of the summed squares of its weights
+
+It ends with 1 if more than rounding differs. Batch normalization is over all devices (sync_bn), nothing is compiled by
+XLA, and Adam's epsilon is 1e-4: with 1e-8 it makes whole steps of rounding where a gradient is 0, as those of biases
+before a normalization.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+
+from rpgan_tf import command, config, devices, files, projections
+from rpgan_tf.errors import UserError, nearest
+
+POINTS = {"net": "toy", "lfile": "mixture:ring8", "zlen": 4, "g_width": 8, "d_width": 5}
+DIGITS = {"imsz": 16, "channels": 1, "zlen": 4, "lfile": "digits:train"}
+BANK = DIGITS | {"net": "rpgan", "ksz": 4, "f1": 8, "df": 4, "filts": "filts.npz"}
+STYLES = DIGITS | {"w_dim": 4, "map_layers": 1, "channel_base": 64, "channel_max": 4, "mbstd_group": 1}
+STYLES |= {"d_interval": 2, "g_interval": 2, "ema": 0.9}
+HEADS = {"net": "glead", "num_classes": 10, "res_d": 8, "res_g": 8, "real_loss": "mse", "fake_loss": "mse"}
+CASES = {  # RealnessGAN's seed: with 0 a change of the last bit of D's weights is seen on one device, too
+    "RPGAN": BANK | {"gan": "RPGAN"},
+    "RaSGAN": POINTS | {"gan": "RaSGAN", "g_real": "stale", "d_steps": 2},
+    "RealnessGAN": DIGITS | {"gan": "RealnessGAN", "net": "realness", "ngf": 8, "ndf": 8, "seed": 1},
+    "WGANGP": POINTS | {"gan": "WGANGP", "d_steps": 2},
+    "SAGAN": DIGITS | {"gan": "SAGAN", "net": "sagan", "imsz": 32, "ngf": 8, "ndf": 8},
+    "GLeaD": STYLES | HEADS | {"gan": "GLeaD", "aug": "ada", "ada_kimg": 1, "aug_pipe": "blit"},
+    "StyleGAN2": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "pl_weight": 0},  # path lengths are GLeaD's, too
+    "divided": BANK | {"gan": "RPGAN", "divide": "discriminators", "accumulation": 2},
+    "RPRaSGAN": BANK | {"gan": "RaSGAN", "prior": "uniform", "d_steps": 2},
+    "RaLSGAN": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.01, "ema": 0.9},
+    "WGAN": POINTS | {"gan": "WGAN", "clip": 1, "warmup_steps": 3, "warmup_iterations": 1, "warmup_every": 0},
+}
+EAGER = "WGANGP", "GLeaD", "SAGAN", "StyleGAN2", "WGAN"  # their graphs take longer to build than the iterations
+EPSILON = 1e-4
+FEWEST = 8  # images of a batch
+ROUNDING = 1e-3  # as share of a loss or of the way
+
+
+def main(argv):
+    """Train, compare and print as `argv` says."""
+    parser = command.Parser(__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(CASES)}; all by default")
+    parser.add_argument("--iterations", type=int, default=20, metavar="N", help="of each (default 20)")
+    parser.add_argument("--processes", type=int, metavar="N", help="instead of --strategy")
+    parser.add_strategy(machines=True)
+    arguments = parser.parse_args(argv)
+    for name in arguments.names:
+        if name not in CASES:
+            raise UserError(f"no '{name}'; {nearest(name, CASES)}")
+    if arguments.iterations < 1 or (arguments.processes or 2) < 2:
+        raise UserError("--iterations must be at least 1, --processes at least 2")
+    names = arguments.names or list(CASES)
+    if arguments.processes is None:
+        check(names, arguments.iterations, arguments.strategy)
+    elif arguments.strategy == "auto":
+        with workers(arguments.processes, ["--iterations", str(arguments.iterations), *names]):
+            check(names, arguments.iterations, "multiworker")
+    else:
+        raise UserError(f"expected --processes or --strategy; received both, {arguments.strategy} of the latter")
+
+
+@contextlib.contextmanager
+def workers(count, arguments):
+    """Make this process the first worker of `count` on this machine, and start the others with the same arguments."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(count)]
+        cluster = {"worker": [f"localhost:{each.getsockname()[1]}" for each in sockets]}
+    tasks = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}) for i in range(count)]
+    os.environ |= {"CUDA_VISIBLE_DEVICES": "", "TF_CONFIG": tasks[0]}
+    line = [sys.executable, __file__, *arguments, "--strategy", "multiworker"]
+    others = [subprocess.Popen(line, env=os.environ | {"TF_CONFIG": task}) for task in tasks[1:]]
+    try:
+        yield
+    except BaseException:
+        for each in others:
+            each.kill()
+        raise
+    finally:
+        for each in others:
+            each.wait()
+
+
+def check(names, iterations, strategy):
+    """Train each on one device and under a strategy, print how far they are apart, exit with 1 if that is too far."""
+    command.start_tensorflow(strategy)
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")  # it warns of strategies without graphs
+    count, chief = devices.count(), devices.is_chief(strategy)
+    if count == 1:
+        raise UserError("there is one device only: expected several; set --strategy mirrored:2, or --processes 2")
+    step, differ = 2 * count, []  # path lengths are of every second image of a device
+    batch = -(-FEWEST // step) * step
+    with tempfile.TemporaryDirectory() as folder:
+        filters = os.path.join(folder, BANK["filts"])
+        files.save_arrays(filters, projections.draw([(8, 2, 1, count)], seed=1, channels=1))
+        if chief:
+            print(f"{count} devices, {batch} images of a batch, {iterations} iterations", flush=True)
+            print(f"{'':11s} {'losses':>8s} {'weights':>8s} {'way':>8s}", flush=True)
+        for name in names:
+            values = CASES[name] | {"bsz": batch, "wts_dir": folder, "MAXITER": iterations, "sync_bn": True}
+            options = config.resolve(values | ({"filts": filters} if "filts" in values else {}))
+            if chief:
+                with devices.outside():
+                    one = train(options, name in EAGER)
+            several = train(options, name in EAGER)
+            if chief:
+                apart, same = compare(one, several)
+                differ += [] if same else [name]
+                text = " ".join(f"{number:8.1e}" for number in apart)
+                print(f"{name:11s} {text}{'' if same else '  more than rounding'}", flush=True)
+    if differ:
+        sys.exit(f"several devices do not compute what one does: {', '.join(differ)}")
+
+
+def train(options, eagerly):
+    """Return {name: array} of the losses of the last iteration, all weights, and the ways that G and D went."""
+    import numpy as np
+
+    import rpgan_tf
+    from rpgan_tf import data, replicas
+
+    def trained(net):
+        return np.concatenate([np.ravel(array) for array in replicas.get(net.trainable_weights)]).astype(np.float64)
+
+    gan = rpgan_tf.build(options)
+    gan.compile(run_eagerly=eagerly, jit_compile=False)
+    for optimizer in (gan.g_optimizer, gan.d_optimizer):
+        optimizer.epsilon = EPSILON
+    nets = gan.generator, gan.discriminator
+    starts = [trained(net) for net in nets]
+    history = gan.fit(data.distributed(options), steps_per_epoch=options.MAXITER, verbose=0, shuffle=False).history
+    losses = {name: np.float64(values[-1]) for name, values in history.items()}
+    return losses, replicas.get(gan.weights), [trained(net) - a for net, a in zip(nets, starts)]
+
+
+def compare(one, several):
+    """Return (losses, weights, way) as in the table, of what `train` returned twice, and whether that is rounding."""
+    import numpy as np
+
+    losses = [np.max(np.abs(each - several[0][name])) for name, each in one[0].items()]
+    weights = max(np.max(np.abs(np.float64(a) - b), initial=0) for a, b in zip(one[1], several[1]))
+    way = max(np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in zip(one[2], several[2]))
+    sizes = [np.max(np.abs(each)) for each in one[0].values()]
+    same = way <= ROUNDING and all(loss <= ROUNDING * max(size, 1) for loss, size in zip(losses, sizes))
+    return (max(losses), weights, way), bool(same)
+
+
+if __name__ == "__main__":
+    command.run(main)
