@@ -4,6 +4,7 @@
     ./train.py face48
     ./train.py digits --set bsz=32 wts_dir=models/digits_32
     ./train.py face48 --dry_run
+    ./train.py face48 --memory_report --set bsz=16 chunk=12
     ./train.py face48 --strategy mirrored:2     on two GPUs; without one, on two parts of the CPU
 
 Weights, log, options and TensorBoard's files go to the experiment's wts_dir. Ctrl-C or SIGTERM saves and ends.
@@ -22,9 +23,21 @@ def main(argv, forced=None):
     parser = command.Parser(__doc__)
     parser.add_experiment()
     parser.add_strategy(machines=True)
-    parser.add_argument("--dry_run", action="store_true", help="check options and files, print the options, stop")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--dry_run", action="store_true", help="check options and files, print the options, stop")
+    instead.add_argument(
+        "--memory_report",
+        action="store_true",
+        help="print what a device must hold, told from the graph of an iteration, and stop; lfile is not looked at. "
+        "Not counted are TensorFlow itself, the workspace of convolutions, what is sent among devices, and the arrays "
+        "of a save, which are once more the weights and optimizers",
+    )
     arguments = parser.parse_args(argv)
     options = command.load_options(arguments.name, arguments.set, forced)
+    if arguments.memory_report:
+        config.check_filters(options)
+        report_memory(options, arguments.strategy)
+        return
     config.check_files(options)
     if options.evaluate_every:
         protocol.check_run(options)
@@ -39,6 +52,22 @@ def main(argv, forced=None):
     devices.check_batch(options)
     with devices.rejoining(arguments.strategy):
         train(options, changes, devices.is_chief(arguments.strategy))
+
+
+def report_memory(options, strategy):
+    """Print how much memory training takes."""
+    command.start_tensorflow()
+    from rpgan_tf import memory
+
+    count = devices.planned(strategy)
+    if count > 1 and vars(options).get("divide") == "discriminators":
+        raise UserError(
+            "--memory_report is of a divided batch, received divide = 'discriminators'; for these, report one device "
+            f"with filts of K / {count} projections and --strategy one"
+        )
+    devices.check_batch(options, count)
+    print(f"{options.bsz // count} images of a batch on {'one device' if count == 1 else f'each of {count} devices'}:")
+    print("\n".join(memory.describe(memory.report(options, count))))
 
 
 def train(options, changes, chief):
@@ -57,6 +86,8 @@ def train(options, changes, chief):
         lines += checkpoint.transfer(gan, options.start_from) if options.start_from else []
     if gan.num_replicas > 1:
         lines.append(f"{gan.num_replicas} devices: {options.bsz // gan.num_replicas} images of a batch on each")
+    if callbacks.divided_among_machines(options):
+        lines.append("discriminators are divided among machines: no looks at them, no losses of held-out images")
     for line in lines:
         print(line, flush=True)
     start = int(gan.iteration.numpy())

@@ -1,0 +1,194 @@
+"""How much memory training takes, told from the graph of an iteration before anything is allocated or run.
+
+Nets and optimizers are built in a graph that no session runs, where a variable is a name and a shape, and an iteration
+is traced in it. Its operations are then gone through in the order in which they were traced: what one returns is in
+memory from there on, until the last operation that takes it.
+"""
+
+import itertools
+import math
+import types
+
+import tensorflow as tf
+
+from rpgan_tf import data, gan
+
+SAME = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient", "EnsureShape"}
+SAME |= {"TensorScatterUpdate"}  # which writes to its first argument
+ELSEWHERE = {"Placeholder", "Const", "ReadVariableOp"}  # arguments and variables, and what is small
+ELEMENTWISE = {"Abs", "Add", "AddN", "AddV2", "BiasAdd", "Exp", "LeakyRelu", "LeakyReluGrad", "Maximum", "Minimum"}
+ELEMENTWISE |= {"Mul", "Neg", "RealDiv", "Relu", "ReluGrad", "Rsqrt", "RsqrtGrad", "Sigmoid", "SigmoidGrad"}
+ELEMENTWISE |= {
+    "Softplus",
+    "SoftplusGrad",
+    "Sqrt",
+    "SqrtGrad",
+    "Square",
+    "SquaredDifference",
+    "Sub",
+    "Tanh",
+    "TanhGrad",
+}
+FUNCTIONS = dict.fromkeys(["PartitionedCall", "StatefulPartitionedCall"], ["f"])  # in which attributes they stand
+FUNCTIONS |= dict.fromkeys(["If", "StatelessIf"], ["then_branch", "else_branch"])
+FUNCTIONS |= dict.fromkeys(["While", "StatelessWhile"], ["body"])
+
+
+def report(options, num_replicas=1):
+    """Return {what: bytes} of training on each of so many devices, which divide the batch.
+
+    Args:
+        options: from `rpgan_tf.config`.
+        num_replicas: int that divides `bsz`.
+
+    Returns:
+        What stays: "weights of G", "weights of D", "average of G", "optimizer of G", "optimizer of D". "input": the
+        images of an iteration and those read ahead. "iteration": all else when it is most, of which "kept for D" and
+        "kept for G" are activations that wait for gradients in a step.
+    """
+    options = types.SimpleNamespace(**vars(options) | {"bsz": options.bsz // num_replicas})
+    numbers = data.numbers_of_batches(options)
+    count = max(numbers) * options.bsz * options.pack
+    points = options.lfile.startswith("mixture:")
+    inputs = [tf.TensorSpec([count, *([] if points else [options.imsz] * 2), options.channels])]
+    if vars(options).get("num_classes"):
+        inputs.append(tf.TensorSpec([count, options.num_classes]))
+    with tf.Graph().as_default():
+        model = gan.build(options)
+        graph, notes = trace(model, inputs, max(numbers))
+        kept = {optimizer: 0 for optimizer in (model.d_optimizer, model.g_optimizer)}
+        for optimizer, inner, place in notes:
+            kept[optimizer] = max(kept[optimizer], Liveness(inner).at(place))
+        return {
+            "weights of G": _total(model.generator.variables),
+            "weights of D": _total(model.discriminator.variables),
+            "average of G": _total(model.average.variables) if model.average else 0,
+            "optimizer of G": _total(model.g_optimizer.variables),
+            "optimizer of D": _total(model.d_optimizer.variables),
+            "input": (1 + data.num_ahead(numbers)) * _total(inputs),
+            "iteration": Liveness(graph).height(),
+            "kept for D": kept[model.d_optimizer],
+            "kept for G": kept[model.g_optimizer],
+        }
+
+
+def describe(found):
+    """Return the lines of what `report` returned."""
+    together = sum(size for what, size in found.items() if not what.startswith("kept"))
+    rows = [
+        ("weights of G", "weights of G"),
+        ("weights of D", "weights of D"),
+        ("average of G", "moving average of G's weights"),
+        ("optimizer of G", "optimizer of G"),
+        ("optimizer of D", "optimizer of D"),
+        ("input", "images of an iteration, and those read ahead"),
+        ("iteration", "activations and gradients when they are most"),
+        ("kept for D", "    activations that wait for gradients: step of D"),
+        ("kept for G", "    activations that wait for gradients: step of G"),
+        ("together", "together"),
+    ]
+    found = found | {"together": together}
+    return [f"{text:50} {found[what] / 2**20:12,.1f} MiB" for what, text in rows]
+
+
+def trace(model, inputs, num_batches):
+    """Return the graph of an iteration; and (optimizer, graph, how many operations it had) where gradients begin."""
+    notes, update = [], model.update
+
+    def update_and_note(optimizer, *arguments):
+        graph = tf.compat.v1.get_default_graph()
+        notes.append((optimizer, graph, len(graph.get_operations())))
+        update(optimizer, *arguments)
+
+    model.update = update_and_note
+    model.num_batches = lambda: num_batches  # the most, where it changes
+    step = tf.function(lambda *inputs: model.train_step(inputs if inputs[1:] else inputs[0]), autograph=False)
+    return step.get_concrete_function(*inputs).graph, notes
+
+
+class Liveness:
+    """When the tensors of a graph are in memory, if its operations run in the order in which they were traced.
+
+    Arguments of the graph, variables and constants count nothing. What XLA compiles counts as if it did not.
+    """
+
+    def __init__(self, graph):
+        operations = needed(graph)
+        self.last = {}  # {tensor: place of the last operation that takes it, or what has its memory}
+        for place, operation in operations:
+            self.last |= {tensor.ref(): place for tensor in (*operation.inputs, *operation.outputs)}
+        self.last |= {tensor.ref(): math.inf for tensor in graph.outputs}
+        self.owners = {}  # {tensor: the one whose memory it has, or None}
+        self.first = {}  # {owner: place of the operation that returns it}
+        self.inside = {}  # {place: what the functions of an operation have in memory, beside what it returns}
+        for place, operation in operations:
+            inner, returned = functions_of(operation), 0
+            for index, tensor in enumerate(operation.outputs):
+                owner = self.owners[tensor.ref()] = self._owner(place, operation, tensor, index, inner)
+                if owner is not None:
+                    self.first.setdefault(owner, place)
+                    self.last[owner] = max(self.last[owner], self.last[tensor.ref()])
+                if owner == tensor.ref() and "While" not in operation.type:  # which returns what it began with
+                    returned += bytes_of(tensor)
+            if inner:
+                self.inside[place] = max(Liveness(each).height() for each in inner) - returned
+
+    def _owner(self, place, operation, tensor, index, functions):
+        """Return whose memory an operation's result has: its own, or that of what the operation is given."""
+        if operation.type in ELSEWHERE or not bytes_of(tensor):
+            return None
+        if operation.type in SAME or operation.type == "IdentityN":
+            return self.owners[operation.inputs[index].ref()]
+        if operation.type in ELEMENTWISE:
+            for given in map(tf.Tensor.ref, operation.inputs):
+                owner = self.owners[given]
+                if owner is not None and self.last[owner] == place and bytes_of(given.deref()) == bytes_of(tensor):
+                    return owner
+        for function in functions:
+            source = function.outputs[index]
+            while source.op.type in SAME:
+                source = source.op.inputs[0]
+            for argument, given in zip(function.inputs, operation.inputs[-len(function.inputs) :]):
+                if source is argument:
+                    return self.owners[given.ref()]
+        return tensor.ref()
+
+    def at(self, place):
+        """Return the bytes of what operations before this place return and others take."""
+        return sum(bytes_of(owner.deref()) for owner, first in self.first.items() if first < place <= self.last[owner])
+
+    def height(self):
+        """Return the bytes that are in memory when they are most."""
+        changes = [(first, 0, bytes_of(owner.deref())) for owner, first in self.first.items()]
+        changes += [(self.last[owner], 3, -bytes_of(owner.deref())) for owner in self.first]
+        changes += [(place, 1, size) for place, size in self.inside.items()]
+        changes += [(place, 2, -size) for place, size in self.inside.items()]
+        return max(itertools.accumulate((change for _, _, change in sorted(changes)), initial=0))
+
+
+def functions_of(operation):
+    """Return the graphs of an operation's functions."""
+    names = [operation.get_attr(key).name for key in FUNCTIONS.get(operation.type, ())]
+    return [operation.graph._get_function(name).graph for name in names]
+
+
+def needed(graph):
+    """Return [(place, operation), ...] of a function's graph, without those that nothing needs: they are not run."""
+    found, waiting = set(), [*(tensor.op for tensor in graph.outputs), *graph.control_outputs]
+    while waiting:
+        operation = waiting.pop()
+        if operation not in found:
+            found.add(operation)
+            waiting += [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
+    return [(place, each) for place, each in enumerate(graph.get_operations()) if each in found]
+
+
+def bytes_of(tensor):
+    """Return the bytes of a tensor; 0 for resources, and for lists of axes and logs of a loop, of unknown shapes."""
+    if tensor.dtype in (tf.resource, tf.variant, tf.string):
+        return 0
+    return (tensor.shape.num_elements() or 0) * tensor.dtype.size
+
+
+def _total(tensors):
+    return sum(math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in tensors)
