@@ -33,7 +33,9 @@ lint: $(READY)
 	$(PY) -m ruff format --check .
 
 benchmark: $(READY)
-	$(PY) benchmarks/train_step.py
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[benchmarks]"
+	for name in train_step against_pytorch growth scaling compile input startup overhead memory; do $(PY) benchmarks/$$name.py --record; done
+	$(PY) benchmarks/report.py
 
 clean:
 	rm -rf .venv demo

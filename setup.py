@@ -41,6 +41,7 @@ setuptools.setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.19"],
+        "benchmarks": ["torch>=2.5"],  # what speed is compared with
         "demo": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # the embedded digits, and their picture
         "lsun": LSUN,
         "metrics": METRICS,

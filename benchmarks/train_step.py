@@ -13,11 +13,7 @@ addition of convolutions and matrix products, nothing else. `D` is what the disc
 own loss and weight gradients on real and fake images, and the image gradient for the generator.
 """
 
-import dataclasses
-import math
-import statistics
 import tempfile
-import time
 
 from rpgan_tf import command, config, files, projections
 
@@ -30,11 +26,11 @@ SETTINGS = [  # K, bsz, df, imsz, f1
 
 def main(argv):
     """Time as `argv` says."""
-    parser = command.Parser(__doc__)
-    parser.add_argument("--rounds", type=int, default=9, help="timed rounds after two that are not (default 9)")
-    parser.add_argument("--quick", action="store_true", help="the first setting only")
-    arguments = parser.parse_args(argv)
+    import measuring
 
+    parser = command.Parser(__doc__)
+    measuring.add_options(parser, "the first setting only")
+    arguments = parser.parse_args(argv)
     command.start_tensorflow()
     global keras, np, rpgan_tf, tf
     import keras
@@ -44,13 +40,17 @@ def main(argv):
     import rpgan_tf
 
     tf.get_logger().setLevel("ERROR")  # K functions for K discriminators are no retracing
-    print(" K bsz df imsz  f1 |  loop ms  batched ms  ratio | GFLOP  GFLOP/s | D ms  D GFLOP/s | sgemm  D share")
+    table = measuring.Table(arguments)
+    table(" K bsz df imsz  f1 |  loop ms  batched ms  ratio | GFLOP  GFLOP/s | D ms  D GFLOP/s | sgemm  D share")
     for setting in SETTINGS[:1] if arguments.quick else SETTINGS:
-        print(measure(*setting, rounds=arguments.rounds), flush=True)
+        table(measure(measuring, arguments.rounds, *setting))
+    table.close()
 
 
-def measure(num_discriminators, bsz, df, imsz, f1, rounds):
+def measure(measuring, rounds, num_discriminators, bsz, df, imsz, f1):
     """Return a line of the table."""
+    import cost
+
     with tempfile.TemporaryDirectory() as folder:
         files.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, num_discriminators)], seed=0))
         options = config.resolve(dict(bsz=bsz, df=df, imsz=imsz, f1=f1, zlen=100, filts=f"{folder}/filts.npz"))
@@ -59,27 +59,18 @@ def measure(num_discriminators, bsz, df, imsz, f1, rounds):
 
     step = tf.function(batched.train_step, autograph=False)
     discriminators = tf.function(lambda: discriminators_only(batched, real), autograph=False)
-    matrix = tf.random.stateless_normal([2048, 2048], [1, 2])
-    product = tf.function(lambda: tf.matmul(matrix, matrix)[0, 0])
+    peaks, done = measuring.peak_calls()
     sides = {
-        "loop": lambda: looped.train_step(real),
-        "batched": lambda: step(real),
-        "discriminators": discriminators,
-        "product": product,
+        "loop": lambda: np.array(looped.train_step(real)["d_loss"]),
+        "batched": lambda: np.array(step(real)["d_losses"]),
+        "discriminators": lambda: np.array(discriminators()),
     }
-    difference = np.abs(sides["loop"]()["d_loss"] - step(real)["d_losses"]).max()
+    difference = np.abs(sides["loop"]() - sides["batched"]()).max()
     if difference > 1e-5:
         raise SystemExit(f"the two sides differ: {difference} in the first loss")
-    seconds = {name: [] for name in sides}
-    for round_number in range(rounds + 2):
-        for name, side in sides.items():
-            start = time.perf_counter()
-            tf.nest.map_structure(np.asarray, side())  # waits for the result
-            if round_number >= 2:
-                seconds[name].append(time.perf_counter() - start)
-    seconds = {name: statistics.median(times) for name, times in seconds.items()}
-    work = Work(num_discriminators, bsz, df, imsz, f1, options.zlen)
-    sgemm = 2 * 2048**3 / seconds["product"] / 1e9
+    seconds = measuring.medians(sides | {"sgemm": peaks["sgemm"]}, rounds)
+    work = cost.Work(num_discriminators, bsz, df, imsz, f1, options.zlen)
+    sgemm = done["sgemm"] / seconds["sgemm"] / 1e9
     d_rate = work.discriminators / seconds["discriminators"] / 1e9
     return (
         f"{num_discriminators:2d} {bsz:3d} {df:2d} {imsz:4d} {f1:3d} | {seconds['loop'] * 1e3:8.0f} "
@@ -99,44 +90,6 @@ def discriminators_only(gan, real):
         tape.watch(real)
         loss = tf.reduce_mean(gan.g_loss(None, gan.discriminator(real)))
     return [tf.reduce_sum(gradient) for gradient in [*weight_gradients, tape.gradient(loss, real)]]
-
-
-@dataclasses.dataclass
-class Work:
-    """Floating point operations of an iteration."""
-
-    num_discriminators: int
-    bsz: int
-    df: int
-    imsz: int
-    f1: int
-    zlen: int
-
-    @property
-    def discriminators(self):
-        """Forward, weight and input gradients on 2 bsz images; forward and input gradients on bsz."""
-        size, channels, layers = self.imsz // 2, 1, []
-        projection = size**2 * 8 * 8 * 3
-        filters = self.df
-        while size > 2:
-            size //= 2
-            layers.append(size**2 * 16 * channels * filters)
-            channels, filters = filters, 2 * filters
-        layers.append(4 * channels)
-        own = 2 * (3 * sum(layers) - layers[0] + projection)  # the first layer has no input to pass a gradient to
-        for_generator = 2 * (sum(layers) + projection)
-        return 2 * self.num_discriminators * self.bsz * (own + for_generator)
-
-    @property
-    def iteration(self):
-        """The discriminators, and the generator: forward twice, weight and input gradients once."""
-        first = self.zlen * self.f1 * 16
-        layers, channels = [], self.f1
-        for layer in range(int(math.log2(self.imsz // 4))):
-            filters = 3 if 8 << layer == self.imsz else channels // 2
-            layers.append((4 << layer) ** 2 * 16 * channels * filters)
-            channels = filters
-        return self.discriminators + 2 * self.bsz * (3 * first + 4 * sum(layers))
 
 
 class Loop:

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Time an iteration of each net as a graph and compiled by XLA: what `compile = 'auto'` goes by.
+
+    benchmarks/compile.py            an experiment of each net, on the embedded digits and on points
+    benchmarks/compile.py --quick    the nets for points only
+
+Protocol. Graph and XLA run iterations in alternating rounds from the same weights; medians over the rounds are printed,
+with the time that the first iteration takes, tracing and compiling included. `auto` is what the library chooses. The
+iterations are of random images; those of StyleGAN2 are a round of sixteen, since they differ in their phases.
+"""
+
+import time
+
+from rpgan_tf import command, config
+
+EXPERIMENTS = {
+    "gan_ring8": 1,
+    "digits": 1,
+    "dcgan_digits": 1,
+    "wgangp_digits": 1,
+    "ralsgan_digits": 1,
+    "sagan_digits": 1,
+    "realness_digits": 1,
+    "stylegan2_digits": 16,
+    "glead_digits": 16,
+}
+
+
+def main(argv):
+    """Time as `argv` says."""
+    import measuring
+
+    parser = command.Parser(__doc__)
+    measuring.add_options(parser, "the nets for points only")
+    arguments = parser.parse_args(argv)
+    command.start_tensorflow()
+    table = measuring.Table(arguments)
+    table("experiment        net       | graph ms  first s |   XLA ms  first s | graph / XLA  auto")
+    for name, iterations in list(EXPERIMENTS.items())[: 1 if arguments.quick else None]:
+        options = config.load(name)
+        steps, first = {}, {}
+        for kind in ("graph", "xla"):
+            steps[kind], first[kind], auto = iteration(options, kind, iterations)
+        seconds = measuring.medians(steps, arguments.rounds)
+        graph, xla = (seconds[kind] / iterations * 1e3 for kind in steps)
+        table(
+            f"{name:17} {options.net:9} | {graph:8.1f} {first['graph']:8.1f} | {xla:8.1f} {first['xla']:8.1f} | "
+            f"{graph / xla:11.2f}  {'XLA' if auto else 'graph'}"
+        )
+    table.close()
+
+
+def iteration(options, kind, count):
+    """Return a call that does `count` iterations, the seconds of the first one, and whether `auto` would be XLA."""
+    import tensorflow as tf
+
+    import rpgan_tf
+
+    gan = rpgan_tf.build(options)
+    auto = gan.jit_compile
+    step = tf.function(gan.train_step, reduce_retracing=True, jit_compile=kind == "xla")
+    shape = [gan.batches(options, 0) * options.bsz * gan.pack, options.imsz, options.imsz, options.channels]
+    real = tf.random.stateless_uniform(shape if options.imsz > 1 else [shape[0], shape[3]], [1, 2], -1, 1)
+
+    def call():
+        for _ in range(count):
+            loss = step(real)["d_loss"]
+        return loss.numpy()
+
+    start = time.perf_counter()
+    step(real)["d_loss"].numpy()
+    return call, time.perf_counter() - start, auto
+
+
+if __name__ == "__main__":
+    command.run(main)

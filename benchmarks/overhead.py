@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Time iterations that compute nearly nothing: what Python, TensorFlow and the callbacks take for each.
+
+    benchmarks/overhead.py            2,000 iterations of each
+    benchmarks/overhead.py --quick    200 iterations of each
+
+Protocol. A GAN on points with layers of one unit and a batch of two, as a graph. `graph` calls its step with the same
+points; `fit` adds Keras' loop and the input; `train` adds all callbacks of a run, with no save. Rounds alternate, after
+two that are not counted; what is printed are medians over the rounds, of all iterations after a round's first.
+"""
+
+import pathlib
+import statistics
+import tempfile
+import time
+
+from rpgan_tf import command, config
+
+SIZE = {"gan": "DCGAN", "net": "toy", "lfile": "mixture:ring8", "zlen": 1, "g_width": 1, "d_width": 1, "bsz": 2}
+
+
+def main(argv):
+    """Time as `argv` says."""
+    import measuring
+
+    parser = command.Parser(__doc__)
+    measuring.add_options(parser, "200 iterations of each")
+    arguments = parser.parse_args(argv)
+    command.start_tensorflow()
+    import keras
+    import tensorflow as tf
+
+    import rpgan_tf
+    from rpgan_tf import callbacks, data
+
+    count = 200 if arguments.quick else 2000
+    table = measuring.Table(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "train.log").touch()
+        values = SIZE | {"compile": "graph", "wts_dir": folder, "MAXITER": 10**6, "SAVEFREQ": 10**6}
+        options = config.resolve(values | {"monitor_every": 0})
+        gan = rpgan_tf.build(options)
+        points = tf.zeros([2, 2])
+        step, images = tf.function(gan.train_step, reduce_retracing=True), data.dataset(options)
+
+        def graph():
+            start = time.perf_counter()
+            for _ in range(count):
+                logs = step(points)
+            logs["d_loss"].numpy()
+            return time.perf_counter() - start
+
+        def fit(*others):
+            times = []
+            append = lambda batch, logs: times.append(time.perf_counter())  # noqa: E731
+            clock = keras.callbacks.LambdaCallback(on_train_batch_end=append)
+            gan.fit(images, steps_per_epoch=count + 1, callbacks=[*others, clock], verbose=0, shuffle=False)
+            return times[-1] - times[0]
+
+        def train():
+            return fit(*(each for each in callbacks.for_run(options) if not isinstance(each, callbacks.Save)))
+
+        calls = {"graph": graph, "fit": fit, "train": train}
+        rounds = [{name: call() for name, call in calls.items()} for _ in range(arguments.rounds + 2)][2:]
+    table("what  | microseconds  iterations/s")
+    for name in calls:
+        median = statistics.median(each[name] for each in rounds)
+        table(f"{name:5} | {median / count * 1e6:12.0f} {count / median:13.0f}")
+    table.close()
+
+
+if __name__ == "__main__":
+    command.run(main)

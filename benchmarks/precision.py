@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Time an iteration in float32 and in mixed_bfloat16: whether `precision` pays on this machine.
+
+    benchmarks/precision.py            RP-GAN, DCGAN, WGAN-GP, SAGAN, RealnessGAN
+    benchmarks/precision.py --quick    RP-GAN with 12 small discriminators
+
+Protocol. Both run iterations on the same random images in alternating rounds; medians over the rounds are printed.
+It pays where the processor multiplies in bfloat16; mixed_float16 is for GPUs. `G` and `D` are differences of the losses
+of the first iteration, as shares of those in float32.
+"""
+
+from rpgan_tf import command, config
+
+BANK = {"imsz": 32, "bsz": 64, "f1": 128, "df": 32, "filts": "filts/K12_dm12.npz"}
+NETS = {"imsz": 64, "bsz": 16, "ngf": 32, "ndf": 32, "zlen": 100}
+SETTINGS = {
+    "RPGAN": BANK,
+    "DCGAN": NETS | {"gan": "DCGAN", "net": "dcgan"},
+    "WGANGP": NETS | {"gan": "WGANGP", "net": "dcgan", "d_norm": "layer"},
+    "SAGAN": NETS | {"gan": "SAGAN", "net": "sagan"},
+    "RealnessGAN": NETS | {"gan": "RealnessGAN", "net": "realness"},
+}
+SMALL = BANK | {"bsz": 8, "f1": 32, "df": 4}
+
+
+def main(argv):
+    """Time as `argv` says."""
+    import measuring
+
+    parser = command.Parser(__doc__)
+    measuring.add_options(parser, "RP-GAN with 12 small discriminators")
+    arguments = parser.parse_args(argv)
+    command.start_tensorflow()
+    table = measuring.Table(arguments)
+    table("GAN         | float32 ms  mixed_bfloat16 ms  float32 / bfloat16 |       G        D")
+    for name, values in {"RPGAN": SMALL}.items() if arguments.quick else SETTINGS.items():
+        calls = {kind: iteration(values | {"precision": kind}) for kind in ("float32", "mixed_bfloat16")}
+        (g_loss, d_loss), other = (call() for call in calls.values())
+        float32, half = measuring.medians(calls, arguments.rounds).values()
+        table(
+            f"{name:11} | {float32 * 1e3:10.1f} {half * 1e3:18.1f} {float32 / half:19.2f} | "
+            f"{abs(other[0] - g_loss) / abs(g_loss):7.1e}  {abs(other[1] - d_loss) / abs(d_loss):7.1e}"
+        )
+    table.close()
+
+
+def iteration(values):
+    """Return a call that does an iteration and returns the losses of G and D."""
+    import tensorflow as tf
+
+    import rpgan_tf
+
+    options = config.resolve(values)
+    gan = rpgan_tf.build(options)
+    step = tf.function(gan.train_step, reduce_retracing=True, jit_compile=gan.jit_compile)
+    size = [gan.batches(options, 0) * options.bsz, options.imsz, options.imsz, options.channels]
+    real = tf.random.stateless_uniform(size, [1, 2], -1, 1)
+
+    def call():
+        logs = step(real)
+        return float(logs["g_loss"]), float(logs["d_loss"])
+
+    return call
+
+
+if __name__ == "__main__":
+    command.run(main)

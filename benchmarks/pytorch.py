@@ -1,0 +1,244 @@
+"""Programs in plain PyTorch that do what the GANs of this library do, for `benchmarks/against_pytorch.py`.
+
+Written from the papers, and started from this library's weights. A program is called with real images, B of them [B, C,
+H, W] for each step of D, and the latents of all steps; it does one iteration, and returns the losses of D and of G.
+"""
+
+import torch
+from torch.nn import functional
+
+
+def tensors(net):
+    """Return the arrays of a net as tensors in PyTorch's layout that are trained: [k, k, a, b] becomes [b, a, k, k]."""
+    found = []
+    for name, array in net.get_arrays().items():
+        tensor = torch.from_numpy(array.copy()) if array.ndim else torch.tensor(float(array))
+        if tensor.ndim == 4:
+            tensor = tensor.permute(3, 2, 0, 1).contiguous()
+        if not name.endswith(("moving_mean", "moving_variance", "/u", "/v")):
+            found.append(tensor.requires_grad_())
+    return found
+
+
+def adam(weights, gan, rate=None):
+    """Return PyTorch's fastest Adam with the settings of a GAN."""
+    return torch.optim.Adam(weights, lr=rate or gan.learning_rate, betas=(gan.beta_1, gan.beta_2), eps=1e-8, fused=True)
+
+
+def step(optimizer, weights, objective):
+    """Do a step on the weights alone."""
+    for weight, gradient in zip(weights, torch.autograd.grad(objective, weights)):
+        weight.grad = gradient.contiguous()  # the fused Adam takes it for granted
+    optimizer.step()
+
+
+class RPGAN:
+    """RP-GAN as a "loop" over the discriminators, by "grouped" convolutions or "vmap", also as "compiled loop" etc."""
+
+    def __init__(self, gan, form):
+        arrays, bank = gan.discriminator.get_arrays(), gan.discriminator.projections
+        self.g_weights = [torch.from_numpy(array.copy()) for array in gan.generator.get_arrays().values()]
+        self.g_weights = [w.permute(3, 2, 0, 1).contiguous() if w.ndim == 4 else w for w in self.g_weights]
+        self.g_weights[0] = self.g_weights[0][..., 0, 0].T.contiguous()  # [zlen, f1 * 16]
+        self.g_weights = [weight.requires_grad_() for weight in self.g_weights]
+        self.num = len(bank.kernels)
+        layers = len(arrays) // 2 // self.num
+        stacked = []
+        for layer in range(layers):
+            kernels = [torch.from_numpy(arrays[f"c{k}_{layer}_w"]).permute(3, 2, 0, 1) for k in range(self.num)]
+            biases = [torch.from_numpy(arrays[f"c{k}_{layer}_b"]) for k in range(self.num)]
+            stacked += [torch.stack(kernels), torch.stack(biases)]
+        compiled, form = form.startswith("compiled "), form.removeprefix("compiled ")
+        if form == "loop":
+            self.d_weights = [each.clone().requires_grad_() for weight in stacked for each in weight]
+        else:
+            self.d_weights = [weight.clone().requires_grad_() for weight in stacked]
+        # [K * numf, C, k, k]: one convolution for all projections
+        self.filters = torch.from_numpy(bank.kernels).permute(0, 4, 3, 1, 2).flatten(0, 1).contiguous()
+        self.stride, self.padding = bank.stride, bank.padding
+        self.judge = getattr(self, form)
+        if compiled:
+            self.losses_of_d = torch.compile(self.losses_of_d, dynamic=False)
+            self.loss_of_g = torch.compile(self.loss_of_g, dynamic=False)
+        self.optimizers = adam(self.g_weights, gan), adam(self.d_weights, gan)
+
+    def generate(self, z):
+        w = self.g_weights
+        x = (z @ w[0]).reshape(len(z), 4, 4, -1).permute(0, 3, 1, 2)
+        for i in range(2, len(w), 2):
+            x = functional.relu(functional.batch_norm(x, None, None, None, w[i - 1], training=True, eps=1e-3))
+            x = functional.conv_transpose2d(x, w[i], stride=2, padding=1)
+        return torch.tanh(x + w[-1][:, None, None])
+
+    def project(self, images):
+        """Return [B, K * numf, H, W]."""
+        return functional.conv2d(images, self.filters, stride=self.stride, padding=self.padding)
+
+    def loop(self, seen):
+        logits = []
+        for k, x in enumerate(seen.chunk(self.num, dim=1)):
+            logits.append(single(self.d_weights[k :: self.num], x))
+        return torch.stack(logits)
+
+    def grouped(self, seen):
+        x, w = seen, self.d_weights
+        for i in range(0, len(w), 2):
+            last = i == len(w) - 2
+            x = functional.conv2d(
+                x, w[i].flatten(0, 1), w[i + 1].flatten(), 1 if last else 2, 0 if last else 1, 1, self.num
+            )
+            x = x if last else functional.leaky_relu(x, 0.2)
+        return x[:, :, 0, 0].T
+
+    def vmap(self, seen):
+        seen = torch.stack(seen.chunk(self.num, dim=1))
+        return torch.func.vmap(single)(self.d_weights, seen)
+
+    def losses_of_d(self, real, fake):
+        logits = self.judge(self.project(torch.cat([real, fake])))
+        real_logits, fake_logits = logits.chunk(2, dim=1)
+        return (functional.softplus(-real_logits).mean(1) + functional.softplus(fake_logits).mean(1)) / 2
+
+    def loss_of_g(self, z):
+        return functional.softplus(-self.judge(self.project(self.generate(z)))).mean(1)
+
+    def __call__(self, real, z_g, z_d):
+        g_loss = self.loss_of_g(z_g)
+        step(self.optimizers[0], self.g_weights, g_loss.mean())
+        with torch.no_grad():
+            fake = self.generate(z_d)
+        d_loss = self.losses_of_d(real, fake)
+        step(self.optimizers[1], self.d_weights, d_loss.sum())
+        return d_loss.detach().numpy(), g_loss.detach().numpy()
+
+
+def single(weights, x):
+    """Return the logits [B] of one discriminator for what it sees."""
+    for i in range(0, len(weights), 2):
+        last = i == len(weights) - 2
+        x = functional.conv2d(x, weights[i], weights[i + 1], 1 if last else 2, 0 if last else 1)
+        x = x if last else functional.leaky_relu(x, 0.2)
+    return x[:, 0, 0, 0]
+
+
+class DCGAN:
+    """DCGAN's nets and losses; the base of the others."""
+
+    slope = 0.2
+
+    def __init__(self, gan):
+        self.gan = gan
+        self.g_weights, self.d_weights = tensors(gan.generator), tensors(gan.discriminator)
+        self.optimizers = adam(self.g_weights, gan), adam(self.d_weights, gan, gan.d_learning_rate)
+
+    def generate(self, z):
+        x, (*layers, last) = z[:, :, None, None], self.g_weights
+        for i in range(0, len(layers), 3):
+            kernel, scale, shift = layers[i : i + 3]
+            x = functional.conv_transpose2d(x, kernel, stride=2 if i else 1, padding=1 if i else 0)
+            x = functional.relu(functional.batch_norm(x, None, None, scale, shift, training=True, eps=1e-5))
+        return torch.tanh(functional.conv_transpose2d(x, last, stride=2, padding=1))
+
+    def judge(self, x):
+        first, *layers, last = self.d_weights
+        x = functional.leaky_relu(functional.conv2d(x, first, stride=2, padding=1), self.slope)
+        for kernel, scale, shift in zip(layers[::3], layers[1::3], layers[2::3]):
+            x = functional.conv2d(x, kernel, stride=2, padding=1)
+            x = functional.leaky_relu(self.normalize(x, scale, shift), self.slope)
+        return functional.conv2d(x, last)[:, 0, 0, 0]
+
+    def normalize(self, x, scale, shift):
+        return functional.batch_norm(x, None, None, scale, shift, training=True, eps=1e-5)
+
+    def loss_of_d(self, real, fake, u):
+        del u
+        return functional.softplus(-self.judge(real)).mean() + functional.softplus(self.judge(fake)).mean()
+
+    def loss_of_g(self, logits):
+        return functional.softplus(-logits).mean()
+
+    def __call__(self, real, z_g, z_d, u):
+        for images, z, part in zip(real, z_d, u):
+            with torch.no_grad():
+                fake = self.generate(z)
+            d_loss = self.loss_of_d(images, fake, part)
+            step(self.optimizers[1], self.d_weights, d_loss)
+        g_loss = self.loss_of_g(self.judge(self.generate(z_g)))
+        step(self.optimizers[0], self.g_weights, g_loss)
+        return d_loss.item(), g_loss.item()
+
+
+class WGANGP(DCGAN):
+    """WGAN with a gradient penalty, and layer normalization in the critic."""
+
+    def normalize(self, x, scale, shift):
+        return functional.group_norm(x, 1, scale, shift)
+
+    def loss_of_d(self, real, fake, u):
+        mixed = (u * real + (1 - u) * fake).requires_grad_()
+        (gradient,) = torch.autograd.grad(self.judge(mixed).sum(), mixed, create_graph=True)
+        penalty = ((gradient.square().sum((1, 2, 3)).clamp_min(1e-30).sqrt() - 1) ** 2).mean()
+        return self.judge(fake).mean() - self.judge(real).mean() + self.gan.penalty * penalty
+
+    def loss_of_g(self, logits):
+        return -logits.mean()
+
+
+class SAGAN(DCGAN):
+    """SAGAN: kernels are spectrally normalized, by a power iteration in each call, and both nets attend."""
+
+    slope = 0.1
+
+    def __init__(self, gan):
+        super().__init__(gan)
+        arrays = [net.get_arrays() for net in (gan.generator, gan.discriminator)]
+        vectors = [torch.from_numpy(each[name].copy()) for each in arrays for name in each if name.endswith("/u")]
+        kernels = [weight for weight in self.g_weights + self.d_weights if weight.ndim == 4]
+        self.vectors = {id(kernel): u for kernel, u in zip(kernels, vectors, strict=True)}
+
+    def normalized(self, kernel):
+        """Return the kernel over its largest singular value; its vector u moves."""
+        matrix = kernel.flatten(1)  # rows of the last axis of this library's kernels
+        with torch.no_grad():
+            v = functional.normalize(matrix.T @ self.vectors[id(kernel)], dim=0)
+            u = functional.normalize(matrix @ v, dim=0)
+        self.vectors[id(kernel)] = u
+        return kernel / (u @ (matrix @ v))
+
+    def attend(self, x, gamma, *weights):
+        query, key, value = (
+            functional.conv2d(x, self.normalized(kernel), bias).flatten(2)
+            for kernel, bias in zip(weights[::2], weights[1::2])
+        )
+        attended = value @ functional.softmax(query.transpose(1, 2) @ key, dim=-1).transpose(1, 2)
+        return gamma * attended.reshape(x.shape) + x
+
+    def generate(self, z):
+        weights, attentions = self.split(self.g_weights, self.gan.generator)
+        x, (*layers, last) = z[:, :, None, None], weights
+        for i in range(0, len(layers), 3):
+            kernel, scale, shift = layers[i : i + 3]
+            x = functional.conv_transpose2d(x, self.normalized(kernel), stride=2 if i else 1, padding=1 if i else 0)
+            x = functional.relu(functional.batch_norm(x, None, None, scale, shift, training=True, eps=1e-5))
+            x = self.attend(x, *attentions[x.shape[2]]) if x.shape[2] in attentions else x
+        return torch.tanh(functional.conv_transpose2d(x, self.normalized(last), stride=2, padding=1))
+
+    def judge(self, x):
+        (*kernels, last, bias), attentions = self.split(self.d_weights, self.gan.discriminator)
+        for kernel in kernels:
+            x = functional.leaky_relu(functional.conv2d(x, self.normalized(kernel), stride=2, padding=1), self.slope)
+            x = self.attend(x, *attentions[x.shape[2]]) if x.shape[2] in attentions else x
+        return functional.conv2d(x, self.normalized(last), bias)[:, 0, 0, 0]
+
+    def split(self, weights, net):
+        """Return the weights of the convolutions, and {size: those of the attention there}, which come last."""
+        sizes = list(net.attentions)
+        first = len(weights) - 7 * len(sizes)
+        return weights[:first], {size: weights[first + 7 * i : first + 7 * i + 7] for i, size in enumerate(sizes)}
+
+    def loss_of_d(self, real, fake, u):
+        del u
+        return functional.relu(1 - self.judge(real)).mean() + functional.relu(1 + self.judge(fake)).mean()
+
+    def loss_of_g(self, logits):
+        return -logits.mean()

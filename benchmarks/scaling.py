@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Time RP-GAN's iteration on one device, on parts of the CPU, and on several processes over loopback.
+
+    benchmarks/scaling.py            12 discriminators, a batch of 48
+    benchmarks/scaling.py --quick    4 small ones
+
+Protocol. Every kind of division runs in processes of its own, one kind after the other, with the same experiment: `fit`
+on random images, medians over iterations after five that are not counted. All share the processors of one machine, so
+nothing can become faster; what is seen is what dividing costs: `over one` is the time over that of one device, and what
+each device holds of the discriminators' weights and of their optimizer is counted beside it. `least` is what all
+devices together compute and move, at the processors' rates for sgemm and for copies (benchmarks/cost.py). Between
+processes, data go through gRPC.
+"""
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from rpgan_tf import command, config, devices, files, projections
+
+COUNTS = {"one": 1, "mirrored:2": 2, "2 processes": 2, "3 processes": 3}
+SIZE = {"imsz": 32, "df": 32, "f1": 128, "zlen": 100, "bsz": 48}
+SMALL = {"df": 4, "f1": 32, "bsz": 12}
+
+
+def main(argv):
+    """Time as `argv` says."""
+    import measuring
+
+    parser = command.Parser(__doc__)
+    measuring.add_options(parser, "4 small discriminators, without three processes")
+    parser.add_argument("--worker", help="(started by this program itself)")
+    arguments = parser.parse_args(argv)
+    if arguments.worker:
+        train(arguments.worker, arguments.rounds, arguments.quick)
+        return
+    command.start_tensorflow()
+    import cost
+
+    one, table = None, measuring.Table(arguments)
+    number = 4 if arguments.quick else 12
+    work = cost.Work(number, **SIZE | (SMALL if arguments.quick else {}))
+    peaks, done = measuring.peak_calls()
+    seconds = measuring.medians(peaks, arguments.rounds)
+    machine = cost.Machine(*(done[peak] / seconds[peak] for peak in ("sgemm", "copy")))
+    table("devices      divide          | least ms      ms  over one | MiB of D on each")
+    with tempfile.TemporaryDirectory() as folder:
+        files.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, number)], seed=0))
+        for kind in list(COUNTS)[: 3 if arguments.quick else None]:
+            for divide in ("batch", "discriminators")[: 1 if kind == "one" else 2]:
+                seconds, size = run(kind, divide, folder, arguments)
+                one = one or seconds
+                flops, moved, _ = cost.share(work, COUNTS[kind], divide)
+                least = machine.seconds(COUNTS[kind] * flops, COUNTS[kind] * moved)
+                table(
+                    f"{kind:12} {divide:15} | {least * 1e3:8.1f} {seconds * 1e3:7.1f} {seconds / one:9.2f} | "
+                    f"{size / 2**20:7.1f}"
+                )
+    table.close()
+
+
+def run(kind, divide, folder, arguments):
+    """Return what the first process of a kind has found: (seconds, bytes)."""
+    count = COUNTS[kind] if kind.endswith("processes") else 1
+    strategy = kind if count == 1 else "multiworker"
+    line = [sys.executable, __file__, "--worker", json.dumps([strategy, divide, f"{folder}/filts.npz"])]
+    line += ["--rounds", str(arguments.rounds), *["--quick"] * arguments.quick]
+    workers = [f"localhost:{free_port()}" for _ in range(count)]
+    processes = []
+    for index in range(count):
+        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        environment = os.environ | ({"TF_CONFIG": json.dumps(task)} if count > 1 else {})
+        processes.append(subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+    outputs = [process.communicate(timeout=600) for process in processes]
+    if processes[0].returncode:
+        raise SystemExit(outputs[0][1].decode()[-3000:])
+    return json.loads(outputs[0][0].decode().splitlines()[-1])
+
+
+def free_port():
+    """Return a port that nobody listens to."""
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return found.getsockname()[1]
+
+
+def train(text, rounds, quick):
+    """Train as `run` says, and print what is found."""
+    strategy, divide, filts = json.loads(text)
+    devices.check(strategy)
+    command.start_tensorflow(strategy)
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    import rpgan_tf
+    from rpgan_tf import data
+
+    size = SIZE | (SMALL if quick else {})
+    options = config.resolve(size | {"filts": filts, "divide": divide, "lfile": "digits", "wts_dir": "unused"})
+    gan = rpgan_tf.build(options)
+
+    class Clock(keras.callbacks.Callback):
+        times = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            np.asarray(logs["d_loss"])  # waits for it
+            self.times.append(time.perf_counter())
+
+    clock = Clock()
+    images = data.distributed(options)
+    gan.fit(images, steps_per_epoch=rounds + 6, callbacks=[clock], verbose=0, shuffle=False)
+    seconds = statistics.median(b - a for a, b in zip(clock.times[5:], clock.times[6:]))
+    kept = [*gan.discriminator.trainable_variables, *gan.d_optimizer.variables]
+    print(json.dumps([seconds, sum(4 * int(tf.size(each)) for each in kept)]), flush=True)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Time how long commands take to start, each in a process of its own.
+
+    benchmarks/startup.py            help, a mistake, sample.py on face48's weights, the first iteration of face12
+    benchmarks/startup.py --quick    help and a mistake only
+
+Protocol. Rounds alternate all calls; medians over the rounds are printed, of the clock and of the processors' time.
+`import` is TensorFlow's import by itself, which sample.py and train.py contain. Weights are new, of face48's sizes;
+face12 trains with a batch of 16 on images that are made for it, and its first iteration contains tracing and compiling.
+"""
+
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from rpgan_tf import command
+
+ROOT = pathlib.Path(__file__).parents[1]
+SAVE = """
+import sys
+from rpgan_tf import checkpoint, config, files, gan
+options = config.load(sys.argv[1], {"wts_dir": "models/face48"})
+files.save_arrays("models/face48/iter_1.gmodel.npz", gan.build_generator(options, 0).get_arrays())
+"""
+IMAGES = """
+import numpy as np, PIL.Image
+for i in range(64):
+    pixels = np.random.default_rng(i).integers(0, 256, (64, 64, 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(f"{i}.png")
+open("faces.txt", "w").write("".join(f"{i}.png\\n" for i in range(64)))
+"""
+
+
+def main(argv):
+    """Time as `argv` says."""
+    import measuring
+
+    parser = command.Parser(__doc__)
+    measuring.add_options(parser, "help and a mistake only")
+    arguments = parser.parse_args(argv)
+    table = measuring.Table(arguments)
+    face48, face12 = (str(ROOT / f"exp/{name}.py") for name in ("face48", "face12"))
+    calls = {
+        "train.py --help": ["train.py", "--help"],
+        "sample.py --help": ["sample.py", "--help"],
+        "tools/evaluate.py --help": ["tools/evaluate.py", "--help"],
+        "train.py face48 --set bzs=1": ["train.py", face48, "--set", "bzs=1"],
+    }
+    if not arguments.quick:
+        calls |= {
+            "import tensorflow": ["-c", "import tensorflow"],
+            "sample.py face48": ["sample.py", face48, "out.png", "--set", "wts_dir=models/face48"],
+            "train.py face12, 1 iteration": ["train.py", face12, "--set", "bsz=16", "MAXITER=1", "lfile=faces.txt"],
+        }
+        calls["train.py face12, 1 iteration"] += ["wts_dir=models/face12", f"filts={ROOT / 'filts/K12_dm12.npz'}"]
+    with tempfile.TemporaryDirectory() as folder:
+        if not arguments.quick:
+            os.makedirs(f"{folder}/models/face48")
+            run(folder, ["-c", SAVE, face48])
+            run(folder, ["-c", IMAGES])
+        times = {name: [] for name in calls}
+        for _ in range(arguments.rounds):
+            for name, line in calls.items():
+                subprocess.run(["rm", "-rf", f"{folder}/models/face12"], check=True)
+                times[name].append(run(folder, line))
+    table(f"{'command':30} | seconds  of processors")
+    for name, found in times.items():
+        clock, processors = (statistics.median(each) for each in zip(*found))
+        table(f"{name:30} | {clock:7.2f} {processors:14.2f}")
+    table.close()
+
+
+def run(folder, line):
+    """Run a command of this library, or Python's -c; return the seconds of the clock and of the processors."""
+    line = [sys.executable, line[0] if line[0] == "-c" else str(ROOT / line[0]), *line[1:]]
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    process = subprocess.run(line, cwd=folder, capture_output=True, text=True)
+    clock, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if process.returncode not in (0, 2):
+        raise SystemExit(process.stderr[-3000:])
+    return clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    command.run(main)

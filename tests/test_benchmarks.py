@@ -1,0 +1,111 @@
+"""Benchmarks: what they count, that both sides are checked, and the page that is made of their records."""
+
+import importlib.util
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+import rpgan_tf
+from rpgan_tf import config, files, projections
+from tests.conftest import ROOT
+
+SIZE = {"bsz": 4, "df": 8, "imsz": 16, "f1": 16, "zlen": 8}
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
+@pytest.fixture
+def gan(tmp_path):
+    files.save_arrays(tmp_path / "K3.npz", projections.draw([(8, 2, 1, 3)], seed=1))
+    return rpgan_tf.build(config.resolve(SIZE | {"filts": str(tmp_path / "K3.npz")}))
+
+
+def test_operations_are_those_of_the_graph(gan):
+    import cost
+
+    work = cost.Work(3, **SIZE)
+    real = tf.zeros([4, 16, 16, 3])
+    graph = tf.function(gan.train_step, autograph=False).get_concrete_function(real).graph
+    assert cost.of_graph(graph)[0] == cost.of_iteration(gan, real)[0] == work.iteration
+
+
+def test_weights_and_layers_of_the_bank(gan):
+    import cost
+
+    work = cost.Work(3, **SIZE)
+    assert work.weights == sum(int(tf.size(weight)) for weight in gan.discriminator.weights)
+    assert work.layers == [(16, 16, 8), (4, 128, 16), (1, 64, 1)]
+
+
+def test_division_on_a_machine_whose_numbers_are_plain():
+    """What is sent by hand: a ring of two sends everything once."""
+    import cost
+
+    work = cost.Work(2, bsz=4, df=8, imsz=16, f1=16, zlen=8)
+    machine = cost.Machine(flops=1e30, memory=1e30, link=1.0)
+    assert cost.divided(work, 2, machine, "batch") == pytest.approx(4 * work.weights)
+    assert cost.divided(work, 2, machine, "discriminators") == pytest.approx(16 * 4 * 16 * 16 * 3)
+    slow = cost.Machine(flops=1.0, memory=1e30)
+    for what in ("batch", "discriminators"):
+        assert cost.divided(work, 2, slow, what) == pytest.approx(work.iteration / 2)
+
+
+def test_sides_that_differ_are_not_timed(monkeypatch):
+    import against_pytorch
+
+    monkeypatch.setattr(against_pytorch, "np", np, raising=False)
+    against_pytorch.check("loop", [np.ones(3), 1.0], [np.ones(3), 1.0005])
+    with pytest.raises(SystemExit, match="loop: the first losses differ by 0.0"):
+        against_pytorch.check("loop", [np.ones(3), 1.0], [np.ones(3), 1.02])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@pytest.mark.parametrize("form", ["loop", "grouped", "vmap"])
+def test_programs_in_pytorch_compute_what_the_bank_does(gan, form):
+    import pytorch
+    import torch
+
+    from rpgan_tf import gan as gans
+
+    real = tf.random.stateless_uniform([4, 16, 16, 3], [1, 2], -1, 1)
+    z = [torch.from_numpy(gan.latents(4, role).numpy()) for role in (gans.G_STEP, gans.D_STEP)]
+    program = pytorch.RPGAN(gan, form)
+    found = program(torch.from_numpy(real.numpy()).permute(0, 3, 1, 2).contiguous(), *z)
+    logs = gan.train_step(real)
+    np.testing.assert_allclose(found[0], logs["d_losses"], rtol=1e-4)
+    np.testing.assert_allclose(found[1], logs["g_losses"], rtol=1e-4)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+def test_both_sides_of_the_input_read_the_same_files(tmp_path):
+    """Flat images, which resizing and cutting leave as they are: each comes once, a level of 256 off at most."""
+    import input as benchmark
+
+    (tmp_path / "list.txt").write_text("".join(f"{tmp_path}/{number}.jpg\n" for number in range(benchmark.BSZ)))
+    for number in range(benchmark.BSZ):
+        grey = PIL.Image.new("RGB", (70, 90), (4 * number,) * 3)
+        grey.save(tmp_path / f"{number}.jpg", quality=90)
+    here = next(iter(benchmark.of_this_library("here", str(tmp_path)))).numpy()
+    images = benchmark.Images((tmp_path / "list.txt").read_text().split())
+    theirs = np.stack([images[number].numpy() for number in range(benchmark.BSZ)])
+    assert here.shape == theirs.shape
+    np.testing.assert_allclose(np.sort(here.mean(axis=(1, 2, 3))), theirs.mean(axis=(1, 2, 3)), atol=0.008)
+
+
+def test_the_page_is_made_of_the_records(tmp_path):
+    line = [sys.executable, str(ROOT / "benchmarks/report.py")]
+    process = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    assert process.returncode == 2 and "no records in 'docs/results/speed'" in process.stderr
+    (tmp_path / "docs/results/speed").mkdir(parents=True)
+    (tmp_path / "docs/results/speed/growth.txt").write_text("$ benchmarks/growth.py\n 1 2 3\n")
+    process = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
+    page = (tmp_path / "docs/speed.md").read_text()
+    assert "## As K, the batch and the resolution grow\n\n```\n$ benchmarks/growth.py\n 1 2 3\n```" in page
+    assert "computed, not measured" in page and "| 8 | discriminators |" in page
