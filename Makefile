@@ -34,8 +34,7 @@ lint: $(READY)
 
 benchmark: $(READY)
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[benchmarks]"
-	for name in train_step against_pytorch growth scaling compile input startup overhead memory; do $(PY) benchmarks/$$name.py --record; done
-	$(PY) benchmarks/report.py
+	$(PY) benchmarks/report.py --measure
 
 clean:
 	rm -rf .venv demo

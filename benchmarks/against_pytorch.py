@@ -18,6 +18,9 @@ import functools
 import tempfile
 import types
 
+import cost
+import measuring
+
 from rpgan_tf import command, config, files, projections
 from rpgan_tf.errors import UserError
 
@@ -36,8 +39,6 @@ ZOO = {
 
 def main(argv):
     """Time as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "one small size of each, without torch.compile")
     arguments = parser.parse_args(argv)
@@ -46,8 +47,7 @@ def main(argv):
     except ImportError:
         raise UserError("this needs PyTorch: pip install 'rpgan_tf[benchmarks]'") from None
     command.start_tensorflow()
-    global cost, gans, np, rpgan_tf, tf, torch_programs
-    import cost
+    global gans, np, rpgan_tf, tf, torch_programs
     import numpy as np
     import pytorch as torch_programs
     import tensorflow as tf
@@ -59,10 +59,8 @@ def main(argv):
     table(f"{'what':38} | least ms  here ms | {'PyTorch ms':75} | best PyTorch / here")
 
     def measure(name, setting, sides, work):
-        peaks, done = measuring.peak_calls()
-        seconds = measuring.medians(sides | peaks, arguments.rounds)
-        machine = cost.Machine(*(done[peak] / seconds[peak] for peak in ("sgemm", "copy")))
-        table(line(name, setting, {side: seconds[side] for side in sides}, machine.seconds(*work)))
+        seconds, machine = measuring.medians_and_machine(sides, arguments.rounds)
+        table(line(name, setting, seconds, machine.seconds(*work)))
 
     banks = [(2, 8, 8, 16, 32)] if arguments.quick else BANKS
     for setting in banks:
@@ -95,11 +93,11 @@ def bank_sides(num, bsz, df, imsz, f1, forms):
         files.save_arrays(f"{folder}/filts.npz", projections.draw(kernels, seed=0))
         options = config.resolve(dict(bsz=bsz, df=df, imsz=imsz, f1=f1, zlen=100, filts=f"{folder}/filts.npz"))
         gan = rpgan_tf.build(options)
-    real = tf.random.stateless_uniform([bsz, imsz, imsz, 3], [1, 2], -1, 1)
+    real = measuring.random_images(gan)
     z_g, z_d = (to_torch(gan.latents(bsz, role)) for role in (gans.G_STEP, gans.D_STEP))
     theirs = to_torch(real).permute(0, 3, 1, 2).contiguous()
     programs = {form: torch_programs.RPGAN(gan, form) for form in forms}
-    step = compiled_step(gan)
+    step = measuring.compiled(gan)
     logs = step(real)
     for form, program in programs.items():
         d_losses, g_losses = program(theirs, z_g, z_d)
@@ -112,22 +110,17 @@ def zoo_sides(options, tolerance=1e-3):
     """Return {side: call} of another GAN, checked, and the FLOP and bytes of an iteration."""
     gan = rpgan_tf.build(options)
     count, size = gan.batches(options, 0), options.bsz
-    real = tf.random.stateless_uniform([count * size, options.imsz, options.imsz, 3], [1, 2], -1, 1)
+    real = measuring.random_images(gan)
     z_d = [to_torch(gan.latents(size, gans.D_STEP, i)) for i in range(count)]
     z_g = to_torch(gan.latents(size, gans.G_STEP))
     seeds = [gan.noise_seed(gans.PENALTY, i) for i in range(count)]
     u = [to_torch(tf.random.stateless_uniform([size, 1, 1, 1], seed, alg="philox")) for seed in seeds]
     theirs = to_torch(real).permute(0, 3, 1, 2).contiguous().chunk(count)
-    program, step = getattr(torch_programs, options.gan)(gan), compiled_step(gan)
+    program, step = getattr(torch_programs, options.gan)(gan), measuring.compiled(gan)
     logs = step(real)
     check(options.gan, program(theirs, z_g, z_d, u), [logs["d_loss"], logs["g_loss"]], tolerance)
     sides = {"here": lambda: step(real)["d_loss"].numpy(), "plain": lambda: program(theirs, z_g, z_d, u)}
     return sides, cost.of_iteration(gan, real[:size])
-
-
-def compiled_step(gan):
-    """Return `train_step` as `fit` compiles it."""
-    return tf.function(gan.train_step, reduce_retracing=True, jit_compile=gan.jit_compile)
 
 
 def to_torch(tensor):

@@ -11,6 +11,8 @@ iterations are of random images; those of StyleGAN2 are a round of sixteen, sinc
 
 import time
 
+import measuring
+
 from rpgan_tf import command, config
 
 EXPERIMENTS = {
@@ -28,8 +30,6 @@ EXPERIMENTS = {
 
 def main(argv):
     """Time as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "the nets for points only")
     arguments = parser.parse_args(argv)
@@ -52,15 +52,11 @@ def main(argv):
 
 def iteration(options, kind, count):
     """Return a call that does `count` iterations, the seconds of the first one, and whether `auto` would be XLA."""
-    import tensorflow as tf
-
     import rpgan_tf
 
     gan = rpgan_tf.build(options)
     auto = gan.jit_compile
-    step = tf.function(gan.train_step, reduce_retracing=True, jit_compile=kind == "xla")
-    shape = [gan.batches(options, 0) * options.bsz * gan.pack, options.imsz, options.imsz, options.channels]
-    real = tf.random.stateless_uniform(shape if options.imsz > 1 else [shape[0], shape[3]], [1, 2], -1, 1)
+    step, real = measuring.compiled(gan, jit_compile=kind == "xla"), measuring.random_images(gan)
 
     def call():
         for _ in range(count):

@@ -11,6 +11,9 @@ Protocol. Rounds alternate an iteration with sgemm and a copy (measuring.py); me
 
 import tempfile
 
+import cost
+import measuring
+
 from rpgan_tf import command, config, files, projections
 
 BASE = {"num_discriminators": 12, "bsz": 16, "df": 32, "imsz": 32, "f1": 128}
@@ -23,45 +26,37 @@ GROWTH = {
 
 def main(argv):
     """Time as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "three small settings")
     arguments = parser.parse_args(argv)
     command.start_tensorflow()
-    import cost
-
     table = measuring.Table(arguments)
     table(" K bsz imsz |     ms  GFLOP  GFLOP/s  of sgemm | least ms | sgemm GFLOP/s  copy GB/s")
     for key, values in GROWTH.items():
         for value in values[:1] if arguments.quick else values:
             size = BASE | {key: value}
             work = cost.Work(**size)
-            peaks, done = measuring.peak_calls()
-            seconds = measuring.medians({"iteration": iteration(size)} | peaks, arguments.rounds)
-            rates = {name: done[name] / seconds[name] for name in peaks}
-            least = cost.Machine(rates["sgemm"], rates["copy"]).seconds(work.iteration, work.bytes)
+            calls = {"iteration": iteration(size)}
+            seconds, machine = measuring.medians_and_machine(calls, arguments.rounds)
             rate = work.iteration / seconds["iteration"]
             table(
                 f"{work.num_discriminators:2d} {work.bsz:3d} {work.imsz:4d} | {seconds['iteration'] * 1e3:6.1f} "
-                f"{work.iteration / 1e9:6.2f} {rate / 1e9:8.0f} {rate / rates['sgemm']:9.0%} | {least * 1e3:8.1f} | "
-                f"{rates['sgemm'] / 1e9:13.0f} {rates['copy'] / 1e9:10.0f}"
+                f"{work.iteration / 1e9:6.2f} {rate / 1e9:8.0f} {rate / machine.flops:9.0%} | "
+                f"{machine.seconds(work.iteration, work.bytes) * 1e3:8.1f} | "
+                f"{machine.flops / 1e9:13.0f} {machine.memory / 1e9:10.0f}"
             )
     table.close()
 
 
 def iteration(size):
     """Return a call that does one iteration of `size`."""
-    import tensorflow as tf
-
     import rpgan_tf
 
     values = {key: size[key] for key in ("bsz", "df", "imsz", "f1")} | {"zlen": 100}
     with tempfile.TemporaryDirectory() as folder:
         files.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, size["num_discriminators"])], seed=0))
         gan = rpgan_tf.build(config.resolve(values | {"filts": f"{folder}/filts.npz"}))
-    real = tf.random.stateless_uniform([size["bsz"], size["imsz"], size["imsz"], 3], [1, 2], -1, 1)
-    step = tf.function(gan.train_step, reduce_retracing=True)
+    step, real = measuring.compiled(gan), measuring.random_images(gan)
     return lambda: step(real)["d_loss"].numpy()
 
 

@@ -22,6 +22,8 @@ import statistics
 import tempfile
 import time
 
+import measuring
+
 from rpgan_tf import command, config
 from rpgan_tf.errors import UserError
 
@@ -33,8 +35,6 @@ SIDES = "DataLoader, 2 workers", "here", "here, cache = 'memory'", "here, cache 
 
 def main(argv):
     """Time as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "500 files of 64x64 alone, 5 batches a round")
     parser.add_argument("--batches", type=int, default=60, help="in a round (default 60)")

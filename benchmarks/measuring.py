@@ -8,6 +8,8 @@ import statistics
 import sys
 import time
 
+import cost
+
 from rpgan_tf import files
 
 RECORDS = pathlib.Path("docs/results/speed")
@@ -43,10 +45,11 @@ def medians(calls, rounds):
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
-def peak_calls():
-    """Return calls that show the machine's peaks, and what each does: {name: call}, {name: FLOP or bytes}.
+def medians_and_machine(calls, rounds):
+    """Return `medians`, and the `cost.Machine` of the peaks that were measured in the same rounds.
 
-    "sgemm" is a product of two float32 matrices 2048 x 2048, "copy" reads and writes 256 MB each.
+    Its FLOP are those of a product of two float32 matrices 2048 x 2048 (sgemm); its bytes those of a copy, which reads
+    and writes 256 MB each.
     """
     import tensorflow as tf
 
@@ -54,8 +57,26 @@ def peak_calls():
     long = tf.zeros([64 * 2**20])
     product = tf.function(lambda: tf.matmul(matrix, matrix)[0, 0])
     negative = tf.function(lambda: tf.negative(long))
-    calls = {"sgemm": lambda: float(product()), "copy": lambda: negative()[0].numpy()}
-    return calls, {"sgemm": 2 * 2048**3, "copy": 8 * 64 * 2**20}
+    peaks = {"sgemm": lambda: float(product()), "copy": lambda: negative()[0].numpy()}
+    seconds = medians(calls | peaks, rounds)
+    machine = cost.Machine(flops=2 * 2048**3 / seconds.pop("sgemm"), memory=8 * 64 * 2**20 / seconds.pop("copy"))
+    return seconds, machine
+
+
+def compiled(gan, **how):
+    """Return `train_step` as `fit` compiles it, or as `how` says (arguments of tf.function)."""
+    import tensorflow as tf
+
+    return tf.function(gan.train_step, **{"reduce_retracing": True, "jit_compile": gan.jit_compile} | how)
+
+
+def random_images(gan):
+    """Return uniform noise in the shape of an iteration's real images, or points."""
+    import tensorflow as tf
+
+    options = gan.options
+    shape = [gan.batches(options, 0) * options.bsz * gan.pack, options.imsz, options.imsz, options.channels]
+    return tf.random.stateless_uniform(shape if options.imsz > 1 else [shape[0], shape[3]], [1, 2], -1, 1)
 
 
 class Table:

@@ -12,6 +12,8 @@ Weights, optimizers and images are in neither. The allocator of the CPU tells th
 import statistics
 import time
 
+import measuring
+
 from rpgan_tf import command, config
 
 BANK = {"df": 32, "f1": 64, "imsz": 64, "filts": "filts/K12_dm12.npz"}
@@ -27,8 +29,6 @@ SETTINGS = {
 
 def main(argv):
     """Compare as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "smaller batches")
     arguments = parser.parse_args(argv)

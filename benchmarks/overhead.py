@@ -14,6 +14,8 @@ import statistics
 import tempfile
 import time
 
+import measuring
+
 from rpgan_tf import command, config
 
 SIZE = {"gan": "DCGAN", "net": "toy", "lfile": "mixture:ring8", "zlen": 1, "g_width": 1, "d_width": 1, "bsz": 2}
@@ -21,8 +23,6 @@ SIZE = {"gan": "DCGAN", "net": "toy", "lfile": "mixture:ring8", "zlen": 1, "g_wi
 
 def main(argv):
     """Time as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "200 iterations of each")
     arguments = parser.parse_args(argv)

@@ -9,6 +9,8 @@ It pays where the processor multiplies in bfloat16; mixed_float16 is for GPUs. `
 of the first iteration, as shares of those in float32.
 """
 
+import measuring
+
 from rpgan_tf import command, config
 
 BANK = {"imsz": 32, "bsz": 64, "f1": 128, "df": 32, "filts": "filts/K12_dm12.npz"}
@@ -25,8 +27,6 @@ SMALL = BANK | {"bsz": 8, "f1": 32, "df": 4}
 
 def main(argv):
     """Time as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "RP-GAN with 12 small discriminators")
     arguments = parser.parse_args(argv)
@@ -46,15 +46,10 @@ def main(argv):
 
 def iteration(values):
     """Return a call that does an iteration and returns the losses of G and D."""
-    import tensorflow as tf
-
     import rpgan_tf
 
-    options = config.resolve(values)
-    gan = rpgan_tf.build(options)
-    step = tf.function(gan.train_step, reduce_retracing=True, jit_compile=gan.jit_compile)
-    size = [gan.batches(options, 0) * options.bsz, options.imsz, options.imsz, options.channels]
-    real = tf.random.stateless_uniform(size, [1, 2], -1, 1)
+    gan = rpgan_tf.build(config.resolve(values))
+    step, real = measuring.compiled(gan), measuring.random_images(gan)
 
     def call():
         logs = step(real)

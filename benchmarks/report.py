@@ -2,11 +2,17 @@
 """Write docs/speed.md, and the tables of speed in README.md, from the records in docs/results/speed/.
 
     benchmarks/report.py
+    benchmarks/report.py --measure    run all benchmarks first (half an hour on two idle cores)
 
 What is computed on the page comes from benchmarks/cost.py; no number is typed by hand.
 """
 
 import pathlib
+import subprocess
+import sys
+
+import cost
+import measuring
 
 from rpgan_tf import command, files
 from rpgan_tf.errors import UserError
@@ -36,9 +42,13 @@ SECTIONS = {
 
 def main(argv):
     """Write the page."""
-    command.Parser(__doc__).parse_args(argv)
-    import measuring
-
+    parser = command.Parser(__doc__)
+    parser.add_argument("--measure", action="store_true", help="run all benchmarks first, and record them")
+    if parser.parse_args(argv).measure:
+        for name in SECTIONS:
+            line = [sys.executable, f"benchmarks/{name}.py", "--record"]
+            if subprocess.run(line).returncode:
+                raise UserError(f"benchmarks/{name}.py did not end; the records before it are made, the page is not")
     paths = {name: measuring.RECORDS / f"{name}.txt" for name in SECTIONS}
     blocks = {name: f"```\n{path.read_text()}```\n" for name, path in paths.items() if path.is_file()}
     if not blocks:
@@ -55,8 +65,6 @@ def main(argv):
 
 def computed():
     """Return the section on face48 on H100s."""
-    import cost
-
     work, machine = cost.Work(num_discriminators=48, bsz=64, df=128, imsz=64, f1=1024), cost.H100
     lines = [
         "## face48 on H100s: computed, not measured",

@@ -21,6 +21,9 @@ import sys
 import tempfile
 import time
 
+import cost
+import measuring
+
 from rpgan_tf import command, config, devices, files, projections
 
 COUNTS = {"one": 1, "mirrored:2": 2, "2 processes": 2, "3 processes": 3}
@@ -30,8 +33,6 @@ SMALL = {"df": 4, "f1": 32, "bsz": 12}
 
 def main(argv):
     """Time as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "4 small discriminators, without three processes")
     parser.add_argument("--worker", help="(started by this program itself)")
@@ -40,14 +41,10 @@ def main(argv):
         train(arguments.worker, arguments.rounds, arguments.quick)
         return
     command.start_tensorflow()
-    import cost
-
     one, table = None, measuring.Table(arguments)
     number = 4 if arguments.quick else 12
     work = cost.Work(number, **SIZE | (SMALL if arguments.quick else {}))
-    peaks, done = measuring.peak_calls()
-    seconds = measuring.medians(peaks, arguments.rounds)
-    machine = cost.Machine(*(done[peak] / seconds[peak] for peak in ("sgemm", "copy")))
+    _, machine = measuring.medians_and_machine({}, arguments.rounds)
     table("devices      divide          | least ms      ms  over one | MiB of D on each")
     with tempfile.TemporaryDirectory() as folder:
         files.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, number)], seed=0))

@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+import measuring
+
 from rpgan_tf import command
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -38,8 +40,6 @@ open("faces.txt", "w").write("".join(f"{i}.png\\n" for i in range(64)))
 
 def main(argv):
     """Time as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "help and a mistake only")
     arguments = parser.parse_args(argv)

@@ -16,6 +16,9 @@ longer (benchmarks/cost.py). An iteration is G, D, a quarter of G's path lengths
 import math
 import time
 
+import cost
+import measuring
+
 from rpgan_tf import command, config
 
 SETTINGS = {"gan": "GLeaD", "net": "glead", "imsz": 32, "res_d": 8, "res_g": 8, "bsz": 8, "mbstd_group": 8}
@@ -25,8 +28,6 @@ SHARES = {"D": 1, "D R1": 1 / 16, "G": 1, "G paths": 1 / 4}  # of an iteration
 
 def main(argv):
     """Time as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "the steps of D and G only")
     parser.add_argument("--width", type=int, default=1, help="multiple of 32 channels (default 1)")
@@ -34,7 +35,6 @@ def main(argv):
     values = SETTINGS | {"channel_base": 512 * arguments.width, "channel_max": 32 * arguments.width}
     command.start_tensorflow()
     global tf
-    import cost
     import tensorflow as tf
 
     import rpgan_tf
@@ -51,10 +51,8 @@ def main(argv):
         losses = [sides[kind, name][1] for kind in ("graph", "XLA")]
         if name != "G paths" and not math.isclose(*losses, rel_tol=1e-3, abs_tol=1e-5):
             raise SystemExit(f"the two sides differ in {name}: {losses}")
-    peaks, done = measuring.peak_calls()
     calls = {key: lambda function=function: float(function()) for key, (function, _, _) in sides.items()}
-    seconds = measuring.medians(calls | peaks, arguments.rounds)
-    machine = cost.Machine(*(done[name] / seconds[name] for name in ("sgemm", "copy")))
+    seconds, machine = measuring.medians_and_machine(calls, arguments.rounds)
 
     table = measuring.Table(arguments)
     table("phase     | GFLOP  least ms | graph ms of sgemm  first s |   XLA ms of sgemm  first s | graph / XLA")

@@ -15,6 +15,9 @@ own loss and weight gradients on real and fake images, and the image gradient fo
 
 import tempfile
 
+import cost
+import measuring
+
 from rpgan_tf import command, config, files, projections
 
 SETTINGS = [  # K, bsz, df, imsz, f1
@@ -26,8 +29,6 @@ SETTINGS = [  # K, bsz, df, imsz, f1
 
 def main(argv):
     """Time as `argv` says."""
-    import measuring
-
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "the first setting only")
     arguments = parser.parse_args(argv)
@@ -43,23 +44,20 @@ def main(argv):
     table = measuring.Table(arguments)
     table(" K bsz df imsz  f1 |  loop ms  batched ms  ratio | GFLOP  GFLOP/s | D ms  D GFLOP/s | sgemm  D share")
     for setting in SETTINGS[:1] if arguments.quick else SETTINGS:
-        table(measure(measuring, arguments.rounds, *setting))
+        table(measure(arguments.rounds, *setting))
     table.close()
 
 
-def measure(measuring, rounds, num_discriminators, bsz, df, imsz, f1):
+def measure(rounds, num_discriminators, bsz, df, imsz, f1):
     """Return a line of the table."""
-    import cost
-
     with tempfile.TemporaryDirectory() as folder:
         files.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, num_discriminators)], seed=0))
         options = config.resolve(dict(bsz=bsz, df=df, imsz=imsz, f1=f1, zlen=100, filts=f"{folder}/filts.npz"))
         batched, looped = rpgan_tf.build(options), Loop(rpgan_tf.build(options))
-    real = tf.random.stateless_uniform([bsz, imsz, imsz, 3], [1, 2], -1, 1)
+    real = measuring.random_images(batched)
 
     step = tf.function(batched.train_step, autograph=False)
     discriminators = tf.function(lambda: discriminators_only(batched, real), autograph=False)
-    peaks, done = measuring.peak_calls()
     sides = {
         "loop": lambda: np.array(looped.train_step(real)["d_loss"]),
         "batched": lambda: np.array(step(real)["d_losses"]),
@@ -68,9 +66,9 @@ def measure(measuring, rounds, num_discriminators, bsz, df, imsz, f1):
     difference = np.abs(sides["loop"]() - sides["batched"]()).max()
     if difference > 1e-5:
         raise SystemExit(f"the two sides differ: {difference} in the first loss")
-    seconds = measuring.medians(sides | {"sgemm": peaks["sgemm"]}, rounds)
+    seconds, machine = measuring.medians_and_machine(sides, rounds)
     work = cost.Work(num_discriminators, bsz, df, imsz, f1, options.zlen)
-    sgemm = done["sgemm"] / seconds["sgemm"] / 1e9
+    sgemm = machine.flops / 1e9
     d_rate = work.discriminators / seconds["discriminators"] / 1e9
     return (
         f"{num_discriminators:2d} {bsz:3d} {df:2d} {imsz:4d} {f1:3d} | {seconds['loop'] * 1e3:8.0f} "

@@ -99,6 +99,14 @@ def test_both_sides_of_the_input_read_the_same_files(tmp_path):
     np.testing.assert_allclose(np.sort(here.mean(axis=(1, 2, 3))), theirs.mean(axis=(1, 2, 3)), atol=0.008)
 
 
+def test_every_benchmark_has_its_section():
+    """`report.py --measure` runs those that have one."""
+    import report
+
+    programs = {path.stem for path in (ROOT / "benchmarks").glob("*.py") if "command.run(main)" in path.read_text()}
+    assert programs - {"report"} == set(report.SECTIONS)
+
+
 def test_the_page_is_made_of_the_records(tmp_path):
     line = [sys.executable, str(ROOT / "benchmarks/report.py")]
     process = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
