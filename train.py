@@ -60,14 +60,12 @@ def report_memory(options, strategy):
     from rpgan_tf import memory
 
     count = devices.planned(strategy)
-    if count > 1 and vars(options).get("divide") == "discriminators":
-        raise UserError(
-            "--memory_report is of a divided batch, received divide = 'discriminators'; for these, report one device "
-            f"with filts of K / {count} projections and --strategy one"
-        )
     devices.check_batch(options, count)
-    print(f"{options.bsz // count} images of a batch on {'one device' if count == 1 else f'each of {count} devices'}:")
-    print("\n".join(memory.describe(memory.report(options, count))))
+    lines = memory.describe(memory.report(options, count))
+    divided = "the discriminators divided, " * (count > 1 and vars(options).get("divide") == "discriminators")
+    where = "one device" if count == 1 else f"each of {count} devices"
+    print(f"{divided}{options.bsz // count} images of a batch on {where}:")
+    print("\n".join(lines))
 
 
 def train(options, changes, chief):

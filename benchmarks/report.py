@@ -2,7 +2,7 @@
 """Write docs/speed.md, and the tables of speed in README.md, from the records in docs/results/speed/.
 
     benchmarks/report.py
-    benchmarks/report.py --measure    run all benchmarks first (half an hour on two idle cores)
+    benchmarks/report.py --measure    run all benchmarks first, and record them
 
 What is computed on the page comes from benchmarks/cost.py; no number is typed by hand.
 """

@@ -7,11 +7,13 @@ memory from there on, until the last operation that takes it.
 
 import itertools
 import math
+import pathlib
+import tempfile
 import types
 
 import tensorflow as tf
 
-from rpgan_tf import data, gan
+from rpgan_tf import data, files, gan, projections
 
 SAME = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient", "EnsureShape"}
 SAME |= {"TensorScatterUpdate"}  # which writes to its first argument
@@ -35,17 +37,21 @@ FUNCTIONS |= dict.fromkeys(["While", "StatelessWhile"], ["body"])
 
 
 def report(options, num_replicas=1):
-    """Return {what: bytes} of training on each of so many devices, which divide the batch.
+    """Return {what: bytes} of training on each of so many devices.
 
     Args:
         options: from `rpgan_tf.config`.
-        num_replicas: int that divides `bsz`.
+        num_replicas: int that divides `bsz`, and where the discriminators are divided, K.
+
+    Raises:
+        UserError: so many devices cannot divide the discriminators.
 
     Returns:
         What stays: "weights of G", "weights of D", "average of G", "optimizer of G", "optimizer of D". "input": the
         images of an iteration and those read ahead. "iteration": all else when it is most, of which "kept for D" and
         "kept for G" are activations that wait for gradients in a step.
     """
+    divided = num_replicas > 1 and vars(options).get("divide") == "discriminators"
     options = types.SimpleNamespace(**vars(options) | {"bsz": options.bsz // num_replicas})
     numbers = data.numbers_of_batches(options)
     count = max(numbers) * options.bsz * options.pack
@@ -53,8 +59,16 @@ def report(options, num_replicas=1):
     inputs = [tf.TensorSpec([count, *([] if points else [options.imsz] * 2), options.channels])]
     if vars(options).get("num_classes"):
         inputs.append(tf.TensorSpec([count, options.num_classes]))
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), tempfile.TemporaryDirectory() as folder:
+        if divided:  # a device has the discriminators of some filters, and is shown the images of all devices
+            arrays = files.load_arrays(options.filts)
+            projections.check_division(int(arrays["nfilt"]), num_replicas)
+            options.filts = str(pathlib.Path(folder, "filts.npz"))
+            files.save_arrays(options.filts, arrays | {"nfilt": arrays["nfilt"] // num_replicas})
         model = gan.build(options)
+        if divided:
+            packed = model.packed
+            model.packed = lambda images: tf.concat([packed(images)] * num_replicas, axis=0)
         graph, notes = trace(model, inputs, max(numbers))
         kept = {optimizer: 0 for optimizer in (model.d_optimizer, model.g_optimizer)}
         for optimizer, inner, place in notes:

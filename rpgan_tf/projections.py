@@ -123,6 +123,15 @@ def check_chunk(chunk, num_discriminators):
         )
 
 
+def check_division(num_discriminators, number):
+    """Raise a `UserError` unless so many discriminators can be divided among a number of devices."""
+    if num_discriminators % number:
+        raise UserError(
+            f"K = {num_discriminators} discriminators cannot be divided among {number} devices: expected a multiple; "
+            "take other filts, another number of devices, or divide = 'batch'"
+        )
+
+
 def keep(path, wts_dir):
     """Copy the filters of a run to `<wts_dir>/filts.npz`, where the original looks for them."""
     kept = pathlib.Path(wts_dir) / "filts.npz"

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import rpgan_tf
 from rpgan_tf import config, memory
+from rpgan_tf.errors import UserError
 from tests.conftest import command
 
 GENERATOR = (8 * 256 + 16) + (16 * 16 * 8 + 8) + (16 * 8 * 3 + 3)  # kernels and biases at the sizes of TINY
@@ -67,6 +68,20 @@ def test_report_by_hand(tiny):
     halved = memory.report(options, num_replicas=2)
     assert halved["weights of D"] == found["weights of D"] and 2 * halved["input"] == found["input"]
     assert 2 * halved["kept for D"] == pytest.approx(found["kept for D"], rel=0.01)
+
+
+def test_report_of_divided_discriminators(tiny):
+    """Each of three devices has one of three, which is shown the images of all; G's part is that of a divided batch."""
+    options = types.SimpleNamespace(**vars(tiny) | {"bsz": 6, "MAXITER": 10})
+    one, batch = memory.report(options), memory.report(options, num_replicas=3)
+    found = memory.report(types.SimpleNamespace(**vars(options) | {"divide": "discriminators"}), num_replicas=3)
+    assert 3 * found["weights of D"] == one["weights of D"]
+    assert found["input"] == batch["input"] and found["weights of G"] == one["weights of G"]
+    assert 3 * found["kept for D"] == pytest.approx(one["kept for D"], rel=0.01)
+    assert found["optimizer of D"] < one["optimizer of D"] / 2 and found["iteration"] < one["iteration"] / 2
+
+    with pytest.raises(UserError, match="K = 3 discriminators cannot be divided among 2 devices: expected a multiple"):
+        memory.report(types.SimpleNamespace(**vars(options) | {"divide": "discriminators"}), num_replicas=2)
 
 
 def test_report_against_the_allocator():

@@ -14,7 +14,7 @@ import tensorflow as tf
 from rpgan_tf import chunks, devices, net, replicas
 from rpgan_tf.config import Count
 from rpgan_tf.errors import UserError
-from rpgan_tf.projections import check_chunk
+from rpgan_tf.projections import check_chunk, check_division
 
 EPSILON = 1e-3  # of batch normalization
 
@@ -320,11 +320,8 @@ def build_discriminator(options, projections=None, seeds=None):
     """
     number = tf.distribute.get_strategy().num_replicas_in_sync
     divided = vars(options).get("divide") == "discriminators" and number > 1
-    if divided and len(projections.kernels) % number:
-        raise UserError(
-            f"K = {len(projections.kernels)} discriminators cannot be divided among {number} devices: expected a "
-            "multiple; take other filts, another number of devices, or divide = 'batch'"
-        )
+    if divided:
+        check_division(len(projections.kernels), number)
     return Discriminator(
         options.df,
         options.imsz,
