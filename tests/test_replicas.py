@@ -9,8 +9,9 @@ from rpgan_tf.errors import UserError
 from tests.conftest import command
 from tools import check_devices
 
-ELSEWHERE = "RaLSGAN", "StyleGAN2", "divided"  # StyleGAN2 is in GLeaD; divided discriminators: test_divided.py
-GROUPS = {"mirrored:2": [name for name in check_devices.CASES if name not in ELSEWHERE], "mirrored:4": ["RaLSGAN"]}
+FOUR = "Baseline", "RSGAN", "RaLSGAN", "RaHingeGAN"
+ELSEWHERE = *FOUR, "DCGAN", "StyleGAN2", "divided"  # test_devices.py has DCGAN; StyleGAN2 is in GLeaD; test_divided.py
+GROUPS = {"mirrored:2": [name for name in check_devices.CASES if name not in ELSEWHERE], "mirrored:4": list(FOUR)}
 
 
 @pytest.mark.parametrize("strategy", GROUPS)
@@ -21,6 +22,10 @@ def test_several_devices_compute_what_one_does(strategy):
     assert lines[0] == f"{strategy[-1]} devices, 8 images of a batch, 3 iterations"
     assert [line.split()[0] for line in lines[2:]] == names
     assert all(0 < float(line.split()[3]) < 1e-3 for line in lines[2:]), lines
+
+
+def test_every_objective_is_checked():
+    assert {values["gan"] for values in check_devices.CASES.values()} == set(config._gans())
 
 
 def test_a_difference_is_seen():

@@ -56,11 +56,25 @@ def test_the_page(tmp_path, monkeypatch, capsys):
     files.write_text(
         "docs/results/evaluations.jsonl", json.dumps(row | {"protocol": "of this", "values": {"fid": 1.2345}}) + "\n"
     )
+    row = {"losses": 2e-7, "weights": 0, "way": 1.26e-6, "same": True}
+    for what, rows in (("mirrored:2", {"RPGAN": row, "WGAN": row | {"losses": 3e-6}}), ("2 processes", {"WGAN": row})):
+        record = made | {"what": what, "rows": rows, "iterations": 20, "command": f"check_devices.py {what}"}
+        files.write_text(f"docs/results/devices/{what.replace(' ', '_')}.json", json.dumps(record))
+    files.write_text("docs/devices.md", "<!-- written by tools/results.py -->\n<!-- end -->\n")
     files.write_text("README.md", "before\n<!-- written by tools/results.py -->\nold\n<!-- end -->\nafter\n")
     results.main([])
     readme = (tmp_path / "README.md").read_text()
     assert readme.startswith("before\n<!-- written by tools/results.py -->\n`modes.py ring8`, seeds 0, 1, 2001-02-03")
     assert "GAN    8.0 +- 0.5" in readme and "old" not in readme and readme.endswith("\n<!-- end -->\nafter\n")
+    devices = (tmp_path / "docs/devices.md").read_text()
+    assert (
+        "| | 2 processes | mirrored:2 |\n|---|---|---|\n| WGAN | 1.3e-06 | 1.3e-06 |\n| RPGAN | - | 1.3e-06 |\n"
+        in devices
+    )
+    assert (
+        "differ by 3.0e-06 at most" in devices
+        and "- 20 iterations: `check_devices.py mirrored:2`, seeds 0, 1" in devices
+    )
     page = (tmp_path / "docs/results.md").read_text()
     assert "`modes.py ring8`, seeds 0, 1, 2001-02-03 04:05 UTC, 2 cores, tensorflow 9.9." in page
     assert "GAN    8.0 +- 0.5" in page and "It rises." in page and "not seen (1 of 2 seeds)" in page

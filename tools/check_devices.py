@@ -5,50 +5,60 @@ tools/check_devices.py --strategy mirrored:4                    four GPUs; witho
 tools/check_devices.py --processes 3                            three processes of this machine, on its CPU
 tools/check_devices.py RPGAN GLeaD --strategy mirrored:2 --iterations 50
 TF_CONFIG=... tools/check_devices.py --strategy multiworker     on each of several machines
+tools/check_devices.py --processes 2 --record                   for the table in docs/devices.md (tools/results.py)
 
 losses   largest difference of a loss of the last iteration
 weights  largest difference of a weight
 way      how far apart G or D ended, as a share of the way that it went: the root of the summed squares of its weights
 
 It ends with 1 if more than rounding differs. Batch normalization is over all devices (sync_bn), nothing is compiled by
-XLA, and Adam's epsilon is 1e-4: with 1e-8 it makes whole steps of rounding where a gradient is 0, as those of biases
-before a normalization.
+XLA, most run eagerly, since their graphs take longer to build than the iterations, and Adam's epsilon is 1e-4: with
+1e-8 it makes whole steps of rounding where a gradient is 0, as those of biases before a normalization.
 """
 
 import contextlib
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import sys
 import tempfile
 
-from rpgan_tf import command, config, devices, files, projections
+from rpgan_tf import command, config, devices, files, projections, study
 from rpgan_tf.errors import UserError, nearest
 
 POINTS = {"net": "toy", "lfile": "mixture:ring8", "zlen": 4, "g_width": 8, "d_width": 5}
 DIGITS = {"imsz": 16, "channels": 1, "zlen": 4, "lfile": "digits:train"}
-BANK = DIGITS | {"net": "rpgan", "ksz": 4, "f1": 8, "df": 4, "filts": "filts.npz"}
+SINGLE = DIGITS | {"net": "rpgan", "ksz": 4, "f1": 8, "df": 4}
+BANK = SINGLE | {"filts": "filts.npz"}
 STYLES = DIGITS | {"w_dim": 4, "map_layers": 1, "channel_base": 64, "channel_max": 4, "mbstd_group": 1}
 STYLES |= {"d_interval": 2, "g_interval": 2, "ema": 0.9}
-HEADS = {"net": "glead", "num_classes": 10, "res_d": 8, "res_g": 8, "real_loss": "mse", "fake_loss": "mse"}
+DECODER = STYLES | {"net": "glead", "res_d": 8, "res_g": 8}
+MSE = {"real_loss": "mse", "fake_loss": "mse"}
 CASES = {  # RealnessGAN's seed: with 0 a change of the last bit of D's weights is seen on one device, too
     "RPGAN": BANK | {"gan": "RPGAN"},
-    "RaSGAN": POINTS | {"gan": "RaSGAN", "g_real": "stale", "d_steps": 2},
-    "RealnessGAN": DIGITS | {"gan": "RealnessGAN", "net": "realness", "ngf": 8, "ndf": 8, "seed": 1},
+    "divided": BANK | {"gan": "RPGAN", "divide": "discriminators", "accumulation": 2},
+    "Baseline": SINGLE | {"gan": "Baseline"},
+    "DCGAN": DIGITS | {"gan": "DCGAN", "net": "dcgan", "ngf": 8, "ndf": 8},
+    "WGAN": POINTS | {"gan": "WGAN", "clip": 1, "warmup_steps": 3, "warmup_iterations": 1, "warmup_every": 0},
     "WGANGP": POINTS | {"gan": "WGANGP", "d_steps": 2},
     "SAGAN": DIGITS | {"gan": "SAGAN", "net": "sagan", "imsz": 32, "ngf": 8, "ndf": 8},
-    "GLeaD": STYLES | HEADS | {"gan": "GLeaD", "aug": "ada", "ada_kimg": 1, "aug_pipe": "blit"},
-    "StyleGAN2": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "pl_weight": 0},  # path lengths are GLeaD's, too
-    "divided": BANK | {"gan": "RPGAN", "divide": "discriminators", "accumulation": 2},
+    "RSGAN": POINTS | {"gan": "RSGAN"},
+    "RaSGAN": POINTS | {"gan": "RaSGAN", "g_real": "stale", "d_steps": 2},
     "RPRaSGAN": BANK | {"gan": "RaSGAN", "prior": "uniform", "d_steps": 2},
     "RaLSGAN": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.01, "ema": 0.9},
-    "WGAN": POINTS | {"gan": "WGAN", "clip": 1, "warmup_steps": 3, "warmup_iterations": 1, "warmup_every": 0},
+    "RaHingeGAN": POINTS | {"gan": "RaHingeGAN", "accumulation": 2},
+    "RealnessGAN": DIGITS | {"gan": "RealnessGAN", "net": "realness", "ngf": 8, "ndf": 8, "seed": 1},
+    "StyleGAN2": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "pl_weight": 0},  # path lengths are GLeaD's, too
+    "GGDR": DECODER | {"gan": "GGDR", "heads": False, "pl_weight": 0},
+    "GLeaD": DECODER | MSE | {"gan": "GLeaD", "num_classes": 10, "aug": "ada", "ada_kimg": 1, "aug_pipe": "blit"},
 }
-EAGER = "WGANGP", "GLeaD", "SAGAN", "StyleGAN2", "WGAN"  # their graphs take longer to build than the iterations
+GRAPHS = "RPGAN", "divided", "RaSGAN", "RealnessGAN"  # those of the others take longer to build than the iterations
 EPSILON = 1e-4
 FEWEST = 8  # images of a batch
 ROUNDING = 1e-3  # as share of a loss or of the way
+RECORDS = pathlib.Path("docs/results/devices")
 
 
 def main(argv):
@@ -57,6 +67,7 @@ def main(argv):
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(CASES)}; all by default")
     parser.add_argument("--iterations", type=int, default=20, metavar="N", help="of each (default 20)")
     parser.add_argument("--processes", type=int, metavar="N", help="instead of --strategy")
+    parser.add_argument("--record", action="store_true", help=f"write the numbers to {RECORDS}, too")
     parser.add_strategy(machines=True)
     arguments = parser.parse_args(argv)
     for name in arguments.names:
@@ -66,12 +77,20 @@ def main(argv):
         raise UserError("--iterations must be at least 1, --processes at least 2")
     names = arguments.names or list(CASES)
     if arguments.processes is None:
-        check(names, arguments.iterations, arguments.strategy)
+        what, rows = arguments.strategy, check(names, arguments.iterations, arguments.strategy)
     elif arguments.strategy == "auto":
         with workers(arguments.processes, ["--iterations", str(arguments.iterations), *names]):
-            check(names, arguments.iterations, "multiworker")
+            what, rows = f"{arguments.processes} processes", check(names, arguments.iterations, "multiworker")
     else:
         raise UserError(f"expected --processes or --strategy; received both, {arguments.strategy} of the latter")
+    if arguments.record:
+        seeds = sorted({CASES[name].get("seed", 0) for name in rows})
+        record = study.record(seeds) | {"iterations": arguments.iterations, "what": what, "rows": rows}
+        name = "_".join(what.replace(":", " ").split())
+        files.write_text(RECORDS / f"{name}.json", json.dumps(record, indent=1) + "\n")
+    differ = [name for name, row in rows.items() if not row["same"]]
+    if differ:
+        sys.exit(f"several devices do not compute what one does: {', '.join(differ)}")
 
 
 @contextlib.contextmanager
@@ -96,7 +115,12 @@ def workers(count, arguments):
 
 
 def check(names, iterations, strategy):
-    """Train each on one device and under a strategy, print how far they are apart, exit with 1 if that is too far."""
+    """Train each on one device and under a strategy, and print how far they are apart.
+
+    Returns:
+        {name: {"losses", "weights", "way": float, "same": whether that is rounding}}; {} but for the first of several
+        machines.
+    """
     command.start_tensorflow(strategy)
     import tensorflow as tf
 
@@ -104,7 +128,7 @@ def check(names, iterations, strategy):
     count, chief = devices.count(), devices.is_chief(strategy)
     if count == 1:
         raise UserError("there is one device only: expected several; set --strategy mirrored:2, or --processes 2")
-    step, differ = 2 * count, []  # path lengths are of every second image of a device
+    step, rows = 2 * count, {}  # path lengths are of every second image of a device
     batch = -(-FEWEST // step) * step
     with tempfile.TemporaryDirectory() as folder:
         filters = os.path.join(folder, BANK["filts"])
@@ -117,15 +141,14 @@ def check(names, iterations, strategy):
             options = config.resolve(values | ({"filts": filters} if "filts" in values else {}))
             if chief:
                 with devices.outside():
-                    one = train(options, name in EAGER)
-            several = train(options, name in EAGER)
+                    one = train(options, name not in GRAPHS)
+            several = train(options, name not in GRAPHS)
             if chief:
                 apart, same = compare(one, several)
-                differ += [] if same else [name]
+                rows[name] = dict(zip(("losses", "weights", "way"), map(float, apart))) | {"same": same}
                 text = " ".join(f"{number:8.1e}" for number in apart)
                 print(f"{name:11s} {text}{'' if same else '  more than rounding'}", flush=True)
-    if differ:
-        sys.exit(f"several devices do not compute what one does: {', '.join(differ)}")
+    return rows
 
 
 def train(options, eagerly):

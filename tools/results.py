@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Write docs/results.md, and the README's table of modes, from what the benchmarks recorded in docs/results/.
+"""Write docs/results.md, and the tables of README.md and docs/devices.md, from what was recorded in docs/results/.
 
 tools/results.py
 
-Records are made by tools/modes.py, tools/outcomes.py, tools/stability.py figure2 and tools/stability.py ksweep, and by
-tools/evaluate.py ... >> docs/results/evaluations.jsonl; what is not there is left out, and said. Each table stands with
-its command, seeds and date; no number is typed by hand.
+Records are made by tools/modes.py, tools/outcomes.py, tools/stability.py figure2 and tools/stability.py ksweep, by
+tools/evaluate.py ... >> docs/results/evaluations.jsonl, and by tools/check_devices.py ... --record; what is not there
+is left out, and said. Each table stands with its command, seeds and date; no number is typed by hand.
 """
 
 import json
@@ -15,6 +15,7 @@ from rpgan_tf import claims, command, files, protocol
 from rpgan_tf.errors import UserError
 
 FOLDER, PAGE, README = pathlib.Path("docs/results"), pathlib.Path("docs/results.md"), pathlib.Path("README.md")
+DEVICES = pathlib.Path("docs/devices.md")
 COMPARABLE = ("samples", "statistics", "size", "reference_hash", "extractor_key", "order")  # in which rows must agree
 MARKS = "<!-- written by tools/results.py -->", "<!-- end -->"
 HEAD = """# Results
@@ -34,11 +35,19 @@ def main(argv):
         )
     files.write_text(PAGE, "\n".join([HEAD, *parts]))
     print(f"wrote {PAGE}")
-    text = README.read_text() if README.is_file() else ""
-    if all(mark in text for mark in MARKS) and (FOLDER / "modes.txt").is_file():
+    if (FOLDER / "modes.txt").is_file():
+        put_table(README, table_of_modes())
+    if any(FOLDER.glob("devices/*.json")):
+        put_table(DEVICES, table_of_devices())
+
+
+def put_table(path, lines):
+    """Write lines between the marks of a page, if it is there and has them."""
+    text = path.read_text() if path.is_file() else ""
+    if all(mark in text for mark in MARKS):
         before, after = text.partition(MARKS[0])[0], text.partition(MARKS[1])[2]
-        files.write_text(README, "\n".join([before + MARKS[0], *table_of_modes(), MARKS[1] + after]))
-        print(f"wrote the table of modes in {README}")
+        files.write_text(path, "\n".join([before + MARKS[0], *lines, MARKS[1] + after]))
+        print(f"wrote the table in {path}")
 
 
 def section(name, title, maker, body):
@@ -73,6 +82,19 @@ def table_of_modes():
         "",
         f"![Samples of the first seed]({FOLDER}/modes.png)",
     ]
+
+
+def table_of_devices():
+    """Return the lines of how far several devices are apart from one, a column for each record, and how it was made."""
+    records = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("devices/*.json"))]
+    names = list(dict.fromkeys(name for record in records for name in record["rows"]))
+    lines = [f"| | {' | '.join(record['what'] for record in records)} |", "|---" * (1 + len(records)) + "|"]
+    for name in names:
+        rows = [record["rows"].get(name) for record in records]
+        lines.append(f"| {name} | {' | '.join('-' if row is None else format(row['way'], '.1e') for row in rows)} |")
+    loss = max(row["losses"] for record in records for row in record["rows"].values())
+    lines += ["", f"The losses of the last iteration differ by {loss:.1e} at most. Made by:", ""]
+    return lines + [f"- {record['iterations']} iterations: {provenance(record)}" for record in records]
 
 
 def of_modes(name, result):
