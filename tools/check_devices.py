@@ -83,7 +83,7 @@ def main(argv):
             what, rows = f"{arguments.processes} processes", check(names, arguments.iterations, "multiworker")
     else:
         raise UserError(f"expected --processes or --strategy; received both, {arguments.strategy} of the latter")
-    if arguments.record:
+    if arguments.record and rows:
         seeds = sorted({CASES[name].get("seed", 0) for name in rows})
         record = study.record(seeds) | {"iterations": arguments.iterations, "what": what, "rows": rows}
         name = "_".join(what.replace(":", " ").split())
