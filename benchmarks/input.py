@@ -53,7 +53,7 @@ def main(argv):
             low, rate, high = statistics.quantiles([rate for rate, _ in rounds], n=4, method="inclusive")
             cpu = statistics.median(cpu for _, cpu in rounds)
             table(
-                f"{size[0]}x{size[1]:<3}  {side:22} | {rate:8,.0f} {f'({low:,.0f} - {high:,.0f})':>16} "
+                f"{f'{size[0]}x{size[1]}':7}  {side:22} | {rate:8,.0f} {f'({low:,.0f} - {high:,.0f})':>16} "
                 f"{rate / base:16.2f} | {cpu * 1e6:6.0f}"
             )
     table.close()
