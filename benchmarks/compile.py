@@ -30,10 +30,7 @@ EXPERIMENTS = {
 
 def main(argv):
     """Time as `argv` says."""
-    parser = command.Parser(__doc__)
-    measuring.add_options(parser, "the nets for points only")
-    arguments = parser.parse_args(argv)
-    command.start_tensorflow()
+    arguments = measuring.begin(__doc__, argv, "the nets for points only")
     table = measuring.Table(arguments)
     table("experiment        net       | graph ms  first s |   XLA ms  first s | graph / XLA  auto")
     for name, iterations in list(EXPERIMENTS.items())[: 1 if arguments.quick else None]:

@@ -26,10 +26,7 @@ GROWTH = {
 
 def main(argv):
     """Time as `argv` says."""
-    parser = command.Parser(__doc__)
-    measuring.add_options(parser, "three small settings")
-    arguments = parser.parse_args(argv)
-    command.start_tensorflow()
+    arguments = measuring.begin(__doc__, argv, "three small settings")
     table = measuring.Table(arguments)
     table(" K bsz imsz |     ms  GFLOP  GFLOP/s  of sgemm | least ms | sgemm GFLOP/s  copy GB/s")
     for key, values in GROWTH.items():

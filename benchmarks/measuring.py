@@ -10,7 +10,7 @@ import time
 
 import cost
 
-from rpgan_tf import files
+from rpgan_tf import command, files
 
 RECORDS = pathlib.Path("docs/results/speed")
 
@@ -20,6 +20,15 @@ def add_options(parser, quick):
     parser.add_argument("--rounds", type=_positive, default=9, help="timed rounds after two that are not (default 9)")
     parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--record", action="store_true", help=f"write the table to {RECORDS}, too, for docs/speed.md")
+
+
+def begin(docstring, argv, quick):
+    """Return the arguments of a benchmark that has the options of all, and no other; starts TensorFlow."""
+    parser = command.Parser(docstring)
+    add_options(parser, quick)
+    arguments = parser.parse_args(argv)
+    command.start_tensorflow()
+    return arguments
 
 
 def _positive(text):

@@ -29,10 +29,7 @@ SETTINGS = {
 
 def main(argv):
     """Compare as `argv` says."""
-    parser = command.Parser(__doc__)
-    measuring.add_options(parser, "smaller batches")
-    arguments = parser.parse_args(argv)
-    command.start_tensorflow()
+    arguments = measuring.begin(__doc__, argv, "smaller batches")
     import tensorflow as tf
 
     import rpgan_tf

@@ -23,10 +23,7 @@ SIZE = {"gan": "DCGAN", "net": "toy", "lfile": "mixture:ring8", "zlen": 1, "g_wi
 
 def main(argv):
     """Time as `argv` says."""
-    parser = command.Parser(__doc__)
-    measuring.add_options(parser, "200 iterations of each")
-    arguments = parser.parse_args(argv)
-    command.start_tensorflow()
+    arguments = measuring.begin(__doc__, argv, "200 iterations of each")
     import keras
     import tensorflow as tf
 

@@ -27,10 +27,7 @@ SMALL = BANK | {"bsz": 8, "f1": 32, "df": 4}
 
 def main(argv):
     """Time as `argv` says."""
-    parser = command.Parser(__doc__)
-    measuring.add_options(parser, "RP-GAN with 12 small discriminators")
-    arguments = parser.parse_args(argv)
-    command.start_tensorflow()
+    arguments = measuring.begin(__doc__, argv, "RP-GAN with 12 small discriminators")
     table = measuring.Table(arguments)
     table("GAN         | float32 ms  mixed_bfloat16 ms  float32 / bfloat16 |       G        D")
     for name, values in {"RPGAN": SMALL}.items() if arguments.quick else SETTINGS.items():

@@ -29,10 +29,7 @@ SETTINGS = [  # K, bsz, df, imsz, f1
 
 def main(argv):
     """Time as `argv` says."""
-    parser = command.Parser(__doc__)
-    measuring.add_options(parser, "the first setting only")
-    arguments = parser.parse_args(argv)
-    command.start_tensorflow()
+    arguments = measuring.begin(__doc__, argv, "the first setting only")
     global keras, np, rpgan_tf, tf
     import keras
     import numpy as np
