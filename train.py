@@ -62,7 +62,7 @@ def report_memory(options, strategy):
     count = devices.planned(strategy)
     devices.check_batch(options, count)
     lines = memory.describe(memory.report(options, count))
-    divided = "the discriminators divided, " * (count > 1 and vars(options).get("divide") == "discriminators")
+    divided = "the discriminators divided, " * devices.divide_discriminators(options, count)
     where = "one device" if count == 1 else f"each of {count} devices"
     print(f"{divided}{options.bsz // count} images of a batch on {where}:")
     print("\n".join(lines))

@@ -56,11 +56,9 @@ def main(argv):
     parts = [f"## {SECTIONS[name]}\n\n{block}" for name, block in blocks.items()]
     files.write_text(PAGE, "\n".join([HEAD, *parts, computed()]))
     print(f"wrote {PAGE}")
-    text = README.read_text() if README.is_file() else ""
-    if all(mark in text for mark in MARKS):
-        before, after = text.partition(MARKS[0])[0], text.partition(MARKS[1])[2]
-        own = [blocks[name] for name in ("train_step", "against_pytorch") if name in blocks]
-        files.write_text(README, "\n".join([before + MARKS[0], "", *own, MARKS[1] + after]))
+    files.put_between(
+        README, MARKS, ["", *(blocks[name] for name in ("train_step", "against_pytorch") if name in blocks)]
+    )
 
 
 def computed():

@@ -14,7 +14,6 @@ processes, data go through gRPC.
 
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -67,23 +66,14 @@ def run(kind, divide, folder, arguments):
     strategy = kind if count == 1 else "multiworker"
     line = [sys.executable, __file__, "--worker", json.dumps([strategy, divide, f"{folder}/filts.npz"])]
     line += ["--rounds", str(arguments.rounds), *["--quick"] * arguments.quick]
-    workers = [f"localhost:{free_port()}" for _ in range(count)]
     processes = []
-    for index in range(count):
-        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-        environment = os.environ | ({"TF_CONFIG": json.dumps(task)} if count > 1 else {})
+    for task in devices.local_tasks(count):
+        environment = os.environ | ({"TF_CONFIG": task} if count > 1 else {})
         processes.append(subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
     outputs = [process.communicate(timeout=600) for process in processes]
     if processes[0].returncode:
         raise SystemExit(outputs[0][1].decode()[-3000:])
     return json.loads(outputs[0][0].decode().splitlines()[-1])
-
-
-def free_port():
-    """Return a port that nobody listens to."""
-    with socket.socket() as found:
-        found.bind(("localhost", 0))
-        return found.getsockname()[1]
 
 
 def train(text, rounds, quick):

@@ -41,7 +41,7 @@ def for_worker(options):
 
 def divided_among_machines(options):
     """Return whether no machine has all discriminators: it cannot look at them, and to save them takes all."""
-    return vars(options).get("divide") == "discriminators" and devices.several_machines()
+    return devices.divide_discriminators(options) and devices.several_machines()
 
 
 class StopOnDivergence(keras.callbacks.Callback):

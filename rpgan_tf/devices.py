@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 
 from rpgan_tf.errors import UserError
@@ -53,6 +54,14 @@ def _read_cluster():
             f"to {len(workers) - 1}"
         )
     return workers, index
+
+
+def local_tasks(number):
+    """Return the TF_CONFIG of each of so many processes on this machine, which listen at ports that are free now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(number)]
+        cluster = {"worker": [f"localhost:{each.getsockname()[1]}" for each in sockets]}
+    return [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}) for i in range(number)]
 
 
 def is_chief(text):
@@ -191,6 +200,11 @@ def check_batch(options, number=None):
             f"bsz = {options.bsz} gives each of {number} devices {own} images, which are not groups of mbstd_group = "
             f"{group}: expected a multiple of {number * group}, or mbstd_group of at least {own}; change one of them"
         )
+
+
+def divide_discriminators(options, number=None):
+    """Return whether so many devices, None for those of the strategy, divide the discriminators and not the batch."""
+    return vars(options).get("divide") == "discriminators" and (number or count()) > 1
 
 
 def several_machines():

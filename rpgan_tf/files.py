@@ -66,6 +66,16 @@ def write_text(path, text):
     write(path, lambda file: file.write(text.encode()))
 
 
+def put_between(path, marks, lines):
+    """Write lines between two marks of a text file, and say so; do nothing unless it is there and has both."""
+    path = pathlib.Path(path)
+    text = path.read_text() if path.is_file() else ""
+    if all(mark in text for mark in marks):
+        before, after = text.partition(marks[0])[0], text.partition(marks[1])[2]
+        write_text(path, "\n".join([before + marks[0], *lines, marks[1] + after]))
+        print(f"wrote the tables in {path}")
+
+
 def save_arrays(path, arrays):
     """Write a dict of arrays as .npz."""
     write(path, lambda file: np.savez(file, **arrays))

@@ -13,24 +13,17 @@ import types
 
 import tensorflow as tf
 
-from rpgan_tf import data, files, gan, projections
+from rpgan_tf import data, devices, files, gan, projections
 
 SAME = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient", "EnsureShape"}
 SAME |= {"TensorScatterUpdate"}  # which writes to its first argument
 ELSEWHERE = {"Placeholder", "Const", "ReadVariableOp"}  # arguments and variables, and what is small
-ELEMENTWISE = {"Abs", "Add", "AddN", "AddV2", "BiasAdd", "Exp", "LeakyRelu", "LeakyReluGrad", "Maximum", "Minimum"}
-ELEMENTWISE |= {"Mul", "Neg", "RealDiv", "Relu", "ReluGrad", "Rsqrt", "RsqrtGrad", "Sigmoid", "SigmoidGrad"}
-ELEMENTWISE |= {
-    "Softplus",
-    "SoftplusGrad",
-    "Sqrt",
-    "SqrtGrad",
-    "Square",
-    "SquaredDifference",
-    "Sub",
-    "Tanh",
-    "TanhGrad",
-}
+ELEMENTWISE = set(  # may write to an argument
+    """
+    Abs Add AddN AddV2 BiasAdd Exp LeakyRelu LeakyReluGrad Maximum Minimum Mul Neg RealDiv Relu ReluGrad Rsqrt RsqrtGrad
+    Sigmoid SigmoidGrad Softplus SoftplusGrad Sqrt SqrtGrad Square SquaredDifference Sub Tanh TanhGrad
+    """.split()
+)
 FUNCTIONS = dict.fromkeys(["PartitionedCall", "StatefulPartitionedCall"], ["f"])  # in which attributes they stand
 FUNCTIONS |= dict.fromkeys(["If", "StatelessIf"], ["then_branch", "else_branch"])
 FUNCTIONS |= dict.fromkeys(["While", "StatelessWhile"], ["body"])
@@ -51,7 +44,7 @@ def report(options, num_replicas=1):
         images of an iteration and those read ahead. "iteration": all else when it is most, of which "kept for D" and
         "kept for G" are activations that wait for gradients in a step.
     """
-    divided = num_replicas > 1 and vars(options).get("divide") == "discriminators"
+    divided = devices.divide_discriminators(options, num_replicas)
     options = types.SimpleNamespace(**vars(options) | {"bsz": options.bsz // num_replicas})
     numbers = data.numbers_of_batches(options)
     count = max(numbers) * options.bsz * options.pack

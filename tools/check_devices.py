@@ -20,7 +20,6 @@ import contextlib
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -96,10 +95,7 @@ def main(argv):
 @contextlib.contextmanager
 def workers(count, arguments):
     """Make this process the first worker of `count` on this machine, and start the others with the same arguments."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(count)]
-        cluster = {"worker": [f"localhost:{each.getsockname()[1]}" for each in sockets]}
-    tasks = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}) for i in range(count)]
+    tasks = devices.local_tasks(count)
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "TF_CONFIG": tasks[0]}
     line = [sys.executable, __file__, *arguments, "--strategy", "multiworker"]
     others = [subprocess.Popen(line, env=os.environ | {"TF_CONFIG": task}) for task in tasks[1:]]

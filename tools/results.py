@@ -36,18 +36,9 @@ def main(argv):
     files.write_text(PAGE, "\n".join([HEAD, *parts]))
     print(f"wrote {PAGE}")
     if (FOLDER / "modes.txt").is_file():
-        put_table(README, table_of_modes())
+        files.put_between(README, MARKS, table_of_modes())
     if any(FOLDER.glob("devices/*.json")):
-        put_table(DEVICES, table_of_devices())
-
-
-def put_table(path, lines):
-    """Write lines between the marks of a page, if it is there and has them."""
-    text = path.read_text() if path.is_file() else ""
-    if all(mark in text for mark in MARKS):
-        before, after = text.partition(MARKS[0])[0], text.partition(MARKS[1])[2]
-        files.write_text(path, "\n".join([before + MARKS[0], *lines, MARKS[1] + after]))
-        print(f"wrote the table in {path}")
+        files.put_between(DEVICES, MARKS, table_of_devices())
 
 
 def section(name, title, maker, body):

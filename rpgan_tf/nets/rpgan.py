@@ -185,8 +185,7 @@ class Discriminator(net.Discriminator):
             self.filters = tf.constant(
                 projections.kernels.transpose(1, 2, 3, 0, 4).reshape(k, k, channels, num_discriminators * num_filters)
             )
-        number = tf.distribute.get_strategy().num_replicas_in_sync if divided else 1
-        check_chunk(chunk, num_discriminators // number)
+        check_chunk(chunk, num_discriminators // (devices.count() if divided else 1))
         self.kernels, self.biases = [], []
         for layer in range(int(math.log2(size))):
             last = layer == math.log2(size) - 1
@@ -201,8 +200,7 @@ class Discriminator(net.Discriminator):
         """Add a weight [K, ...]."""
         if not self.divided:
             return self.add_weight(shape, initializer, name=name)
-        number = tf.distribute.get_strategy().num_replicas_in_sync
-        weight = self.add_weight((shape[0] // number, *shape[1:]), "zeros", name=name)
+        weight = self.add_weight((shape[0] // devices.count(), *shape[1:]), "zeros", name=name)
         replicas.divide(weight)
         replicas.put([weight], [initializer(shape)])
         return weight
@@ -318,10 +316,9 @@ def build_discriminator(options, projections=None, seeds=None):
     Raises:
         UserError: the discriminators cannot be divided among the devices.
     """
-    number = tf.distribute.get_strategy().num_replicas_in_sync
-    divided = vars(options).get("divide") == "discriminators" and number > 1
+    divided = devices.divide_discriminators(options)
     if divided:
-        check_division(len(projections.kernels), number)
+        check_division(len(projections.kernels), devices.count())
     return Discriminator(
         options.df,
         options.imsz,
