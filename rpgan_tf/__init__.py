@@ -6,6 +6,11 @@ gan.fit(rpgan_tf.data.dataset(options), steps_per_epoch=1000)
 """
 
 import importlib
+import os
+import sys
+
+if "tensorflow" not in sys.modules:  # which decides at its import, and against oneDNN without AVX512_VNNI or AMX
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from rpgan_tf import config
 from rpgan_tf.errors import UserError

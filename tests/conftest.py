@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps statistics with oneDNN and without
+
 import rpgan_tf
 from rpgan_tf import config, files, projections
 

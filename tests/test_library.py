@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from tests.conftest import ROOT
+from tests.conftest import ROOT, command
 
 
 def test_readme_lines_run(tmp_path, monkeypatch, capsys):
@@ -66,3 +66,14 @@ def test_generator_is_saved_and_loaded_whole_by_keras(tiny, tmp_path):
 def test_unknown_attribute_of_the_library():
     with pytest.raises(AttributeError, match="has no attribute 'metrix'"):
         rpgan_tf.metrix  # noqa: B018
+
+
+def test_onednn_is_on_on_every_processor_unless_the_user_says_otherwise():
+    """TensorFlow reads the variable at its import, so that it is set where the library is imported first."""
+    line = "import os; os.environ.pop({1!r}, 0); {0}; import rpgan_tf; print(os.environ.get({1!r}))"
+    for before, expected in (
+        ("0", "1"),
+        ("os.environ['TF_ENABLE_ONEDNN_OPTS'] = '0'", "0"),
+        ("import sys; sys.modules['tensorflow'] = sys", "None"),
+    ):
+        assert command("-c", line.format(before, "TF_ENABLE_ONEDNN_OPTS")).stdout.strip() == expected
