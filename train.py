@@ -14,8 +14,11 @@ import json
 import pathlib
 import sys
 
-from rpgan_tf import command, config, devices, files, projections, protocol
+from rpgan_tf import command, config, projections
+from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import protocol
+from rpgan_tf.files import atomic
 
 
 def main(argv, forced=None):
@@ -49,20 +52,20 @@ def main(argv, forced=None):
         return
 
     command.start_tensorflow(arguments.strategy)
-    devices.check_batch(options)
-    with devices.rejoining(arguments.strategy):
-        train(options, changes, devices.is_chief(arguments.strategy))
+    strategies.check_batch(options)
+    with strategies.rejoining(arguments.strategy):
+        train(options, changes, strategies.is_chief(arguments.strategy))
 
 
 def report_memory(options, strategy):
     """Print how much memory training takes."""
     command.start_tensorflow()
-    from rpgan_tf import memory
+    from rpgan_tf.training import memory
 
-    count = devices.planned(strategy)
-    devices.check_batch(options, count)
+    count = strategies.planned(strategy)
+    strategies.check_batch(options, count)
     lines = memory.describe(memory.report(options, count))
-    divided = "the discriminators divided, " * devices.divide_discriminators(options, count)
+    divided = "the discriminators divided, " * strategies.divide_discriminators(options, count)
     where = "one device" if count == 1 else f"each of {count} devices"
     print(f"{divided}{options.bsz // count} images of a batch on {where}:")
     print("\n".join(lines))
@@ -74,7 +77,9 @@ def train(options, changes, chief):
     import tensorflow as tf
 
     import rpgan_tf
-    from rpgan_tf import callbacks, checkpoint, data
+    from rpgan_tf import checkpoint
+    from rpgan_tf.data import stream
+    from rpgan_tf.training import callbacks
 
     folder = pathlib.Path(options.wts_dir)
     gan = rpgan_tf.build(options)
@@ -89,25 +94,25 @@ def train(options, changes, chief):
     for line in lines:
         print(line, flush=True)
     start = int(gan.iteration.numpy())
-    devices.check_start(start)
+    strategies.check_start(start)
     if start >= options.MAXITER:
         print(f"nothing to do: iteration {start} of {options.MAXITER} is reached")
         return
-    images = data.distributed(options, start)
+    images = stream.distributed(options, start)
     print(f"images from {options.lfile}, projections {options.filts or 'none'}", flush=True)
     if chief:
         if options.filts:
             projections.keep(options.filts, options.wts_dir)
-        files.write_text(folder / "options.json", config.to_json(options))
+        atomic.write_text(folder / "options.json", config.to_json(options))
         versions = {"rpgan_tf": rpgan_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
-        files.write_text(folder / "run.json", json.dumps({"command": sys.argv, "versions": versions}, indent=2) + "\n")
+        atomic.write_text(folder / "run.json", json.dumps({"command": sys.argv, "versions": versions}, indent=2) + "\n")
     run = callbacks.for_run(options) if chief else callbacks.for_worker(options)
     try:
         gan.fit(images, steps_per_epoch=options.MAXITER - start, callbacks=run, verbose=0, shuffle=False)
     except tf.errors.OpError:
-        fault = data.find_fault(options, int(gan.iteration.numpy()), 1)
+        fault = stream.find_fault(options, int(gan.iteration.numpy()), 1)
         if fault is None and options.test_lfile:
-            fault = data.find_held_out_fault(options)
+            fault = stream.find_held_out_fault(options)
         if fault is None:
             raise
         for callback in run:  # every iteration before a bad image is good: end as after Ctrl-C

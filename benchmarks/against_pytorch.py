@@ -21,8 +21,9 @@ import types
 import cost
 import measuring
 
-from rpgan_tf import command, config, files, projections
+from rpgan_tf import command, config, projections
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 BANKS = [  # K, bsz, df, imsz, f1
     (12, 64, 32, 32, 128),
@@ -90,7 +91,7 @@ def bank_sides(num, bsz, df, imsz, f1, forms):
     """Return {side: call} of RP-GAN, checked, and the FLOP and bytes of an iteration."""
     with tempfile.TemporaryDirectory() as folder:
         kernels = [(8, 2, 1, num)] if imsz > 16 else [(4, 2, 1, num)]
-        files.save_arrays(f"{folder}/filts.npz", projections.draw(kernels, seed=0))
+        atomic.save_arrays(f"{folder}/filts.npz", projections.draw(kernels, seed=0))
         options = config.resolve(dict(bsz=bsz, df=df, imsz=imsz, f1=f1, zlen=100, filts=f"{folder}/filts.npz"))
         gan = rpgan_tf.build(options)
     real = measuring.random_images(gan)

@@ -93,7 +93,7 @@ def of_iteration(gan, real):
 
 def of_graph(graph):
     """Return (FLOP, bytes) of the convolutions and products that a function's graph runs; what loops do counts once."""
-    from rpgan_tf import memory
+    from rpgan_tf.training import memory
 
     flops = moved = 0
     for _, op in memory.needed(graph):

@@ -14,7 +14,8 @@ import tempfile
 import cost
 import measuring
 
-from rpgan_tf import command, config, files, projections
+from rpgan_tf import command, config, projections
+from rpgan_tf.files import atomic
 
 BASE = {"num_discriminators": 12, "bsz": 16, "df": 32, "imsz": 32, "f1": 128}
 GROWTH = {
@@ -51,7 +52,7 @@ def iteration(size):
 
     values = {key: size[key] for key in ("bsz", "df", "imsz", "f1")} | {"zlen": 100}
     with tempfile.TemporaryDirectory() as folder:
-        files.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, size["num_discriminators"])], seed=0))
+        atomic.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, size["num_discriminators"])], seed=0))
         gan = rpgan_tf.build(config.resolve(values | {"filts": f"{folder}/filts.npz"}))
     step, real = measuring.compiled(gan), measuring.random_images(gan)
     return lambda: step(real)["d_loss"].numpy()

@@ -106,12 +106,12 @@ def serve(side, folder, connection):
     def cpu_seconds():
         return sum(sum(process.cpu_times()[:2]) for process in [own, *own.children()])
 
-    own, stream = psutil.Process(), (of_pytorch if side == SIDES[0] else of_this_library)(side, folder)
+    own, batches = psutil.Process(), (of_pytorch if side == SIDES[0] else of_this_library)(side, folder)
     for count in iter(connection.recv, None):
         for _ in range(AHEAD):
-            next(stream)
+            next(batches)
         start, cpu = time.perf_counter(), cpu_seconds()
-        for batch in itertools.islice(stream, count):
+        for batch in itertools.islice(batches, count):
             if tuple(batch.shape) != (BSZ, IMSZ, IMSZ, 3):
                 raise SystemExit(f"{side}: received a batch of shape {tuple(batch.shape)}")
         images = count * BSZ
@@ -121,11 +121,11 @@ def serve(side, folder, connection):
 def of_this_library(side, folder):
     """Return the endless batches that `fit` gets."""
     command.start_tensorflow()
-    from rpgan_tf import data
+    from rpgan_tf.data import stream
 
     cache = side.split("'")[1] if "cache" in side else None
     values = {"lfile": f"{folder}/list.txt", "crop": True, "imsz": IMSZ, "bsz": BSZ, "wts_dir": folder, "cache": cache}
-    return iter(data.dataset(config.resolve(values | {"gan": "DCGAN", "net": "dcgan"})))
+    return iter(stream.dataset(config.resolve(values | {"gan": "DCGAN", "net": "dcgan"})))
 
 
 def of_pytorch(side, folder):

@@ -10,7 +10,8 @@ import time
 
 import cost
 
-from rpgan_tf import command, files
+from rpgan_tf import command
+from rpgan_tf.files import atomic
 
 RECORDS = pathlib.Path("docs/results/speed")
 
@@ -105,4 +106,4 @@ class Table:
             said = f"$ {' '.join([f'benchmarks/{self.name}.py', *arguments])}"
             said += f"    # {datetime.date.today().isoformat()}, {os.cpu_count()} processors"
             RECORDS.mkdir(parents=True, exist_ok=True)
-            files.write_text(RECORDS / f"{self.name}.txt", "\n".join([said, *self.lines]) + "\n")
+            atomic.write_text(RECORDS / f"{self.name}.txt", "\n".join([said, *self.lines]) + "\n")

@@ -33,7 +33,7 @@ def main(argv):
     import tensorflow as tf
 
     import rpgan_tf
-    from rpgan_tf import memory
+    from rpgan_tf.training import memory
 
     tf.get_logger().setLevel("ERROR")  # a function for each setting is no retracing
     memory_info, device = tf.config.experimental.get_memory_info, "CPU:0"

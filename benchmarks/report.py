@@ -14,8 +14,9 @@ import sys
 import cost
 import measuring
 
-from rpgan_tf import command, files
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 PAGE, README = pathlib.Path("docs/speed.md"), pathlib.Path("README.md")
 MARKS = "<!-- written by benchmarks/report.py -->", "<!-- end of speed -->"
@@ -54,9 +55,9 @@ def main(argv):
     if not blocks:
         raise UserError(f"no records in '{measuring.RECORDS}'; make some with benchmarks/train_step.py --record")
     parts = [f"## {SECTIONS[name]}\n\n{block}" for name, block in blocks.items()]
-    files.write_text(PAGE, "\n".join([HEAD, *parts, computed()]))
+    atomic.write_text(PAGE, "\n".join([HEAD, *parts, computed()]))
     print(f"wrote {PAGE}")
-    files.put_between(
+    atomic.put_between(
         README, MARKS, ["", *(blocks[name] for name in ("train_step", "against_pytorch") if name in blocks)]
     )
 

@@ -23,7 +23,9 @@ import time
 import cost
 import measuring
 
-from rpgan_tf import command, config, devices, files, projections
+from rpgan_tf import command, config, projections
+from rpgan_tf.devices import strategies
+from rpgan_tf.files import atomic
 
 COUNTS = {"one": 1, "mirrored:2": 2, "2 processes": 2, "3 processes": 3}
 SIZE = {"imsz": 32, "df": 32, "f1": 128, "zlen": 100, "bsz": 48}
@@ -46,7 +48,7 @@ def main(argv):
     _, machine = measuring.medians_and_machine({}, arguments.rounds)
     table("devices      divide          | least ms      ms  over one | MiB of D on each")
     with tempfile.TemporaryDirectory() as folder:
-        files.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, number)], seed=0))
+        atomic.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, number)], seed=0))
         for kind in list(COUNTS)[: 3 if arguments.quick else None]:
             for divide in ("batch", "discriminators")[: 1 if kind == "one" else 2]:
                 seconds, size = run(kind, divide, folder, arguments)
@@ -67,7 +69,7 @@ def run(kind, divide, folder, arguments):
     line = [sys.executable, __file__, "--worker", json.dumps([strategy, divide, f"{folder}/filts.npz"])]
     line += ["--rounds", str(arguments.rounds), *["--quick"] * arguments.quick]
     processes = []
-    for task in devices.local_tasks(count):
+    for task in strategies.local_tasks(count):
         environment = os.environ | ({"TF_CONFIG": task} if count > 1 else {})
         processes.append(subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
     outputs = [process.communicate(timeout=600) for process in processes]
@@ -79,14 +81,14 @@ def run(kind, divide, folder, arguments):
 def train(text, rounds, quick):
     """Train as `run` says, and print what is found."""
     strategy, divide, filts = json.loads(text)
-    devices.check(strategy)
+    strategies.check(strategy)
     command.start_tensorflow(strategy)
     import keras
     import numpy as np
     import tensorflow as tf
 
     import rpgan_tf
-    from rpgan_tf import data
+    from rpgan_tf.data import stream
 
     size = SIZE | (SMALL if quick else {})
     options = config.resolve(size | {"filts": filts, "divide": divide, "lfile": "digits", "wts_dir": "unused"})
@@ -100,7 +102,7 @@ def train(text, rounds, quick):
             self.times.append(time.perf_counter())
 
     clock = Clock()
-    images = data.distributed(options)
+    images = stream.distributed(options)
     gan.fit(images, steps_per_epoch=rounds + 6, callbacks=[clock], verbose=0, shuffle=False)
     seconds = statistics.median(b - a for a, b in zip(clock.times[5:], clock.times[6:]))
     kept = [*gan.discriminator.trainable_variables, *gan.d_optimizer.variables]

@@ -18,7 +18,8 @@ import tempfile
 import cost
 import measuring
 
-from rpgan_tf import command, config, files, projections
+from rpgan_tf import command, config, projections
+from rpgan_tf.files import atomic
 
 SETTINGS = [  # K, bsz, df, imsz, f1
     (12, 16, 32, 64, 256),
@@ -48,7 +49,7 @@ def main(argv):
 def measure(rounds, num_discriminators, bsz, df, imsz, f1):
     """Return a line of the table."""
     with tempfile.TemporaryDirectory() as folder:
-        files.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, num_discriminators)], seed=0))
+        atomic.save_arrays(f"{folder}/filts.npz", projections.draw([(8, 2, 1, num_discriminators)], seed=0))
         options = config.resolve(dict(bsz=bsz, df=df, imsz=imsz, f1=f1, zlen=100, filts=f"{folder}/filts.npz"))
         batched, looped = rpgan_tf.build(options), Loop(rpgan_tf.build(options))
     real = measuring.random_images(batched)

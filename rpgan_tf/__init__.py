@@ -26,7 +26,7 @@ def build(options):
     return gan.build(options)
 
 
-LATE = ("callbacks", "checkpoint", "data", "gan", "images", "mixtures", "projections", "sampling")
+LATE = ("checkpoint", "data", "gan", "images", "projections")
 
 
 def __getattr__(name):

@@ -12,13 +12,13 @@ import re
 
 import numpy as np
 
-from rpgan_tf import files
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 
 def save_npz(net, path):
     """Write the weights of `gan.generator` or `gan.discriminator` in the original's format."""
-    files.save_arrays(path, net.get_arrays())
+    atomic.save_arrays(path, net.get_arrays())
 
 
 def load_npz(net, path):
@@ -27,7 +27,7 @@ def load_npz(net, path):
     Raises:
         UserError: the file is missing or damaged, or its arrays are not those of the net; the net is left as it was.
     """
-    arrays = files.load_arrays(path)
+    arrays = atomic.load_arrays(path)
     _check_arrays(arrays, net.get_arrays(), path)
     net.set_arrays(arrays)
 
@@ -47,7 +47,7 @@ def load_bgmodel(generator, path):
     Raises:
         UserError: as `load_npz`, or statistics are missing.
     """
-    arrays = files.load_arrays(path)
+    arrays = atomic.load_arrays(path)
     expected = name_statistics([(bias, bias) for bias in map(np.asarray, generator.biases[:-1])])  # of the same shapes
     _check_arrays(arrays, generator.get_arrays() | expected, path)
     generator.set_arrays(arrays)
@@ -107,7 +107,7 @@ def save(gan, options, found=None):
                     f"was saved; the last good files in '{options.wts_dir}' are kept; try a smaller learning rate"
                 )
     for kind, arrays in found.items():
-        files.save_arrays(path_of(options.wts_dir, iteration, kind), arrays)
+        atomic.save_arrays(path_of(options.wts_dir, iteration, kind), arrays)
     for kind in found:
         for old in iterations(options.wts_dir, kind):
             if old != iteration and (kind == "state" or old % options.SAVEFREQ):
@@ -150,8 +150,8 @@ def restore(gan, wts_dir):
             lines.append(f"no '{path}': the moving average starts from the generator")
     path = path_of(wts_dir, iteration, "state")
     if path.exists() and iteration in discriminators:
-        state = files.load_arrays(path)
-        from rpgan_tf import replicas  # and with it TensorFlow, which is there by now
+        state = atomic.load_arrays(path)
+        from rpgan_tf.devices import replicas  # and with it TensorFlow, which is there by now
 
         _check_arrays(state, _read_state(gan), path)
         variables = _state(gan)
@@ -180,7 +180,7 @@ def transfer(gan, folder):
         if net is None or kind is None:
             continue
         path, own = find(folder, kind), net.get_arrays()
-        arrays = files.load_arrays(path)
+        arrays = atomic.load_arrays(path)
         fitting = {name: arrays[name] for name in own if name in arrays and arrays[name].shape == own[name].shape}
         if not fitting:
             raise UserError(f"'{path}' has no array that fits the {net.name}: is it of other nets? see start_from")
@@ -205,7 +205,7 @@ def _state(gan):
 
 def _read_state(gan):
     """Return {name: array} of `_state`."""
-    from rpgan_tf import replicas
+    from rpgan_tf.devices import replicas
 
     variables = _state(gan)
     return dict(zip(variables, replicas.get(variables.values())))

@@ -10,7 +10,8 @@ import tempfile
 
 from absl.flags import argparse_flags
 
-from rpgan_tf import config, devices
+from rpgan_tf import config
+from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
 
 
@@ -37,12 +38,12 @@ class Parser(argparse_flags.ArgumentParser):
     def add_strategy(self, machines=False):
         """Add the option --strategy, with several machines or without."""
         self.machines = machines
-        self.add_argument("--strategy", default="auto", metavar="KIND", help=devices.forms(machines))
+        self.add_argument("--strategy", default="auto", metavar="KIND", help=strategies.forms(machines))
 
     def parse_args(self, *args, **kwargs):
         arguments = super().parse_args(*args, **kwargs)
         if "strategy" in arguments:
-            devices.check(arguments.strategy, self.machines)
+            strategies.check(arguments.strategy, self.machines)
         return arguments
 
     def error(self, message):
@@ -97,7 +98,7 @@ def start_tensorflow(strategy="one"):
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdecimal():
         tf.config.threading.set_intra_op_parallelism_threads(int(threads))
-    devices.start(strategy)
+    strategies.start(strategy)
 
 
 def run(main):

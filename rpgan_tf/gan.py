@@ -14,8 +14,9 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from rpgan_tf import config, optimizers, projections, replicas
+from rpgan_tf import config, optimizers, projections
 from rpgan_tf.config import Count, NonNegative, Positive, Share
+from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
 
 # What noise is drawn for; the last three are added to the role of the step that draws it.

@@ -10,8 +10,8 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import files
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 MEND = "make one with tools/rproj.py (see filts/README.md)"
 
@@ -59,7 +59,7 @@ def load(path):
     """
     if not pathlib.Path(path).is_file():
         raise UserError(f"filters not found: expected a file '{path}'; {MEND}, or set filts= to another file")
-    arrays = files.load_arrays(path)
+    arrays = atomic.load_arrays(path)
     try:
         indices = range(int(arrays["nfilt"]))
         kernels, strides = [arrays[f"p{i}"] for i in indices], [int(arrays[f"s{i}"]) for i in indices]
@@ -136,7 +136,7 @@ def keep(path, wts_dir):
     """Copy the filters of a run to `<wts_dir>/filts.npz`, where the original looks for them."""
     kept = pathlib.Path(wts_dir) / "filts.npz"
     if not kept.exists() or not kept.samefile(path):
-        files.write(kept, lambda file: file.write(pathlib.Path(path).read_bytes()))
+        atomic.write(kept, lambda file: file.write(pathlib.Path(path).read_bytes()))
 
 
 def check_kept(projections, path, wts_dir):

@@ -11,10 +11,11 @@ import pytest
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps statistics with oneDNN and without
 
 import rpgan_tf
-from rpgan_tf import config, files, projections
+from rpgan_tf import config, projections
+from rpgan_tf.files import atomic
 
 ROOT = pathlib.Path(__file__).parent.parent
-DATA = ROOT / "tests" / "data"
+DATA = ROOT / "tests" / "reference"
 TINY = {"ksz": 4, "zlen": 8, "f1": 16, "df": 8, "imsz": 16, "bsz": 4}  # the sizes of rpgan_step.npz, too
 
 
@@ -35,7 +36,7 @@ def reference():
 def tiny(tmp_path_factory, reference):
     """Options of the sizes of the reference, with its three projections."""
     path = tmp_path_factory.mktemp("filts") / "K3.npz"
-    files.save_arrays(path, {name[6:]: array for name, array in reference.items() if name.startswith("filts/")})
+    atomic.save_arrays(path, {name[6:]: array for name, array in reference.items() if name.startswith("filts/")})
     return config.resolve(TINY | {"filts": str(path)})
 
 
@@ -47,7 +48,7 @@ def project(tmp_path, monkeypatch):
     values = TINY | {"lfile": "digits", "filts": "K2.npz", "wts_dir": "models/tiny", "SAVEFREQ": 2, "MAXITER": 6}
     text = "".join(f"{key} = {value!r}\n" for key, value in values.items())
     (tmp_path / "exp" / "tiny.py").write_text(text)
-    files.save_arrays(tmp_path / "K2.npz", projections.draw([(8, 2, 1, 2)], seed=1))
+    atomic.save_arrays(tmp_path / "K2.npz", projections.draw([(8, 2, 1, 2)], seed=1))
     return tmp_path
 
 

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import config, files, projections
+from rpgan_tf import config, projections
+from rpgan_tf.files import atomic
 from tests.conftest import ROOT
 
 SIZE = {"bsz": 4, "df": 8, "imsz": 16, "f1": 16, "zlen": 8}
@@ -23,7 +24,7 @@ def folder(monkeypatch):
 
 @pytest.fixture
 def gan(tmp_path):
-    files.save_arrays(tmp_path / "K3.npz", projections.draw([(8, 2, 1, 3)], seed=1))
+    atomic.save_arrays(tmp_path / "K3.npz", projections.draw([(8, 2, 1, 3)], seed=1))
     return rpgan_tf.build(config.resolve(SIZE | {"filts": str(tmp_path / "K3.npz")}))
 
 

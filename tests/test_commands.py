@@ -8,7 +8,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from rpgan_tf import checkpoint, files, images
+from rpgan_tf import checkpoint
+from rpgan_tf.files import atomic
+from rpgan_tf.sampling import pictures
 from tests.conftest import DATA, ROOT, command
 
 OPTIONS = "ksz, zlen, f1, df, imsz, bsz = 4, 20, 32, 8, 16, 4\nlfile, wts_dir = 'digits', 'models'\n"
@@ -47,13 +49,13 @@ def test_interp_draws_the_originals_pixels(trained):
 
 
 def test_fixbn_stores_the_statistics_of_one_batch(trained):
-    original = files.load_arrays("models/iter_105.bgmodel.npz")
+    original = atomic.load_arrays("models/iter_105.bgmodel.npz")
     os.remove("models/iter_105.bgmodel.npz")
     process = command("fixbn.py", "old", "--chunk", 100)
     assert process.stdout == "read models/iter_105.gmodel.npz\nwrote models/iter_105.bgmodel.npz\n"
-    arrays = files.load_arrays("models/iter_105.bgmodel.npz")
+    arrays = atomic.load_arrays("models/iter_105.bgmodel.npz")
     assert arrays.keys() == original.keys()
-    first = images.latents(0, 20, 2048) @ arrays["c1_w"][0, 0]
+    first = pictures.latents(0, 20, 2048) @ arrays["c1_w"][0, 0]
     first = first.reshape(-1, 32)  # every pixel of every image
     np.testing.assert_allclose(arrays["bnm_c1_w"], first.mean(0), atol=1e-6)
     np.testing.assert_allclose(arrays["bnv_c1_w"], first.var(0), rtol=1e-5)
@@ -74,17 +76,17 @@ def test_sample_with_stored_statistics(trained):
 
 
 def test_statistics_that_are_missing_are_named(trained):
-    arrays = files.load_arrays("models/iter_105.bgmodel.npz")
-    files.save_arrays("models/iter_105.bgmodel.npz", {key: arrays[key] for key in arrays if key != "bnv_c2_w"})
+    arrays = atomic.load_arrays("models/iter_105.bgmodel.npz")
+    atomic.save_arrays("models/iter_105.bgmodel.npz", {key: arrays[key] for key in arrays if key != "bnv_c2_w"})
     process = command("interp.py", "old", "out.png", "1,2", check=False)
     assert process.returncode == 2
     assert "iter_105.bgmodel.npz' does not fit: it has no array 'bnv_c2_w'" in process.stderr
 
 
 def test_newest_iteration_is_the_default(trained):
-    arrays = files.load_arrays("models/iter_105.gmodel.npz")
-    files.save_arrays("models/iter_1000.gmodel.npz", arrays)
-    files.save_arrays("models/iter_20.gmodel.npz", arrays)
+    arrays = atomic.load_arrays("models/iter_105.gmodel.npz")
+    atomic.save_arrays("models/iter_1000.gmodel.npz", arrays)
+    atomic.save_arrays("models/iter_20.gmodel.npz", arrays)
     assert "read models/iter_1000.gmodel.npz" in command("sample.py", "old", "out.png").stdout
     assert checkpoint.iterations("models", "gmodel") == [20, 105, 1000]
 
@@ -136,14 +138,14 @@ def test_compare_draws_runs_side_by_side(project):
 
 def test_grid_places_images_in_reading_order_and_truncates():
     values = np.array([-1, 0, 0.999, 1], np.float32).reshape(4, 1, 1, 1)
-    picture = images.grid(np.broadcast_to(values, (4, 2, 3, 1)), columns=2)
+    picture = pictures.grid(np.broadcast_to(values, (4, 2, 3, 1)), columns=2)
     assert picture.shape == (4, 6, 1)
-    assert images.grid(np.ones((3, 2, 2, 3)), columns=2).tolist()[2:] == [[[255] * 3] * 2 + [[0] * 3] * 2] * 2
+    assert pictures.grid(np.ones((3, 2, 2, 3)), columns=2).tolist()[2:] == [[[255] * 3] * 2 + [[0] * 3] * 2] * 2
     assert [int(picture[row, column, 0]) for row, column in ((0, 0), (0, 3), (2, 0), (2, 3))] == [0, 127, 254, 255]
 
 
 def test_latents_are_the_originals():
-    z = images.latents(100, 7)
+    z = pictures.latents(100, 7)
     expected = np.float32(np.random.RandomState(100).rand(150, 1, 1, 7) * 2 - 1)
     assert np.array_equal(z, expected[:, 0, 0])
 

@@ -24,8 +24,11 @@ import subprocess
 import sys
 import tempfile
 
-from rpgan_tf import command, config, devices, files, projections, study
+from rpgan_tf import command, config, projections
+from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError, nearest
+from rpgan_tf.files import atomic
+from rpgan_tf.studies import training_runs
 
 POINTS = {"net": "toy", "lfile": "mixture:ring8", "zlen": 4, "g_width": 8, "d_width": 5}
 DIGITS = {"imsz": 16, "channels": 1, "zlen": 4, "lfile": "digits:train"}
@@ -84,9 +87,9 @@ def main(argv):
         raise UserError(f"expected --processes or --strategy; received both, {arguments.strategy} of the latter")
     if arguments.record and rows:
         seeds = sorted({CASES[name].get("seed", 0) for name in rows})
-        record = study.record(seeds) | {"iterations": arguments.iterations, "what": what, "rows": rows}
+        record = training_runs.record(seeds) | {"iterations": arguments.iterations, "what": what, "rows": rows}
         name = "_".join(what.replace(":", " ").split())
-        files.write_text(RECORDS / f"{name}.json", json.dumps(record, indent=1) + "\n")
+        atomic.write_text(RECORDS / f"{name}.json", json.dumps(record, indent=1) + "\n")
     differ = [name for name, row in rows.items() if not row["same"]]
     if differ:
         sys.exit(f"several devices do not compute what one does: {', '.join(differ)}")
@@ -95,7 +98,7 @@ def main(argv):
 @contextlib.contextmanager
 def workers(count, arguments):
     """Make this process the first worker of `count` on this machine, and start the others with the same arguments."""
-    tasks = devices.local_tasks(count)
+    tasks = strategies.local_tasks(count)
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "TF_CONFIG": tasks[0]}
     line = [sys.executable, __file__, *arguments, "--strategy", "multiworker"]
     others = [subprocess.Popen(line, env=os.environ | {"TF_CONFIG": task}) for task in tasks[1:]]
@@ -121,14 +124,14 @@ def check(names, iterations, strategy):
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")  # it warns of strategies without graphs
-    count, chief = devices.count(), devices.is_chief(strategy)
+    count, chief = strategies.count(), strategies.is_chief(strategy)
     if count == 1:
         raise UserError("there is one device only: expected several; set --strategy mirrored:2, or --processes 2")
     step, rows = 2 * count, {}  # path lengths are of every second image of a device
     batch = -(-FEWEST // step) * step
     with tempfile.TemporaryDirectory() as folder:
         filters = os.path.join(folder, BANK["filts"])
-        files.save_arrays(filters, projections.draw([(8, 2, 1, count)], seed=1, channels=1))
+        atomic.save_arrays(filters, projections.draw([(8, 2, 1, count)], seed=1, channels=1))
         if chief:
             print(f"{count} devices, {batch} images of a batch, {iterations} iterations", flush=True)
             print(f"{'':11s} {'losses':>8s} {'weights':>8s} {'way':>8s}", flush=True)
@@ -136,7 +139,7 @@ def check(names, iterations, strategy):
             values = CASES[name] | {"bsz": batch, "wts_dir": folder, "MAXITER": iterations, "sync_bn": True}
             options = config.resolve(values | ({"filts": filters} if "filts" in values else {}))
             if chief:
-                with devices.outside():
+                with strategies.outside():
                     one = train(options, name not in GRAPHS)
             several = train(options, name not in GRAPHS)
             if chief:
@@ -152,7 +155,8 @@ def train(options, eagerly):
     import numpy as np
 
     import rpgan_tf
-    from rpgan_tf import data, replicas
+    from rpgan_tf.data import stream
+    from rpgan_tf.devices import replicas
 
     def trained(net):
         return np.concatenate([np.ravel(array) for array in replicas.get(net.trainable_weights)]).astype(np.float64)
@@ -163,7 +167,7 @@ def train(options, eagerly):
         optimizer.epsilon = EPSILON
     nets = gan.generator, gan.discriminator
     starts = [trained(net) for net in nets]
-    history = gan.fit(data.distributed(options), steps_per_epoch=options.MAXITER, verbose=0, shuffle=False).history
+    history = gan.fit(stream.distributed(options), steps_per_epoch=options.MAXITER, verbose=0, shuffle=False).history
     losses = {name: np.float64(values[-1]) for name, values in history.items()}
     return losses, replicas.get(gan.weights), [trained(net) - a for net, a in zip(nets, starts)]
 

@@ -11,8 +11,10 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import command, files, history, images, sampling
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic, run_logs
+from rpgan_tf.sampling import generators, pictures
 
 ROWS, COLUMNS, WINDOW = 6, 10, 50
 
@@ -25,10 +27,10 @@ def main(argv):
     parser.add_strategy()
     arguments = parser.parse_args(argv)
     runs = [command.load_options(name, []) for name in arguments.names]
-    losses = [history.read_losses(pathlib.Path(options.wts_dir) / "train.log")[:2] for options in runs]
+    losses = [run_logs.read_losses(pathlib.Path(options.wts_dir) / "train.log")[:2] for options in runs]
     for options in runs:
-        sampling.check_images(options, "tools/compare.py")
-    paths = [sampling.find(options) for options in runs]
+        generators.check_images(options, "tools/compare.py")
+    paths = [generators.find(options) for options in runs]
     try:
         import matplotlib.figure
     except ImportError:
@@ -39,10 +41,10 @@ def main(argv):
     figure = matplotlib.figure.Figure(figsize=(6 * len(runs), 8), layout="constrained")
     axes = figure.subplot_mosaic([arguments.names, ["loss"] * len(runs)], height_ratios=[4, 3])
     for name, options, path, (iterations, loss) in zip(arguments.names, runs, paths, losses):
-        samples = sampling.load(options, path)(sampling.latents(options, 0))[: ROWS * COLUMNS]
+        samples = generators.load(options, path)(generators.latents(options, 0))[: ROWS * COLUMNS]
         print(f"read {path}")
         framed = np.pad(samples, [(0, 0), (1, 1), (1, 1), (0, 0)])  # 0 is grey
-        axes[name].imshow(images.grid(framed, COLUMNS), cmap="gray", vmin=0, vmax=255)  # the map is for grey ones
+        axes[name].imshow(pictures.grid(framed, COLUMNS), cmap="gray", vmin=0, vmax=255)  # the map is for grey ones
         axes[name].set_title(f"{name} ({options.gan}), {path.name.split('.')[0]}")
         axes[name].axis("off")
         (line,) = axes["loss"].plot(iterations, loss, linewidth=0.3, alpha=0.5)
@@ -52,7 +54,7 @@ def main(argv):
     lowest = min(loss.min() for _, loss in losses)
     axes["loss"].set(xlabel="iteration", ylabel="generator loss", ylim=(0 if lowest >= 0 else None, None))
     axes["loss"].legend()
-    files.write(arguments.out, lambda file: figure.savefig(file, format="png", dpi=100))
+    atomic.write(arguments.out, lambda file: figure.savefig(file, format="png", dpi=100))
     print(f"wrote {arguments.out}")
 
 

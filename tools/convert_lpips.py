@@ -13,8 +13,9 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import command, files, lpips_files
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic, lpips_weights
 
 
 def main(argv):
@@ -32,7 +33,7 @@ def main(argv):
     except ImportError:
         raise UserError("tools/convert_lpips.py needs PyTorch, to read its files: pip install torch") from None
     net, linear = (read(torch, path) for path in (arguments.net, arguments.linear))
-    files.save_arrays(arguments.out, convert(net, linear))
+    atomic.save_arrays(arguments.out, convert(net, linear))
     print(f"wrote {arguments.out}")
 
 
@@ -47,7 +48,7 @@ def read(torch, path):
 
 
 def convert(net, linear):
-    """Return the arrays of `lpips_files.shapes`.
+    """Return the arrays of `lpips_weights.shapes`.
 
     Args:
         net: {name: array} of alexnet or vgg16, such as "features.0.weight" [out, in, h, w].
@@ -57,7 +58,7 @@ def convert(net, linear):
         UserError: an array is missing or of another shape.
     """
     arrays = {}
-    for name, shape in lpips_files.shapes("vgg" if "features.28.weight" in net else "alex").items():
+    for name, shape in lpips_weights.shapes("vgg" if "features.28.weight" in net else "alex").items():
         if name.startswith("lin"):
             state, theirs, expected = linear, f"{name}.model.1.weight", (1, *shape, 1, 1)
         else:

@@ -12,8 +12,9 @@ stand at several of the iterations that were kept.
 
 import pathlib
 
-from rpgan_tf import command, files
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 
 def main(argv):
@@ -26,13 +27,13 @@ def main(argv):
     arguments = parser.parse_args(argv)
     if pathlib.Path(arguments.out).suffix != ".png":
         raise UserError(f"expected a file name that ends in .png, received '{arguments.out}'")
-    from rpgan_tf import curves
+    from rpgan_tf.studies import rpgan_figure2
 
-    groups = curves.grouped([curves.Run(text) for text in arguments.runs])
+    groups = rpgan_figure2.grouped([rpgan_figure2.Run(text) for text in arguments.runs])
     if arguments.samples:
         command.start_tensorflow(arguments.strategy)
-    figure = curves.draw(groups, arguments.samples)
-    files.write(arguments.out, lambda file: figure.savefig(file, format="png", dpi=100))
+    figure = rpgan_figure2.draw(groups, arguments.samples)
+    atomic.write(arguments.out, lambda file: figure.savefig(file, format="png", dpi=100))
     print(f"wrote {arguments.out}: {'; '.join(f'{label} ({len(runs)})' for label, runs in groups.items())}")
 
 

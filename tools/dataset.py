@@ -20,18 +20,19 @@ center-crop-wide the largest part that is 4:3, and puts black above and below. G
 import functools
 import pathlib
 
-from rpgan_tf import command, config, preparation
+from rpgan_tf import command, config
+from rpgan_tf.data import prepare
 from rpgan_tf.errors import UserError
 
 
 def main(argv):
     """Prepare as `argv` says."""
     parser = command.Parser(__doc__)
-    parser.add_argument("source", metavar="SOURCE", help=preparation.EXPECTED)
+    parser.add_argument("source", metavar="SOURCE", help=prepare.EXPECTED)
     parser.add_argument("out", metavar="OUT", help="a new folder, or a new file *.zip")
     parser.add_argument("--size", type=int, metavar="N", help="pixels of both sides, as option imsz; as they are")
-    parser.add_argument("--transform", choices=preparation.TRANSFORMS)
-    parser.add_argument("--resize_filter", choices=preparation.FILTERS, default="lanczos")
+    parser.add_argument("--transform", choices=prepare.TRANSFORMS)
+    parser.add_argument("--resize_filter", choices=prepare.FILTERS, default="lanczos")
     parser.add_argument("--max_images", type=int, metavar="N", help="take the first N")
     arguments = parser.parse_args(argv)
     out, size, most = pathlib.Path(arguments.out), arguments.size, arguments.max_images
@@ -46,11 +47,11 @@ def main(argv):
         raise UserError(f"'{out}' is there already; give another name, or remove it")
     if arguments.source.startswith("tfds:"):
         command.start_tensorflow()
-    originals = preparation.find(arguments.source)
+    originals = prepare.find(arguments.source)
     count = min(originals.count, most or originals.count)
-    resample = preparation.FILTERS[arguments.resize_filter]
-    fitted = functools.partial(preparation.fit, size=size, transform=arguments.transform, resample=resample)
-    preparation.write(out, originals, count, fitted)
+    resample = prepare.FILTERS[arguments.resize_filter]
+    fitted = functools.partial(prepare.fit, size=size, transform=arguments.transform, resample=resample)
+    prepare.write(out, originals, count, fitted)
     labels = f"labels of {originals.labels.num_classes} classes" if originals.labels else "no labels"
     print(f"wrote {out}: {count} images, {labels}")
 

@@ -13,8 +13,10 @@ import pathlib
 import numpy as np
 import tqdm
 
-from rpgan_tf import command, files, images, sampling, video
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
+from rpgan_tf.sampling import generators, pictures, video
 
 
 def main(argv):
@@ -32,26 +34,26 @@ def main(argv):
     video.check_folder(out)
     options = command.load_options(name, arguments.set)
     if out.suffix != ".npz":
-        sampling.check_images(options, "tools/dump.py into a folder")
-    path = sampling.find(options, iteration, single=True)
+        generators.check_images(options, "tools/dump.py into a folder")
+    path = generators.find(options, iteration, single=True)
 
     command.start_tensorflow(arguments.strategy)
-    generate = sampling.load(options, path)
+    generate = generators.load(options, path)
     print(f"read {path}")
-    z = sampling.latents(options, seed or 0, count)
+    z = generators.latents(options, seed or 0, count)
     parts = []
     with tqdm.tqdm(total=count, unit="sample") as bar:
-        for start in range(0, count, sampling.CHUNK):
-            samples = generate(z[start : start + sampling.CHUNK])
+        for start in range(0, count, generators.CHUNK):
+            samples = generate(z[start : start + generators.CHUNK])
             samples = samples if samples.ndim == 2 else to_bytes(samples)
             if out.suffix == ".npz":
                 parts.append(samples)
             else:
                 for i, sample in enumerate(samples, start):
-                    images.save_png(out / f"{i:05d}.png", sample)
+                    pictures.save_png(out / f"{i:05d}.png", sample)
             bar.update(len(samples))
     if parts:
-        files.save_arrays(out, {"arr_0": np.concatenate(parts)})
+        atomic.save_arrays(out, {"arr_0": np.concatenate(parts)})
     print(f"wrote {out}: {count} samples")
 
 

@@ -30,8 +30,9 @@ import logging
 import pathlib
 import sys
 
-from rpgan_tf import command, config, imagesets, protocol
+from rpgan_tf import command, config
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import image_sets, protocol
 
 
 def main(argv):
@@ -68,15 +69,15 @@ def main(argv):
         protocol.check_statistics(metrics, statistics)
 
     command.start_tensorflow(arguments.strategy)
-    from rpgan_tf import evaluation, subjects
+    from rpgan_tf.evaluation import evaluator, subjects
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # TensorFlow-GAN's use of old interfaces is warned of
     rows = sys.stdout  # for them alone: whatever else is printed goes to standard error
     with contextlib.redirect_stdout(sys.stderr):
-        evaluator, experiment = evaluation.Evaluator(options, *wanted), pathlib.Path(name).stem
+        measuring, experiment = evaluator.Evaluator(options, *wanted), pathlib.Path(name).stem
         makers = [functools.partial(subjects.saved, options, *each, seed or 0, experiment) for each in found]
         for make in makers or [functools.partial(subjects.collected, name, options)]:
-            print(json.dumps(evaluator.measure(make(), arguments.again, announce)), file=rows, flush=True)
+            print(json.dumps(measuring.measure(make(), arguments.again, announce)), file=rows, flush=True)
 
 
 def find(options, iteration, statistics):
@@ -94,7 +95,7 @@ def find(options, iteration, statistics):
 
 def options_of_set(arguments):
     """Return the options that a set of images is measured with: those of --experiment, or of its own size."""
-    path, size = arguments.name, imagesets.find_size(arguments.name)
+    path, size = arguments.name, image_sets.find_size(arguments.name)
     if arguments.iteration or arguments.statistics != "auto":
         raise UserError(f"'{path}' is a set of images: an iteration and --statistics are for experiments")
     if arguments.experiment:
@@ -108,7 +109,7 @@ def options_of_set(arguments):
         options = config.resolve(config.parse_overrides(arguments.set))
         options.imsz, options.channels = size[0], size[2]
     if arguments.reference.endswith(".npz"):
-        expected = imagesets.find_size(arguments.reference)
+        expected = image_sets.find_size(arguments.reference)
     else:
         expected = options.imsz, options.imsz, options.channels
     if not path.endswith(".npz"):  # an image file is read as grey or RGB, as needed

@@ -9,8 +9,10 @@ Stores the moments of one batch of 2,048 latents with the weights, in iter_<N>.b
 the others have running averages.
 """
 
-from rpgan_tf import checkpoint, command, files, sampling
+from rpgan_tf import checkpoint, command
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
+from rpgan_tf.sampling import generators
 
 COUNT = 2048
 
@@ -30,12 +32,12 @@ def main(argv):
         )
     options = command.load_options(arguments.name, arguments.set)
 
-    if options.net != sampling.FIXED_BY_FIXBN:
+    if options.net != generators.FIXED_BY_FIXBN:
         raise UserError(
             f"there is nothing to fix: net = '{options.net}' has running averages in its model; fixbn.py is for "
-            f"net = '{sampling.FIXED_BY_FIXBN}'"
+            f"net = '{generators.FIXED_BY_FIXBN}'"
         )
-    path = sampling.find(options, arguments.iteration)
+    path = generators.find(options, arguments.iteration)
 
     command.start_tensorflow(arguments.strategy)
     from rpgan_tf import gan
@@ -43,9 +45,9 @@ def main(argv):
     generator = gan.build_generator(options)
     checkpoint.load_npz(generator, path)
     print(f"read {path}")
-    statistics = generator.batch_statistics(sampling.latents(options, arguments.seed, COUNT), arguments.chunk)
+    statistics = generator.batch_statistics(generators.latents(options, arguments.seed, COUNT), arguments.chunk)
     out = path.with_name(path.name.replace(".ema.", ".bgema.").replace(".gmodel.", ".bgmodel."))
-    files.save_arrays(out, generator.get_arrays() | checkpoint.name_statistics(statistics))
+    atomic.save_arrays(out, generator.get_arrays() | checkpoint.name_statistics(statistics))
     print(f"wrote {out}")
 
 

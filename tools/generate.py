@@ -17,8 +17,9 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import command, images, sampling, styles
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
+from rpgan_tf.sampling import generators, pictures, w_codes
 
 
 def main(argv):
@@ -35,7 +36,7 @@ def main(argv):
     parser.add_argument("--styles", default="0-6", metavar="0-6", help="numbers of codes (default 0-6)")
     parser.add_argument("--trunc", type=float, default=1.0, metavar="PSI", help="w_avg + PSI (w - w_avg) (default 1)")
     parser.add_argument("--class", type=int, dest="label", metavar="N", help="of nets with labels")
-    parser.add_argument("--noise_mode", choices=styles.NOISE, default="const", help="(default const)")
+    parser.add_argument("--noise_mode", choices=w_codes.NOISE, default="const", help="(default const)")
     parser.add_argument("--save_w", metavar="FILE.npz", help="write the codes")
     parser.add_strategy()
     arguments = parser.parse_args(argv)
@@ -43,40 +44,40 @@ def main(argv):
         raise UserError("--rows and --cols are given together: the seeds of rows and of columns")
     if arguments.w and (arguments.trunc != 1 or arguments.label is not None):
         raise UserError("--w has codes already: --trunc and --class are for seeds; leave them out")
-    seeds = styles.parse_seeds(arguments.seeds or arguments.rows or "0")
-    columns = styles.parse_seeds(arguments.cols or "0")
-    chosen = styles.parse_seeds(arguments.styles)
+    seeds = w_codes.parse_seeds(arguments.seeds or arguments.rows or "0")
+    columns = w_codes.parse_seeds(arguments.cols or "0")
+    chosen = w_codes.parse_seeds(arguments.styles)
     options = command.load_options(arguments.name, arguments.set)
-    styles.check(options, "tools/generate.py")
+    w_codes.check(options, "tools/generate.py")
     if not arguments.w:
-        styles.one_hot(options, arguments.label, 1)
-    path = sampling.find(options, arguments.iteration)
+        w_codes.one_hot(options, arguments.label, 1)
+    path = generators.find(options, arguments.iteration)
 
     command.start_tensorflow(arguments.strategy)
-    generator, out = styles.load(options, path), pathlib.Path(arguments.out)
+    generator, out = w_codes.load(options, path), pathlib.Path(arguments.out)
     print(f"read {path}")
 
     def codes_of(seeds):
-        labels = styles.one_hot(options, arguments.label, len(seeds))
-        return generator.codes(styles.latents(options, seeds), labels, truncation=arguments.trunc).numpy()
+        labels = w_codes.one_hot(options, arguments.label, len(seeds))
+        return generator.codes(w_codes.latents(options, seeds), labels, truncation=arguments.trunc).numpy()
 
     if arguments.w:
-        codes, names = styles.load_codes(arguments.w, generator), None
+        codes, names = w_codes.load_codes(arguments.w, generator), None
     else:
         codes, names = codes_of(seeds), [f"seed{seed:04d}" for seed in seeds]
     if arguments.save_w:
-        styles.save_codes(arguments.save_w, codes)
+        w_codes.save_codes(arguments.save_w, codes)
         print(f"wrote {arguments.save_w}")
     if arguments.rows:
         if max(chosen) >= generator.num_codes:
             raise UserError(f"expected --styles of 0 to {generator.num_codes - 1}, received {arguments.styles}")
         picture = mixed(generator, codes, codes_of(columns), chosen, arguments.noise_mode)
-        images.save_png(out / "mixed.png", picture)
+        pictures.save_png(out / "mixed.png", picture)
         print(f"wrote {out / 'mixed.png'}")
         return
     names = names or [f"w{i:02d}" for i in range(len(codes))]
-    for name, image in zip(names, styles.synthesize(generator, codes, arguments.noise_mode)):
-        images.save_png(out / f"{name}.png", image)
+    for name, image in zip(names, w_codes.synthesize(generator, codes, arguments.noise_mode)):
+        pictures.save_png(out / f"{name}.png", image)
     print(f"wrote {len(names)} images to {out}/: {names[0]}.png to {names[-1]}.png")
 
 
@@ -85,7 +86,7 @@ def mixed(generator, rows, columns, chosen, noise):
     codes = np.repeat(rows[:, None], len(columns), axis=1)
     codes[:, :, chosen] = columns[None, :, chosen]
     codes = np.concatenate([codes.reshape(-1, *rows.shape[1:]), rows, columns])
-    drawn = styles.synthesize(generator, codes, noise)
+    drawn = w_codes.synthesize(generator, codes, noise)
     inner, left, top = np.split(drawn, [len(rows) * len(columns), len(rows) * len(columns) + len(rows)])
     lines = [np.concatenate([np.zeros_like(top[:1]), top])]
     lines += [

@@ -25,8 +25,9 @@ import math
 
 import numpy as np
 
-from rpgan_tf import checkpoint, command, files
+from rpgan_tf import checkpoint, command
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 NAMES = {  # of a layer's arrays here: their names in PyTorch
     "kernel": ("weight", "weight_orig", "weight_bar"),
@@ -59,7 +60,7 @@ def main(argv):
     for path in paths:
         if path.exists():
             raise UserError(f"'{path}' is there already; give another iteration, or set another wts_dir")
-    state = files.load_arrays(arguments.file)
+    state = atomic.load_arrays(arguments.file)
     state = {name: array for name, array in state.items() if _module(name) not in arguments.skip}
 
     command.start_tensorflow()

@@ -10,7 +10,8 @@ RP-GAN's nets need the statistics that fixbn.py stores.
 
 import numpy as np
 
-from rpgan_tf import command, images, sampling
+from rpgan_tf import command
+from rpgan_tf.sampling import generators, pictures
 
 STEPS = 11
 
@@ -27,16 +28,16 @@ def main(argv):
     pairs = [command.parse_pair(text) for text in arguments.pairs]
     options = command.load_options(name, arguments.set)
 
-    sampling.check_images(options, "interp.py")
-    path = sampling.find(options, iteration, single=True)
+    generators.check_images(options, "interp.py")
+    path = generators.find(options, iteration, single=True)
 
     command.start_tensorflow(arguments.strategy)
-    generate = sampling.load(options, path)
+    generate = generators.load(options, path)
     print(f"read {path}")
-    z = sampling.latents(options, seed or 0)
+    z = generators.latents(options, seed or 0)
     t = np.linspace(0, 1, STEPS)[:, None]
     rows = [generate(np.float32(z[a - 1] * (1 - t) + z[b - 1] * t)) for a, b in pairs]
-    images.save_png(arguments.out, images.grid(np.concatenate(rows), columns=STEPS))
+    pictures.save_png(arguments.out, pictures.grid(np.concatenate(rows), columns=STEPS))
     print(f"wrote {arguments.out}")
 
 

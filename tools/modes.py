@@ -18,8 +18,11 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import command, config, coverage, files, mixtures, study
+from rpgan_tf import command, config
+from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError, nearest
+from rpgan_tf.files import atomic
+from rpgan_tf.studies import mode_coverage, training_runs
 
 BENCHMARKS = {  # name: experiment with the best settings found
     "ring8": "modes_ring8",
@@ -93,10 +96,10 @@ def main(argv):
         for run in runs:
             run.check()
 
-    failures = iter(study.train([run for runs in rows.values() for run in runs], arguments.processes))
+    failures = iter(training_runs.train([run for runs in rows.values() for run in runs], arguments.processes))
     command.start_tensorflow()
     counted = [row.count(runs, [next(failures) for _ in runs]) for row, runs in rows.items()]
-    result = study.record(range(arguments.seeds)) | {"profile": arguments.profile, "rows": []}
+    result = training_runs.record(range(arguments.seeds)) | {"profile": arguments.profile, "rows": []}
     for benchmark in dict.fromkeys(row["benchmark"] for row in counted):
         mine = [row for row in counted if row["benchmark"] == benchmark]
         result["rows"] += [real(benchmark, mine[0], arguments.seeds), *mine]
@@ -104,9 +107,9 @@ def main(argv):
     whole = whole and set(benchmarks) == set(BENCHMARKS) and objectives == DEFAULT
     out = "docs/results/modes" if whole else f"models/modes/{arguments.profile}/table"
     out = pathlib.Path(arguments.out or out)
-    files.write_text(out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
+    atomic.write_text(out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
     text = table(result["rows"], json.loads(PUBLISHED.read_text()) if PUBLISHED.is_file() else [])
-    files.write_text(out.with_suffix(".txt"), text)
+    atomic.write_text(out.with_suffix(".txt"), text)
     print(text)
     draw(out.with_suffix(".png"), rows)
     print(f"wrote {out}.json, {out}.txt, {out}.png")
@@ -142,8 +145,10 @@ class Row:
         self.folder = f"models/modes/{profile}/{benchmark}/{self.folder}"
 
     def run(self, seed):
-        """Return the `study.Run` of a seed."""
-        return study.Run(self.experiment, self.overrides | {"seed": seed, "wts_dir": f"{self.folder}/seed{seed}"})
+        """Return the `training_runs.Run` of a seed."""
+        return training_runs.Run(
+            self.experiment, self.overrides | {"seed": seed, "wts_dir": f"{self.folder}/seed{seed}"}
+        )
 
     def count(self, runs, failures):
         """Return the row: means and standard errors over the runs, and the curve over their iterations.
@@ -151,8 +156,8 @@ class Row:
         A run that diverged has no modes and no samples of high quality, and nothing else.
         """
         options = runs[0].options()
-        nothing = {rule: {"modes": 0, "high_quality": 0.0} for rule in coverage.rules_of(options)}
-        curves = [[] if failure else coverage.count_run(run.options()) for run, failure in zip(runs, failures)]
+        nothing = {rule: {"modes": 0, "high_quality": 0.0} for rule in mode_coverage.rules_of(options)}
+        curves = [[] if failure else mode_coverage.count_run(run.options()) for run, failure in zip(runs, failures)]
         last = [curve[-1][1] if curve else nothing for curve in curves]
         diverged = sum(map(bool, failures))
         lost = f", {diverged} of {len(runs)} diverged" if diverged else ""
@@ -164,8 +169,8 @@ class Row:
             "projections": options.filts,
             "iterations": options.MAXITER,
             "diverged": diverged,
-            "rules": {rule: coverage.summary([counts[rule] for counts in last]) for rule in nothing},
-            "curve": coverage.mean_curve([curve for curve in curves if curve]),
+            "rules": {rule: mode_coverage.summary([counts[rule] for counts in last]) for rule in nothing},
+            "curve": mode_coverage.mean_curve([curve for curve in curves if curve]),
         }
 
 
@@ -182,8 +187,10 @@ def label(objective, options):
 def real(benchmark, row, num_seeds):
     """Return the row of the data themselves: what a perfect model would score."""
     options = config.load(BENCHMARKS[benchmark])
-    counts = [coverage.count_samples(coverage.real_samples(options, seed), options) for seed in range(num_seeds)]
-    rules = {rule: coverage.summary([each[rule] for each in counts]) for rule in row["rules"]}
+    counts = [
+        mode_coverage.count_samples(mode_coverage.real_samples(options, seed), options) for seed in range(num_seeds)
+    ]
+    rules = {rule: mode_coverage.summary([each[rule] for each in counts]) for rule in row["rules"]}
     return {"benchmark": benchmark, "name": "the data", "rules": rules}
 
 
@@ -227,7 +234,7 @@ def draw(path, rows):
     """Draw samples of each row's first seed over the data, benchmarks along the longer side of the picture."""
     from matplotlib.figure import Figure
 
-    from rpgan_tf import images
+    from rpgan_tf.sampling import pictures
 
     benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
     groups = [[each for each in rows.items() if each[0].benchmark == benchmark] for benchmark in benchmarks]
@@ -242,11 +249,11 @@ def draw(path, rows):
             plot, options = plots[j, i], runs[0].options()
             plot.set_title(f"{row.benchmark}: {label(row.objective, options)}", fontsize=9)
             if options.lfile == config.STACKED:
-                plot.imshow(images.grid(coverage.samples(options, count=100), 10))
+                plot.imshow(pictures.grid(mode_coverage.samples(options, count=100), 10))
                 continue
             plot.axis("on")
-            images.scatter_on(plot, coverage.samples(options, count=2500), mixtures.find(options.lfile))
-    files.write(path, lambda file: figure.savefig(file, format="png", dpi=80))
+            pictures.scatter_on(plot, mode_coverage.samples(options, count=2500), mixtures.find(options.lfile))
+    atomic.write(path, lambda file: figure.savefig(file, format="png", dpi=80))
 
 
 if __name__ == "__main__":

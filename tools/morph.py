@@ -12,8 +12,9 @@ that fixbn.py stores.
 
 import numpy as np
 
-from rpgan_tf import command, images, sampling, video
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
+from rpgan_tf.sampling import generators, pictures, video
 
 
 def main(argv):
@@ -34,15 +35,15 @@ def main(argv):
         raise UserError(f"expected --frames >= 2, received {arguments.frames}")
     video.check(arguments.out, arguments.fps)
     options = command.load_options(name, arguments.set)
-    sampling.check_images(options, "tools/morph.py")
-    path = sampling.find(options, iteration, single=True)
+    generators.check_images(options, "tools/morph.py")
+    path = generators.find(options, iteration, single=True)
 
     command.start_tensorflow(arguments.strategy)
-    generate = sampling.load(options, path)
+    generate = generators.load(options, path)
     print(f"read {path}")
     if arguments.loop and pairs[-1][1] != pairs[0][0]:
         pairs.append([pairs[-1][1], pairs[0][0]])
-    z = sampling.latents(options, seed or 0)
+    z = generators.latents(options, seed or 0)
     interpolate = {"linear": linear, "spherical": spherical}[arguments.path]
     points, end = [], None
     for a, b in pairs:
@@ -52,7 +53,7 @@ def main(argv):
     if arguments.loop:
         points.pop()  # the first again
     samples = generate(np.float32(points))
-    video.save(arguments.out, (images.grid(sample[None], 1) for sample in samples), arguments.fps)
+    video.save(arguments.out, (pictures.grid(sample[None], 1) for sample in samples), arguments.fps)
     print(f"wrote {arguments.out}: {len(samples)} frames")
 
 

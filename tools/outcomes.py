@@ -13,8 +13,12 @@ docs/results/outcomes with all outcomes, else models/outcomes/table, if --out do
 import json
 import pathlib
 
-from rpgan_tf import command, coverage, files, images, mixtures, modes, study
+from rpgan_tf import command
+from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
+from rpgan_tf.sampling import pictures
+from rpgan_tf.studies import mode_coverage, mode_rules, training_runs
 
 EXPERIMENT = "realness_mog"
 RULE = "4 std"
@@ -37,7 +41,7 @@ def main(argv):
         raise UserError(f"expected --outcomes of {list(PAPER)}, and --seeds and --iterations of at least 1; got {argv}")
     cells = sorted({(number, steps) for number in arguments.outcomes for steps in (1, PAPER[number][0])})
     runs = {
-        (number, steps, seed): study.Run(
+        (number, steps, seed): training_runs.Run(
             EXPERIMENT,
             {
                 "num_outcomes": number,
@@ -56,16 +60,20 @@ def main(argv):
 
     # The longest first, so that all processes have work until the end.
     ordered = sorted(runs, key=lambda key: -key[1])
-    failures = dict(zip(ordered, study.train([runs[key] for key in ordered])))
+    failures = dict(zip(ordered, training_runs.train([runs[key] for key in ordered])))
     command.start_tensorflow()
-    curves = {key: [] if failures[key] else coverage.count_run(run.options()) for key, run in runs.items()}
-    result = study.record(range(arguments.seeds)) | {"iterations": arguments.iterations, "rule": RULE, "source": SOURCE}
+    curves = {key: [] if failures[key] else mode_coverage.count_run(run.options()) for key, run in runs.items()}
+    result = training_runs.record(range(arguments.seeds)) | {
+        "iterations": arguments.iterations,
+        "rule": RULE,
+        "source": SOURCE,
+    }
     result["rows"] = [row(number, steps, curves, arguments.seeds) for number, steps in cells]
     whole = set(arguments.outcomes) == set(PAPER)
     out = pathlib.Path(arguments.out or ("docs/results/outcomes" if whole else "models/outcomes/table"))
-    files.write_text(out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
+    atomic.write_text(out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
     text = table(result["rows"])
-    files.write_text(out.with_suffix(".txt"), text)
+    atomic.write_text(out.with_suffix(".txt"), text)
     print(text, end="")
     draw(out.with_suffix(".png"), result["rows"], runs, curves)
     print(f"wrote {out}.json, {out}.txt, {out}.png")
@@ -87,9 +95,9 @@ def row(number, steps, curves, num_seeds):
     return {
         "outcomes": number,
         "g_steps": steps,
-        "picked": coverage.summary([point[1][RULE] if point else nothing for point in picked]),
+        "picked": mode_coverage.summary([point[1][RULE] if point else nothing for point in picked]),
         "picked_iterations": [point[0] if point else None for point in picked],
-        "last": coverage.summary([curve[-1][1][RULE] if curve else nothing for curve in mine]),
+        "last": mode_coverage.summary([curve[-1][1][RULE] if curve else nothing for curve in mine]),
         "diverged": sum(not curve for curve in mine),
         "paper": {"modes": PAPER[number][1], "high_quality": PAPER[number][2]} if converged else None,
     }
@@ -127,8 +135,8 @@ def draw(path, rows, runs, curves):
             plot.set_title(f"{number} outcomes, {steps} steps of G", fontsize=9)
             point = best(curves[number, steps, 0])
             if point:
-                samples = coverage.samples(runs[number, steps, 0].options(), point[0])
-                images.scatter_on(plot, samples[: modes.RULES["3 std"].samples], mixture)
+                samples = mode_coverage.samples(runs[number, steps, 0].options(), point[0])
+                pictures.scatter_on(plot, samples[: mode_rules.RULES["3 std"].samples], mixture)
                 plot.set(xlabel=f"iteration {point[0]}", ylabel="", xticks=[], yticks=[])
     for i, (key, title, most) in enumerate((("modes", "modes", 9), ("high_quality", "share of high quality", 1))):
         plot = figure.add_subplot(grid[2, i * len(numbers) : (i + 1) * len(numbers)])
@@ -141,7 +149,7 @@ def draw(path, rows, runs, curves):
         x = [each["outcomes"] for each in single]
         plot.plot(x, [each["picked"][key]["mean"] for each in single], "s-", label="ours, one step of G")
         plot.legend()
-    files.write(path, lambda file: figure.savefig(file, format="png", dpi=80))
+    atomic.write(path, lambda file: figure.savefig(file, format="png", dpi=80))
 
 
 if __name__ == "__main__":

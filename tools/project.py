@@ -15,8 +15,10 @@ import pathlib
 import numpy as np
 import tqdm
 
-from rpgan_tf import command, images, lpips_files, sampling, styles, video
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import lpips_weights
+from rpgan_tf.sampling import generators, pictures, video, w_codes
 
 FRAMES = 200  # of a video at most, of each image
 
@@ -43,41 +45,41 @@ def main(argv):
     if arguments.video:
         video.check(arguments.video, arguments.fps)
     options = command.load_options(arguments.name, arguments.set)
-    styles.check(options, "tools/project.py")
-    label = styles.one_hot(options, arguments.label, 1)
-    styles.choose_images(options, arguments.images)
-    weights = lpips_files.load_for_metric(options, "lpips_weights") if options.lpips_weights else None
-    path = sampling.find(options, arguments.iteration)
+    w_codes.check(options, "tools/project.py")
+    label = w_codes.one_hot(options, arguments.label, 1)
+    w_codes.choose_images(options, arguments.images)
+    weights = lpips_weights.load_for_metric(options, "lpips_weights") if options.lpips_weights else None
+    path = generators.find(options, arguments.iteration)
 
     command.start_tensorflow(arguments.strategy)
     import tensorflow as tf
 
-    from rpgan_tf import inversion
     from rpgan_tf.nets.lpips import LPIPS, at_most_256
+    from rpgan_tf.sampling import projector
 
-    generator = styles.load(options, path)
+    generator = w_codes.load(options, path)
     print(f"read {path}")
-    print(f"distance: {'LPIPS by ' + lpips_files.net_of(weights) if weights else 'mean squared error'}")
+    print(f"distance: {'LPIPS by ' + lpips_weights.net_of(weights) if weights else 'mean squared error'}")
     lpips = LPIPS(weights) if weights else lambda a, b: tf.reduce_mean((a - b) ** 2, axis=[1, 2, 3])
-    projector = inversion.Projector(
+    search = projector.Projector(
         generator, lambda a, b: lpips(*map(at_most_256, (a, b))), arguments.steps, label, arguments.seed
     )
-    targets, codes, found, frames = styles.read_images(options, arguments.count), [], [], []
+    targets, codes, found, frames = w_codes.read_images(options, arguments.count), [], [], []
     every = -(-arguments.steps // FRAMES)
     for i, target in enumerate(targets):
-        steps = tqdm.tqdm(projector.project(target), f"image {i + 1}", arguments.steps, disable=None)
+        steps = tqdm.tqdm(search.project(target), f"image {i + 1}", arguments.steps, disable=None)
         for step, (code, distance) in enumerate(steps):
             steps.set_postfix(distance=f"{distance:.4f}", refresh=False)
             last = step == arguments.steps - 1
             if last or (arguments.video and step % every == 0):
                 image = generator.synthesize(code)[0]
-                frames.append(images.pairs(target[None], image, 1))
+                frames.append(pictures.pairs(target[None], image, 1))
         codes.append(code)
         found.append(image[0])
         print(f"image {i + 1}: distance {distance:.4f}")
     out = pathlib.Path(arguments.out)
-    images.save_png(out / "projected.png", images.pairs(targets, found))
-    styles.save_codes(out / "w.npz", np.concatenate(codes))
+    pictures.save_png(out / "projected.png", pictures.pairs(targets, found))
+    w_codes.save_codes(out / "w.npz", np.concatenate(codes))
     print(f"wrote {out / 'projected.png'} and {out / 'w.npz'}")
     if arguments.video:
         video.save(arguments.video, frames, arguments.fps)

@@ -11,8 +11,10 @@ features, an image and w, from which G goes on (arXiv 2212.03752, section 3.2). 
 
 import numpy as np
 
-from rpgan_tf import checkpoint, command, images, protocol, sampling, styles
+from rpgan_tf import checkpoint, command
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import protocol
+from rpgan_tf.sampling import generators, pictures, w_codes
 
 
 def main(argv):
@@ -29,8 +31,8 @@ def main(argv):
     if arguments.count < 1:
         raise UserError(f"expected --count of at least 1, received {arguments.count}")
     options = command.load_options(arguments.name, arguments.set)
-    styles.check(options, "tools/reconstruct.py", heads=True)
-    styles.choose_images(options, arguments.images)
+    w_codes.check(options, "tools/reconstruct.py", heads=True)
+    w_codes.choose_images(options, arguments.images)
     kind = "gmodel" if arguments.raw or not options.ema else "ema"
     path = checkpoint.find(options.wts_dir, kind, arguments.iteration)
     d_path = checkpoint.find(options.wts_dir, "dmodel", protocol.iteration_of(path))
@@ -38,16 +40,16 @@ def main(argv):
     command.start_tensorflow(arguments.strategy)
     from rpgan_tf.nets import glead
 
-    generator, discriminator = styles.load(options, path), glead.build_discriminator(options)
+    generator, discriminator = w_codes.load(options, path), glead.build_discriminator(options)
     checkpoint.load_npz(discriminator, d_path)
     print(f"read {path}\nread {d_path}")
-    real = styles.read_images(options, arguments.count)
+    real = w_codes.read_images(options, arguments.count)
 
     def reconstruct(part):
         return glead.reconstruct(generator, discriminator.decode(discriminator.features(part)))
 
-    again = sampling.in_chunks(reconstruct, real)
-    images.save_png(arguments.out, images.pairs(real, again))
+    again = generators.in_chunks(reconstruct, real)
+    pictures.save_png(arguments.out, pictures.pairs(real, again))
     print(f"wrote {arguments.out}: {len(real)} images, mean squared error {np.mean((again - real) ** 2):.4f}")
 
 

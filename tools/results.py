@@ -11,8 +11,11 @@ is left out, and said. Each table stands with its command, seeds and date; no nu
 import json
 import pathlib
 
-from rpgan_tf import claims, command, files, protocol
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import protocol
+from rpgan_tf.files import atomic
+from rpgan_tf.studies import rpgan_claims
 
 FOLDER, PAGE, README = pathlib.Path("docs/results"), pathlib.Path("docs/results.md"), pathlib.Path("README.md")
 DEVICES = pathlib.Path("docs/devices.md")
@@ -33,12 +36,12 @@ def main(argv):
         raise UserError(
             f"no records in '{FOLDER}'; make some with tools/modes.py, tools/outcomes.py, tools/stability.py"
         )
-    files.write_text(PAGE, "\n".join([HEAD, *parts]))
+    atomic.write_text(PAGE, "\n".join([HEAD, *parts]))
     print(f"wrote {PAGE}")
     if (FOLDER / "modes.txt").is_file():
-        files.put_between(README, MARKS, table_of_modes())
+        atomic.put_between(README, MARKS, table_of_modes())
     if any(FOLDER.glob("devices/*.json")):
-        files.put_between(DEVICES, MARKS, table_of_devices())
+        atomic.put_between(DEVICES, MARKS, table_of_devices())
 
 
 def section(name, title, maker, body):
@@ -136,7 +139,7 @@ def of_stability(name, result):
                 numbers = [f"{point[key]:.2f}" for key in ("fid", "precision", "recall", "high_frequency")]
                 cells = [what, row["seed"], f"{point[clock]:.0f}", point["iteration"], *numbers]
                 lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return [*lines, "", "```", claims.text(result["claims"]).rstrip(), "```", ""]
+    return [*lines, "", "```", rpgan_claims.text(result["claims"]).rstrip(), "```", ""]
 
 
 def evaluations():

@@ -10,8 +10,9 @@ A group k,stride,numf,K is K projections, each of numf filters of k x k pixels a
 to unit L2 norm. Training wants all of a file to be of one group's kind.
 """
 
-from rpgan_tf import command, files, projections
+from rpgan_tf import command, projections
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 
 def main(argv):
@@ -29,7 +30,7 @@ def main(argv):
     if arguments.channels < 1:
         raise UserError(f"expected --channels >= 1, received {arguments.channels}")
     arrays = projections.draw([parse_group(text) for text in arguments.groups], arguments.seed, arguments.channels)
-    files.save_arrays(arguments.out, arrays)
+    atomic.save_arrays(arguments.out, arrays)
     print(f"wrote {arguments.out}: {arrays['nfilt']} projections, seed {arguments.seed}")
 
 

@@ -15,8 +15,9 @@ generator itself.
 
 import tqdm
 
-from rpgan_tf import command, images, sampling
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
+from rpgan_tf.sampling import generators, pictures
 
 
 def main(argv):
@@ -41,17 +42,19 @@ def main(argv):
     options = command.load_options(name, arguments.set)
     if arguments.bgmodel and arguments.batch_statistics:
         raise UserError("--bgmodel and --batch_statistics exclude each other; give one of them")
-    if arguments.bgmodel and options.net != sampling.FIXED_BY_FIXBN:
-        raise UserError(f"--bgmodel is for net = '{sampling.FIXED_BY_FIXBN}'; net = '{options.net}' needs no fixbn.py")
+    if arguments.bgmodel and options.net != generators.FIXED_BY_FIXBN:
+        raise UserError(
+            f"--bgmodel is for net = '{generators.FIXED_BY_FIXBN}'; net = '{options.net}' needs no fixbn.py"
+        )
 
-    path = sampling.find(options, arguments.iteration, single=arguments.bgmodel)
+    path = generators.find(options, arguments.iteration, single=arguments.bgmodel)
 
     command.start_tensorflow(arguments.strategy)
-    generate = sampling.load(options, path, arguments.batch_statistics)
+    generate = generators.load(options, path, arguments.batch_statistics)
     print(f"read {path}")
     for seed in tqdm.tqdm(seeds, disable=len(seeds) == 1):
         out = arguments.out.replace("{seed}", str(seed))
-        images.save_png(out, images.picture(generate(sampling.latents(options, seed)), options))
+        pictures.save_png(out, pictures.picture(generate(generators.latents(options, seed)), options))
         tqdm.tqdm.write(f"wrote {out}")
 
 

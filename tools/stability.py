@@ -18,8 +18,11 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, claims, command, config, features, files, history, projections, study
+from rpgan_tf import checkpoint, command, config, projections
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import features
+from rpgan_tf.files import atomic, run_logs
+from rpgan_tf.studies import rpgan_claims, training_runs
 
 METRICS, SAVES, LOOKS = ("fid", "pr"), 6, 25  # saves, and looks between two of them
 LEAST = features.DIGITS_FEATURES + 1  # samples, for covariances of full rank
@@ -49,8 +52,8 @@ def main(argv):
     out = folder(arguments) if arguments.quick else pathlib.Path("docs/results")
     arguments.out = pathlib.Path(arguments.out or out / arguments.study)
     result = {"figure2": figure2, "ksweep": ksweep}[arguments.study](arguments)
-    files.write_text(arguments.out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
-    print(claims.text(result["claims"]), end="")
+    atomic.write_text(arguments.out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
+    print(rpgan_claims.text(result["claims"]), end="")
     print(f"wrote {arguments.out}.json, {arguments.out}.png")
 
 
@@ -63,11 +66,11 @@ def figure2(arguments):
     for projected, single in zip(runs[PROJECTED], runs[SINGLE]):
         budget, used = (spent(each.options(), equal)[clock] for each in (projected, single))
         saves = max(SAVES, math.ceil(SAVES * budget / used))
-        longer.append(study.Run(single.experiment, single.overrides | {"MAXITER": saves * savefreq(arguments)}))
+        longer.append(training_runs.Run(single.experiment, single.overrides | {"MAXITER": saves * savefreq(arguments)}))
     train(longer)
 
     command.start_tensorflow()
-    from rpgan_tf import curves
+    from rpgan_tf.studies import rpgan_figure2
 
     rows, pairs = [], []
     for projected, single in zip(runs[PROJECTED], longer):
@@ -78,10 +81,10 @@ def figure2(arguments):
         pair[1]["equal_time_iteration"] = last
         rows += pair
         pairs.append(dict(zip(("projected", "single"), map(of_claims, pair))))
-    groups = curves.grouped([curves.Run(each.options().wts_dir) for each in runs[PROJECTED] + longer])
-    figure = curves.draw(groups, with_samples=True)
-    files.write(arguments.out.with_suffix(".png"), lambda file: figure.savefig(file, format="png", dpi=80))
-    return record(arguments, rows) | {"claims": claims.of_figure2(pairs)}
+    groups = rpgan_figure2.grouped([rpgan_figure2.Run(each.options().wts_dir) for each in runs[PROJECTED] + longer])
+    figure = rpgan_figure2.draw(groups, with_samples=True)
+    atomic.write(arguments.out.with_suffix(".png"), lambda file: figure.savefig(file, format="png", dpi=80))
+    return record(arguments, rows) | {"claims": rpgan_claims.of_figure2(pairs)}
 
 
 def ksweep(arguments):
@@ -92,14 +95,14 @@ def ksweep(arguments):
         for k in arguments.K:
             filters = folder(arguments) / f"filts/K{k}_seed{seed}.npz"
             if not filters.exists():
-                files.save_arrays(filters, projections.draw([(8, 2, 1, k)], seed))
+                atomic.save_arrays(filters, projections.draw([(8, 2, 1, k)], seed))
             runs[k, seed] = run(arguments, PROJECTED, f"K{k}", seed, filts=str(filters))
     train(list(runs.values()))
 
     command.start_tensorflow()
     rows = {key: measured(arguments, each) for key, each in runs.items()}
     figure = draw_sweep(rows, arguments.clock)
-    files.write(arguments.out.with_suffix(".png"), lambda file: figure.savefig(file, format="png", dpi=80))
+    atomic.write(arguments.out.with_suffix(".png"), lambda file: figure.savefig(file, format="png", dpi=80))
     sweeps = [
         {
             k: {
@@ -111,7 +114,7 @@ def ksweep(arguments):
         }
         for seed in seeds
     ]
-    return record(arguments, list(rows.values())) | {"claims": claims.of_ksweep(sweeps)}
+    return record(arguments, list(rows.values())) | {"claims": rpgan_claims.of_ksweep(sweeps)}
 
 
 def folder(arguments):
@@ -130,10 +133,10 @@ def looks_every(arguments):
 
 
 def run(arguments, experiment, name, seed, **overrides):
-    """Return the `study.Run` of a seed."""
+    """Return the `training_runs.Run` of a seed."""
     values = {"seed": seed, "MAXITER": SAVES * savefreq(arguments), "SAVEFREQ": savefreq(arguments)}
     values |= {"monitor_every": looks_every(arguments), "wts_dir": f"{folder(arguments)}/{name}/seed{seed}"}
-    return study.Run(experiment, values | overrides | (QUICK if arguments.quick else {}))
+    return training_runs.Run(experiment, values | overrides | (QUICK if arguments.quick else {}))
 
 
 def train(runs):
@@ -145,22 +148,22 @@ def train(runs):
         changed = [line for line in changed if " MAXITER = " not in line]  # that of a run which goes on
         if changed:
             raise UserError(f"'{options.wts_dir}' holds a run with other options: {changed[0]}; delete or move it")
-    failures = [failure for failure in study.train(runs, processes=1) if failure]
+    failures = [failure for failure in training_runs.train(runs, processes=1) if failure]
     if failures:
         raise UserError(f"a run diverged, and nothing can be compared: {failures[0]}")
 
 
 def saved(options):
     """Return the iterations whose generator was kept and which were looked at."""
-    looked = {look["iteration"] for look in history.read_looks(options.wts_dir)}
+    looked = {look["iteration"] for look in run_logs.read_looks(options.wts_dir)}
     return [iteration for iteration in checkpoint.iterations(options.wts_dir, "gmodel") if iteration in looked]
 
 
 def spent(options, iteration):
     """Return {"seconds", "cpu_seconds"} of training up to an iteration that was looked at."""
-    looks = {look["iteration"]: look for look in history.read_looks(options.wts_dir)}
+    looks = {look["iteration"]: look for look in run_logs.read_looks(options.wts_dir)}
     if iteration not in looks:
-        raise UserError(f"'{options.wts_dir}/{history.FILE}' has no iteration {iteration}; delete the run to train it")
+        raise UserError(f"'{options.wts_dir}/{run_logs.FILE}' has no iteration {iteration}; delete the run to train it")
     return {clock: looks[iteration][clock] for clock in CLOCKS}
 
 
@@ -169,27 +172,29 @@ def measured(arguments, each, further=()):
 
     The single discriminator's run may go on from there: `further` iterations of it are measured, too.
     """
-    from rpgan_tf import evaluation
+    from rpgan_tf.evaluation import evaluator
 
     options, equal = each.options(), SAVES * savefreq(arguments)
-    iterations, mean, of_each = history.read_losses(pathlib.Path(options.wts_dir) / "train.log")
-    looks = [look for look in history.read_looks(options.wts_dir) if look["iteration"] <= equal]
+    iterations, mean, of_each = run_logs.read_losses(pathlib.Path(options.wts_dir) / "train.log")
+    looks = [look for look in run_logs.read_looks(options.wts_dir) if look["iteration"] <= equal]
     row = {"experiment": each.experiment, "wts_dir": options.wts_dir, "overrides": each.overrides}
     row |= {"discriminators": of_each.shape[1], "iterations": options.MAXITER, "seed": options.seed}
-    row |= spent(options, equal) | {"losses": claims.losses(mean[iterations <= equal], of_each[iterations <= equal])}
-    row["gradient_norm"] = float(np.nanmean(history.column(looks, "gradient_norm")))
+    row |= spent(options, equal) | {
+        "losses": rpgan_claims.losses(mean[iterations <= equal], of_each[iterations <= equal])
+    }
+    row["gradient_norm"] = float(np.nanmean(run_logs.column(looks, "gradient_norm")))
     row["quality"] = []
     for iteration in saved(options):
         if iteration <= equal or iteration in further:
-            found = evaluation.evaluate(options, iteration, METRICS, arguments.samples, extractor="digits")
-            numbers = evaluation.numbers(found) | {"high_frequency": high_frequency(options, iteration)}
+            found = evaluator.evaluate(options, iteration, METRICS, arguments.samples, extractor="digits")
+            numbers = evaluator.numbers(found) | {"high_frequency": high_frequency(options, iteration)}
             row["quality"].append({"iteration": iteration} | spent(options, iteration) | numbers)
             row["protocol"] = found["protocol"]
     return row
 
 
 def of_claims(row):
-    """Return of a row what `claims.of_figure2` asks for; moving means are not written down."""
+    """Return of a row what `rpgan_claims.of_figure2` asks for; moving means are not written down."""
     equal = [point for point in row["quality"] if point["iteration"] <= SAVES * row["overrides"]["SAVEFREQ"]]
     found = {"losses": dict(row["losses"]), "fids": [point["fid"] for point in equal]}
     found |= {"gradient_norm": row["gradient_norm"], "long_fids": [point["fid"] for point in row["quality"]]}
@@ -203,7 +208,7 @@ def record(arguments, rows):
     """Return what is written of the making of rows, and the rows."""
     for row in rows:
         row["losses"].pop("moving_mean", None)
-    return study.record(range(arguments.seeds)) | {
+    return training_runs.record(range(arguments.seeds)) | {
         "iterations": SAVES * savefreq(arguments),
         "clock": arguments.clock,
         "samples": arguments.samples,
@@ -214,11 +219,12 @@ def record(arguments, rows):
 
 def high_frequency(options, iteration):
     """Return the energy of samples in the highest octave over that of the data: spatial frequencies above 1/4."""
-    from rpgan_tf import data, sampling
+    from rpgan_tf.data import stream
+    from rpgan_tf.sampling import generators
 
-    z = sampling.latents(options, options.seed, NUM_OCTAVE)
-    drawn = sampling.load(options, sampling.find(options, iteration))(z)
-    real = np.float32(data.digits(options.imsz, options.channels)) / 127.5 - 1
+    z = generators.latents(options, options.seed, NUM_OCTAVE)
+    drawn = generators.load(options, generators.find(options, iteration))(z)
+    real = np.float32(stream.digits(options.imsz, options.channels)) / 127.5 - 1
     frequencies = np.fft.fftfreq(options.imsz)
     highest = np.hypot(frequencies[:, None], frequencies) > 0.25
     energy = [np.mean(np.abs(np.fft.fft2(images, axes=(1, 2))[:, highest]) ** 2) for images in (drawn, real)]

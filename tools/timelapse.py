@@ -9,7 +9,8 @@ Each generator that the run kept, one every SAVEFREQ iterations, is a frame with
 
 import tqdm
 
-from rpgan_tf import checkpoint, command, images, sampling, video
+from rpgan_tf import checkpoint, command
+from rpgan_tf.sampling import generators, pictures, video
 
 
 def main(argv):
@@ -23,15 +24,15 @@ def main(argv):
     name, seed = command.split_name(arguments.name, 1)
     video.check(arguments.out, arguments.fps)
     options = command.load_options(name, arguments.set)
-    newest = sampling.find(options)
+    newest = generators.find(options)
     kind = newest.name.split(".")[1]
 
     command.start_tensorflow(arguments.strategy)
-    z, frames = sampling.latents(options, seed or 0), []
+    z, frames = generators.latents(options, seed or 0), []
     iterations = checkpoint.iterations(options.wts_dir, kind)
     for iteration in tqdm.tqdm(iterations, unit="model"):
-        generate = sampling.load(options, checkpoint.path_of(options.wts_dir, iteration, kind))
-        frames.append(images.picture(generate(z), options))
+        generate = generators.load(options, checkpoint.path_of(options.wts_dir, iteration, kind))
+        frames.append(pictures.picture(generate(z), options))
     video.save(arguments.out, frames, arguments.fps)
     print(f"wrote {arguments.out}: iterations {', '.join(map(str, iterations))}")
 

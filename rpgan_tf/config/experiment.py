@@ -17,8 +17,11 @@ import traceback
 import types
 from typing import Literal
 
-from rpgan_tf import image_files, lpips_files, mixtures, presets, projections
+from rpgan_tf import projections
+from rpgan_tf.config import presets
+from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError, nearest
+from rpgan_tf.files import image_folders, lpips_weights
 
 Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom8 = SizeFrom16 = SizeFrom32 = int
 Positive = Negative = NonNegative = Share = Probability = float
@@ -88,7 +91,7 @@ class Options:
 
 OF_IMAGES = ("subset", "mirror", "crop", "resize", "resize_filter", "channels", "imsz", "cache", "cache_dir")
 OF_POINTS = "toy"  # the net for data that are no images
-PACKAGE = pathlib.Path(__file__).parent
+PACKAGE = pathlib.Path(__file__).parent.parent
 
 
 def load(name, overrides=None):
@@ -137,7 +140,7 @@ def resolve(values, source="options"):
     if net not in nets:
         raise UserError(f"{source}: unknown net '{net}'; {nearest(net, nets)}")
     of_gan, of_net = _of_gan(gan), _of_net(net)
-    declared = _annotated(_classes("config.py")["Options"][1]) | of_net | of_gan
+    declared = _annotated(_classes("config/experiment.py")["Options"][1]) | of_net | of_gan
     for key, value in values.items():
         if not declared.get(key) and value not in NONE:
             raise UserError(f"{source}: {_unknown(key, gan, net, declared, gans, nets)}")
@@ -244,7 +247,7 @@ def check_files(options):
     """Raise a `UserError` unless the files that training reads are there and fit, and its folder can be written."""
     check_filters(options)
     if hasattr(options, "real_loss"):
-        lpips_files.load_for(options)
+        lpips_weights.load_for(options)
     for key in ("wts_dir", "cache_dir"):
         value = getattr(options, key)
         folder = pathlib.Path(value).absolute()
@@ -299,9 +302,9 @@ def check_labels(key, source, num_classes):
     if source in DIGITS:
         length = 0 if source == STACKED else 10
     else:
-        labels = image_files.read_labels(key, source) if image_files.is_collection(source) else None
+        labels = image_folders.read_labels(key, source) if image_folders.is_collection(source) else None
         length = labels.num_classes if labels else 0
-    image_files.check_labels(key, source, length, num_classes)
+    image_folders.check_labels(key, source, length, num_classes)
 
 
 def parse_overrides(assignments):

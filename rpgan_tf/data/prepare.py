@@ -1,7 +1,7 @@
 """Datasets as others publish them, read one image after the other, cropped, resized, and written for training.
 
 What is written has the layout of the program of arXiv 2006.06676: 00000/img00000000.png, ..., with labels in a file
-dataset.json (see `rpgan_tf.image_files`). TensorFlow is imported for tfds: alone.
+dataset.json (see `rpgan_tf.files.image_folders`). TensorFlow is imported for tfds: alone.
 """
 
 import gzip
@@ -18,8 +18,9 @@ import zipfile
 import numpy as np
 import PIL.Image
 
-from rpgan_tf import files, image_files, imagesets
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import image_sets
+from rpgan_tf.files import atomic, image_folders
 
 EXPECTED = (
     "a folder or a .zip of images, cifar-10-binary.tar.gz, train-images-idx3-ubyte.gz, a folder of LSUN with data.mdb, "
@@ -35,12 +36,12 @@ class Originals(typing.NamedTuple):
     Attributes:
         count: N.
         each: iterator over (where the user finds it, image of Pillow, L or RGB); raises `UserError`.
-        labels: `image_files.Labels` of the N images, or None.
+        labels: `image_folders.Labels` of the N images, or None.
     """
 
     count: int
     each: typing.Iterator
-    labels: image_files.Labels | None
+    labels: image_folders.Labels | None
 
 
 def find(source):
@@ -52,7 +53,7 @@ def find(source):
         raise UserError(f"no file or folder '{source}'; expected {EXPECTED}")
     if (path / "data.mdb").is_file():
         return _open_lmdb(path)
-    if image_files.is_collection(source):
+    if image_folders.is_collection(source):
         return _open_collection(source)
     if path.name.endswith("-images-idx3-ubyte.gz"):
         return _open_mnist(path)
@@ -63,17 +64,17 @@ def find(source):
 
 def _open_collection(source):
     """Return the images below a folder or in a .zip, sorted by name."""
-    collection, suffixes = image_files.find("SOURCE", source), image_files.suffixes()
+    collection, suffixes = image_folders.find("SOURCE", source), image_folders.suffixes()
     names = [name for name in collection.names() if name.lower().endswith(suffixes)]
     if not names:
         raise UserError(f"no images in '{source}'; expected {EXPECTED}")
     each = (_decode(f"'{name}' of '{source}'", collection.read, name) for name in names)
-    return Originals(len(names), each, image_files.read_labels("SOURCE", source, names))
+    return Originals(len(names), each, image_folders.read_labels("SOURCE", source, names))
 
 
 def _open_tfds(source):
     """Return the images of tensorflow-datasets, and the classes of its feature `label`."""
-    from rpgan_tf import sources
+    from rpgan_tf.data import sources
 
     found = sources.find("SOURCE", source)
     each = (_decode(found.place(i), bytes, item) for i, item in enumerate(found.items.numpy()))
@@ -108,7 +109,7 @@ def _open_cifar(path):
             contents = [
                 archive.extractfile(name).read() for name in names if re.search(r"(^|/)data_batch_\d\.bin$", name)
             ]
-    except (*image_files.UNREADABLE, tarfile.TarError):
+    except (*image_folders.UNREADABLE, tarfile.TarError):
         raise UserError(f"'{path}' is damaged: expected a whole cifar-10-binary.tar.gz; fetch it again") from None
     if any(re.search(r"(^|/)data_batch_\d$", name) for name in names):
         raise UserError(
@@ -143,22 +144,22 @@ def _read_idx(path):
         return np.frombuffer(contents, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
     except FileNotFoundError:
         raise UserError(f"no file '{path}': expected it beside the images") from None
-    except (*image_files.UNREADABLE, IndexError) as error:
+    except (*image_folders.UNREADABLE, IndexError) as error:
         raise UserError(f"'{path}' is damaged: {error}; fetch it again") from None
 
 
 def _of_arrays(path, pixels, classes):
     """Return images uint8 [N, H, W(, 3)] with their classes [N]."""
     each = ((f"image {i} of '{path}'", PIL.Image.fromarray(image)) for i, image in enumerate(pixels))
-    return Originals(len(pixels), each, image_files.Labels(np.int64(classes), int(classes.max()) + 1))
+    return Originals(len(pixels), each, image_folders.Labels(np.int64(classes), int(classes.max()) + 1))
 
 
 def _decode(place, read, item):
     """Return (place, image) of the bytes that `read(item)` gives; raises `UserError`."""
     try:
         with PIL.Image.open(io.BytesIO(read(item))) as image:
-            return place, image_files.to_8_bits(image)
-    except image_files.UNREADABLE:
+            return place, image_folders.to_8_bits(image)
+    except image_folders.UNREADABLE:
         raise UserError(f"{place} is damaged or no image: expected a whole one; replace it or remove it") from None
 
 
@@ -204,7 +205,7 @@ def write(out, originals, count, fitted):
 
     def save_all(save):
         names, sizes = [], []
-        with imagesets.progress(count, f"writing {out}") as bar:
+        with image_sets.progress(count, f"writing {out}") as bar:
             for i, (place, original) in enumerate(itertools.islice(originals.each, count)):
                 image, file = fitted(place, original), io.BytesIO()
                 sizes = sizes or [image.size]
@@ -218,13 +219,13 @@ def write(out, originals, count, fitted):
                 save(names[-1], file.getvalue())
                 bar.update()
         labels = originals.labels and list(zip(names, originals.labels.values.tolist()))
-        save(image_files.LABELS, json.dumps({"labels": labels}).encode())
+        save(image_folders.LABELS, json.dumps({"labels": labels}).encode())
 
     def save_zip(file):
         with zipfile.ZipFile(file, "w") as archive:
             save_all(archive.writestr)
 
     if str(out).endswith(".zip"):
-        files.write(out, save_zip)
+        atomic.write(out, save_zip)
     else:
-        files.write_folder(out, save_all)
+        atomic.write_folder(out, save_all)

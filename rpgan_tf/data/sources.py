@@ -8,8 +8,8 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from rpgan_tf import image_files
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import image_folders
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 EXPECTED = (
@@ -43,7 +43,7 @@ def find(option, lfile):
         return _open_tfds(option, lfile)
     if os.path.isdir(lfile):
         return _open_folder(option, lfile)
-    if image_files.is_collection(lfile):
+    if image_folders.is_collection(lfile):
         return _open_zip(option, lfile)
     if lfile.lower().endswith(SUFFIXES):
         return _of_paths([os.fsencode(lfile)], lambda entry: f"'{lfile}'", "remove it")
@@ -51,11 +51,11 @@ def find(option, lfile):
 
 
 def find_labels(option, lfile):
-    """Return the `image_files.Labels` of the images of `find`, None where there are none; raises `UserError`."""
+    """Return the `image_folders.Labels` of the images of `find`, None where there are none; raises `UserError`."""
     if lfile.startswith("tfds:"):
         return _find_tfds_labels(option, lfile)
-    if image_files.is_collection(lfile):
-        return image_files.read_labels(option, lfile, _names(option, lfile))
+    if image_folders.is_collection(lfile):
+        return image_folders.read_labels(option, lfile, _names(option, lfile))
     return None
 
 
@@ -93,8 +93,8 @@ def _of_paths(paths, place, removal):
 
 def _names(option, lfile):
     """Return the names of the images below a folder or in a .zip, sorted."""
-    suffixes = SUFFIXES if os.path.isdir(lfile) else image_files.suffixes()
-    names = [name for name in image_files.find(option, lfile).names() if name.lower().endswith(suffixes)]
+    suffixes = SUFFIXES if os.path.isdir(lfile) else image_folders.suffixes()
+    names = [name for name in image_folders.find(option, lfile).names() if name.lower().endswith(suffixes)]
     if not names:
         kind = "below the folder" if os.path.isdir(lfile) else "in the .zip"
         raise UserError(f"no {', '.join(SUFFIXES)} files {kind} {option} = '{lfile}'; expected {EXPECTED}")
@@ -109,14 +109,14 @@ def _open_folder(option, lfile):
 
 def _open_zip(option, lfile):
     """Return all images in a .zip, sorted by name; what is not PNG or JPEG is read by Pillow."""
-    archive, names = image_files.find(option, lfile), _names(option, lfile)
+    archive, names = image_folders.find(option, lfile), _names(option, lfile)
 
     def read(entry):
         name = names[entry]
         try:
             contents = archive.read(name)
-            return contents if name.lower().endswith(SUFFIXES) else image_files.as_png(contents)
-        except image_files.UNREADABLE:
+            return contents if name.lower().endswith(SUFFIXES) else image_folders.as_png(contents)
+        except image_folders.UNREADABLE:
             return b""  # which is no image, either
 
     def load(entry):
@@ -166,7 +166,7 @@ def _find_tfds_labels(option, lfile):
         raise UserError(
             f"{option} = '{lfile}' has images whose label is not known; choose another split, or num_classes=0"
         )
-    return image_files.Labels(classes, feature.num_classes)
+    return image_folders.Labels(classes, feature.num_classes)
 
 
 def _divide(option, lfile):

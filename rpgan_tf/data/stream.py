@@ -13,8 +13,10 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from rpgan_tf import cache, config, image_files, mixtures, sources
+from rpgan_tf import config
+from rpgan_tf.data import cache, mixtures, sources
 from rpgan_tf.errors import UserError, nearest
+from rpgan_tf.files import image_folders
 
 # What is drawn here; `rpgan_tf.gan` counts its own roles up from 0.
 CROP, POINTS, HELD_OUT_POINTS, TRIPLES, HELD_OUT_TRIPLES = range(-1, -6, -1)
@@ -123,7 +125,7 @@ def held_out(options):
 
 
 def labels(options):
-    """Return the `image_files.Labels` of the images that are trained on; None where `num_classes` is 0.
+    """Return the `image_folders.Labels` of the images that are trained on; None where `num_classes` is 0.
 
     Mirror images, which have the same labels, are not counted twice.
 
@@ -281,7 +283,7 @@ def _divide(order, options, numbers, count):
 
 
 def _find_labels(option, options):
-    """Return the `image_files.Labels` of all data that an option names, None where `num_classes` is 0.
+    """Return the `image_folders.Labels` of all data that an option names, None where `num_classes` is 0.
 
     Raises:
         UserError: there are none, or not of that length.
@@ -293,10 +295,10 @@ def _find_labels(option, options):
     if lfile in DIGITS:
         import sklearn.datasets
 
-        found = image_files.Labels(np.int64(sklearn.datasets.load_digits().target[DIGITS[lfile]]), 10)
+        found = image_folders.Labels(np.int64(sklearn.datasets.load_digits().target[DIGITS[lfile]]), 10)
     elif not _is_sound(lfile):
         found = sources.find_labels(option, lfile)
-    image_files.check_labels(option, lfile, found.num_classes if found else 0, num_classes)
+    image_folders.check_labels(option, lfile, found.num_classes if found else 0, num_classes)
     return found
 
 

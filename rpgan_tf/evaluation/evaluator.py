@@ -13,22 +13,13 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from rpgan_tf import (
-    checkpoint,
-    feature_files,
-    features,
-    images,
-    imagesets,
-    lpips_files,
-    metrics,
-    protocol,
-    sampling,
-    study,
-    styles,
-    subjects,
-)
+from rpgan_tf import checkpoint
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import feature_cache, features, image_sets, metrics, protocol, subjects
+from rpgan_tf.files import lpips_weights
 from rpgan_tf.nets.lpips import LPIPS, at_most_256
+from rpgan_tf.sampling import generators, pictures, w_codes
+from rpgan_tf.studies import training_runs
 
 
 def evaluate(
@@ -72,11 +63,11 @@ class Evaluator:
         self.options, self.names, self.samples = options, tuple(names), samples
         self.split, source, name = protocol.check(options, self.names, samples, reference, extractor)
         if source.endswith(".npz"):
-            self.real = imagesets.open_npz(source)
+            self.real = image_sets.open_npz(source)
         else:
-            self.real = imagesets.open_data(source, options, self.split == "train")
+            self.real = image_sets.open_data(source, options, self.split == "train")
         self.extractor = features.find(name) if name else None
-        self.lpips = lpips_files.load_for_metric(options, "ppl_w") if "ppl_w" in self.names else None
+        self.lpips = lpips_weights.load_for_metric(options, "ppl_w") if "ppl_w" in self.names else None
         self.real_hash = self.real.hash()
         self.default = protocol.SAMPLES_OF_DIGITS if name == "digits" else protocol.SAMPLES
 
@@ -104,7 +95,7 @@ class Evaluator:
         if known:
             announce(f"measured already: {known['date']}, in {path}; --again measures it anew")
             return known
-        part = feature_files.path_of("fake", [row[key] for key in protocol.IDENTITY], "is" in self.names)
+        part = feature_cache.path_of("fake", [row[key] for key in protocol.IDENTITY], "is" in self.names)
         row["values"] = self.compute(subject, fake, part, announce)
         protocol.append(path, row)
         part.unlink(missing_ok=True)
@@ -126,7 +117,7 @@ class Evaluator:
                 f"the FID needs more images than features: expected over {self.extractor.num_features}, "
                 f"'{fewest.name}' has {fewest.count}; set a larger --samples, take a larger reference, or kid"
             )
-        record = study.record(())
+        record = training_runs.record(())
         del record["seeds"]
         keys = ("experiment", "iteration", "weights", "weights_hash", "seed", "prior", "statistics")
         row = {key: getattr(subject, key) for key in keys} | {
@@ -137,10 +128,10 @@ class Evaluator:
             "reference_hash": self.real_hash,
             "origin": self.real.origin,
             "size": list(fake.shape),
-            "rounding": imagesets.ROUNDING,
+            "rounding": image_sets.ROUNDING,
             "extractor": self.extractor and self.extractor.name,
             "extractor_key": self.extractor and self.extractor.key,
-            "lpips": self.lpips and f"{lpips_files.net_of(self.lpips)} {subjects.hash_arrays(self.lpips)}",
+            "lpips": self.lpips and f"{lpips_weights.net_of(self.lpips)} {subjects.hash_arrays(self.lpips)}",
             "metrics": list(self.names),
             **protocol.SETTINGS,
             "swd_images": min(self.real.count, fake.count, protocol.SETTINGS["swd_images"]),
@@ -152,7 +143,7 @@ class Evaluator:
         """Return {name: number, None if it could not be estimated}; the features of `fake` go to the file `part`."""
         fakes = logits = None
         if set(self.names) & {"fid", "kid", "is", "pr", "dc"}:
-            rows = feature_files.extract(part, fake, self.extractor, "is" in self.names)
+            rows = feature_cache.extract(part, fake, self.extractor, "is" in self.names)
             fakes, logits = np.split(rows, [self.extractor.num_features], axis=1)
         values = {}
         for name in self.names:
@@ -168,7 +159,7 @@ class Evaluator:
         """Return {name: number} of a metric, of images, their features [N, d] and logits."""
         settings = protocol.SETTINGS
         if name == "fid":
-            return {"fid": metrics.frechet_distance(self.real_moments, feature_files.moments(fakes))}
+            return {"fid": metrics.frechet_distance(self.real_moments, feature_cache.moments(fakes))}
         if name == "kid":
             return dict(zip(("kid", "kid_error"), metrics.kernel_distance(self.reals, fakes, settings["kid_block"])))
         if name == "is":
@@ -193,7 +184,7 @@ class Evaluator:
     def path_length(self, subject, count):
         """Return the perceptual path length, of latents of their own."""
         options = self.options
-        z_0, z_1 = (images.latents([subject.seed, i], options.zlen, count, options.prior) for i in (1, 2))
+        z_0, z_1 = (pictures.latents([subject.seed, i], options.zlen, count, options.prior) for i in (1, 2))
         t = np.float32(np.random.RandomState([subject.seed, 3]).rand(count))
         path = "slerp" if options.prior == "normal" else "lerp"
         epsilon = protocol.SETTINGS["ppl_epsilon"]
@@ -202,12 +193,12 @@ class Evaluator:
     def path_length_in_w(self, subject, count):
         """Return the path length in w, of latents of their own; noise is new for each batch, the same at both ends."""
         options, seed = self.options, subject.seed
-        generator, lpips = styles.load(options, pathlib.Path(subject.weights), full=True), LPIPS(self.lpips)
-        labels = sampling.labels(options, count, [seed, 4])
+        generator, lpips = w_codes.load(options, pathlib.Path(subject.weights), full=True), LPIPS(self.lpips)
+        labels = generators.labels(options, count, [seed, 4])
         codes = []
         for i in (1, 2):
-            z = images.latents([seed, i], options.zlen, count, options.prior)
-            codes.append(sampling.in_chunks(generator.codes, np.concatenate([z, labels], axis=1)))
+            z = pictures.latents([seed, i], options.zlen, count, options.prior)
+            codes.append(generators.in_chunks(generator.codes, np.concatenate([z, labels], axis=1)))
 
         @tf.function(reduce_retracing=True)
         def synthesize(codes, noise):
@@ -220,17 +211,17 @@ class Evaluator:
     @functools.cached_property
     def real_path(self):
         """The file of the reference's features."""
-        return feature_files.path_of("real", self.real_hash, self.extractor.key)
+        return feature_cache.path_of("real", self.real_hash, self.extractor.key)
 
     @functools.cached_property
     def reals(self):
         """Features of the reference, np.memmap float32 [N, d]."""
-        return feature_files.extract(self.real_path, self.real, self.extractor)
+        return feature_cache.extract(self.real_path, self.real, self.extractor)
 
     @functools.cached_property
     def real_moments(self):
         """Moments of the features of the reference."""
-        return feature_files.kept_moments(self.real_path, self.reals)
+        return feature_cache.kept_moments(self.real_path, self.reals)
 
 
 def write_scalars(folder, row):
@@ -278,9 +269,9 @@ class Evaluate(keras.callbacks.Callback):
             return
         path = checkpoint.path_of(options.wts_dir, iteration, "ema" if options.ema else "gmodel")
         sampler = self.model.sampler
-        statistics = "batch" if options.net == sampling.FIXED_BY_FIXBN else "stored"
+        statistics = "batch" if options.net == generators.FIXED_BY_FIXBN else "stored"
         subject = subjects.generated(
-            options, path, sampler.get_arrays(), lambda z: sampling.generate(sampler, z, options), statistics
+            options, path, sampler.get_arrays(), lambda z: generators.generate(sampler, z, options), statistics
         )
         row = self.evaluator.measure(subject)
         tqdm.tqdm.write(f"iteration {iteration}: {text_of(numbers(row))}")

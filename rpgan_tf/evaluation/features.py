@@ -10,8 +10,10 @@ import zipfile
 
 import numpy as np
 
-from rpgan_tf import devices, files, tfgan
+from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError, nearest
+from rpgan_tf.evaluation import tfgan
+from rpgan_tf.files import atomic
 
 KNOWN = ("digits", "inception", "inception:<folder>", "keras:<application>", "keras:<application>:<weights file>")
 CHUNK = 64  # images that a large net sees at once
@@ -94,7 +96,7 @@ def _inception(folder):
     if not folder:
         print(f"loading Inception from {address}; it is downloaded unless TFHUB_CACHE_DIR has it", flush=True)
     try:
-        with devices.outside():  # under several replicas, its functions can be called by these alone
+        with strategies.outside():  # under several replicas, its functions can be called by these alone
             module = tensorflow_hub.load(address)
     except Exception as error:  # no network, a broken file, no space: its kinds are many
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -170,7 +172,7 @@ def _in_chunks(infer, chunk, channels, pixels):
     if channels == 3 and pixels.shape[-1] == 1:
         pixels = np.repeat(pixels, 3, axis=-1)
     full = np.pad(pixels, [(0, -len(pixels) % chunk), (0, 0), (0, 0), (0, 0)])
-    outputs = devices.each(infer, [full[start : start + chunk] for start in range(0, len(full), chunk)])
+    outputs = strategies.each(infer, [full[start : start + chunk] for start in range(0, len(full), chunk)])
     features, *logits = (np.concatenate(parts)[: len(pixels)].astype(np.float32) for parts in zip(*outputs))
     return features, (logits[0] if logits else None)
 
@@ -184,7 +186,7 @@ def _digits():
     arrays = None
     if path.is_file():
         try:
-            arrays = files.load_arrays(path)
+            arrays = atomic.load_arrays(path)
             net.set_weights([arrays[str(i)] for i in range(len(net.weights))])
         except (UserError, KeyError, ValueError, zipfile.BadZipFile):
             print(f"'{path}' is damaged: it is made anew", flush=True)
@@ -193,7 +195,7 @@ def _digits():
         print(f"training the classifier of digits, which is kept in '{path}'", flush=True)
         accuracy = _train_digits(net)
         arrays = {str(i): weight for i, weight in enumerate(net.get_weights())} | {"accuracy": np.float64(accuracy)}
-        files.save_arrays(path, arrays)
+        atomic.save_arrays(path, arrays)
 
     @tf.function(autograph=False)
     def infer(pixels):
@@ -230,11 +232,11 @@ def _train_digits(net):
     import sklearn.datasets
     import tensorflow as tf
 
-    from rpgan_tf import data
+    from rpgan_tf.data import stream
 
     labels = sklearn.datasets.load_digits().target.astype(np.int32)
-    pixels = data.digits(DIGITS_SIZE, 1).astype(np.float32) / 127.5 - 1
-    part, rest = data.DIGITS["digits:train"], data.DIGITS["digits:test"]
+    pixels = stream.digits(DIGITS_SIZE, 1).astype(np.float32) / 127.5 - 1
+    part, rest = stream.DIGITS["digits:train"], stream.DIGITS["digits:test"]
     rate = keras.optimizers.schedules.CosineDecay(2e-3, DIGITS_STEPS)
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(net.trainable_variables)

@@ -18,8 +18,10 @@ import numpy as np
 import PIL.Image
 import tqdm
 
-from rpgan_tf import config, image_files, sampling
+from rpgan_tf import config
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import image_folders
+from rpgan_tf.sampling import generators
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 ROUNDING = "clip(round(127.5 x + 127.5))"  # of x in [-1, 1], as `to_pixels` does
@@ -43,7 +45,7 @@ class ImageSet(typing.NamedTuple):
     count: int
     batches: typing.Callable
     origin: str
-    chunk: int = sampling.CHUNK
+    chunk: int = generators.CHUNK
 
     def each(self, first=0):
         """Yield the batches from image `first` on, a multiple of `chunk`, up to `count`."""
@@ -93,11 +95,11 @@ def open_data(source, options, of_training=False):
     With `of_training` they are those that are trained on: stacked digits differ from others. They are all of them, and
     none is mirrored, whatever `subset` and `mirror` say.
     """
-    from rpgan_tf import data
+    from rpgan_tf.data import stream
 
     options = copy.copy(options)
     options.reference = source
-    count, batches = data.once("lfile" if of_training else "reference", options)
+    count, batches = stream.once("lfile" if of_training else "reference", options)
     shape = options.imsz, options.imsz, options.channels
     if source in config.DIGITS:
         origin = "bicubic from 8x8"
@@ -107,7 +109,7 @@ def open_data(source, options, of_training=False):
         origin = "as stored"
     else:
         origin = f"resize {options.resize}, {options.resize_filter}"
-    return ImageSet(source, shape, count, lambda first: map(to_pixels, batches(first, sampling.CHUNK)), origin)
+    return ImageSet(source, shape, count, lambda first: map(to_pixels, batches(first, generators.CHUNK)), origin)
 
 
 def open_npz(path):
@@ -124,8 +126,8 @@ def open_npz(path):
         archive, file, _ = _open_array(path)
         with archive:
             file.seek(first * math.prod(shape[1:]), os.SEEK_CUR)
-            for start in range(first, shape[0], sampling.CHUNK):
-                part = (min(sampling.CHUNK, shape[0] - start), *shape[1:])
+            for start in range(first, shape[0], generators.CHUNK):
+                part = (min(generators.CHUNK, shape[0] - start), *shape[1:])
                 try:
                     contents = file.read(math.prod(part))
                 except (zipfile.BadZipFile, zlib.error) as error:
@@ -170,7 +172,7 @@ def find_size(path):
         raise UserError(f"no {', '.join(SUFFIXES)} files below the folder '{path}'")
     try:
         with PIL.Image.open(paths[0]) as image:
-            return image.height, image.width, 1 if image_files.is_grey(image) else 3
+            return image.height, image.width, 1 if image_folders.is_grey(image) else 3
     except OSError as error:
         raise UserError(f"cannot read '{paths[0]}' as an image: {error}") from None
 

@@ -7,8 +7,8 @@ Inception score reads a split at a time, sliced Wasserstein distances keep patch
 import numpy as np
 import tqdm
 
-from rpgan_tf import tfgan
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import tfgan
 
 BLOCK = 1024  # rows of features in memory at once
 TRIM = (1, 99)  # percentiles between which path lengths are averaged
@@ -304,7 +304,7 @@ def path_length(generate, z_0, z_1, t, extractor, path="slerp", epsilon=1e-4, ba
         generate: function from latents [n, zlen] to images [n, H, W, C] in [-1, 1].
         z_0, z_1: latents [N, zlen], the ends of the paths.
         t: float [N] in [0, 1), places on them.
-        extractor: of `rpgan_tf.features`.
+        extractor: of `rpgan_tf.evaluation.features`.
         path: "slerp" for normal latents, "lerp" for uniform ones.
         epsilon: float, step on the path.
         batch: int, paths at a time.

@@ -10,8 +10,12 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, config, files, imagesets, lpips_files, mixtures, sampling, styles, tfgan
+from rpgan_tf import checkpoint, config
+from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError, nearest
+from rpgan_tf.evaluation import image_sets, tfgan
+from rpgan_tf.files import atomic, lpips_weights
+from rpgan_tf.sampling import generators, w_codes
 
 SETTINGS = {
     "order": "random",  # in which images are divided into blocks and splits
@@ -82,8 +86,8 @@ def check(options, metrics, samples, reference, extractor):
     if "ppl" in metrics and getattr(options, "num_classes", 0):
         raise UserError("ppl is of latents without labels, and the net has num_classes > 0; leave it out")
     if "ppl_w" in metrics:
-        styles.check(options, "ppl_w")
-        lpips_files.load_for_metric(options, "ppl_w")
+        w_codes.check(options, "ppl_w")
+        lpips_weights.load_for_metric(options, "ppl_w")
     if "ppl" in metrics and getattr(options, "num_half", 0):
         raise UserError("ppl needs full precision, and the net has num_half > 0: add --set num_half=0, or take ppl_w")
     if samples is not None and samples < 2:
@@ -101,7 +105,7 @@ def check(options, metrics, samples, reference, extractor):
     if source.startswith(mixtures.PREFIX):
         raise UserError(f"the reference '{source}' has points: expected images")
     if source.endswith(".npz"):
-        height, width, _ = imagesets.find_size(source)
+        height, width, _ = image_sets.find_size(source)
         if "swd" in metrics and height != width:
             raise UserError(f"swd needs square images, received {height}x{width}; leave it out")
     else:
@@ -110,7 +114,7 @@ def check(options, metrics, samples, reference, extractor):
     if set(metrics) <= set(WITHOUT_FEATURES):
         name = None
     else:
-        from rpgan_tf import features
+        from rpgan_tf.evaluation import features
 
         features.check(name)
         if "is" in metrics and name.startswith("keras"):
@@ -133,7 +137,7 @@ def check_run(options):
     metrics, samples = parse(options.evaluate_metrics, options.evaluate_samples)
     wanted = metrics, samples, options.evaluate_reference, options.extractor
     check(options, *wanted)
-    check_statistics(metrics, "batch" if options.net == sampling.FIXED_BY_FIXBN else "stored")
+    check_statistics(metrics, "batch" if options.net == generators.FIXED_BY_FIXBN else "stored")
     return wanted
 
 
@@ -165,14 +169,14 @@ def find_weights(options, iteration, statistics):
     Raises:
         UserError: there is no such file, or stored statistics are of other weights.
     """
-    path = sampling.find(options, iteration)
-    if options.net != sampling.FIXED_BY_FIXBN:
+    path = generators.find(options, iteration)
+    if options.net != generators.FIXED_BY_FIXBN:
         return path, "batch" if statistics == "batch" else "stored"
     stored = path.with_name(path.name.replace(".ema.", ".bgema.").replace(".gmodel.", ".bgmodel."))
     if statistics == "batch" or (statistics == "auto" and not stored.exists()):
         return path, "batch"
-    stored = sampling.find(options, iteration_of(path), single=True)
-    arrays, fixed = files.load_arrays(path), files.load_arrays(stored)
+    stored = generators.find(options, iteration_of(path), single=True)
+    arrays, fixed = atomic.load_arrays(path), atomic.load_arrays(stored)
     if any(name not in fixed or not np.array_equal(array, fixed[name]) for name, array in arrays.items()):
         raise UserError(
             f"'{stored}' has other weights than '{path}': it is of an earlier run; make it anew with fixbn.py, or take "
@@ -183,7 +187,7 @@ def find_weights(options, iteration, statistics):
 
 def iterations(options):
     """Return all iterations that can be measured; raises `UserError` if there are none."""
-    sampling.find(options)
+    generators.find(options)
     return checkpoint.iterations(options.wts_dir, "ema" if options.ema else "gmodel")
 
 

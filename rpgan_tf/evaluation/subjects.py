@@ -8,8 +8,12 @@ import typing
 
 import numpy as np
 
-from rpgan_tf import checkpoint, devices, files, gan, imagesets, protocol, sampling
+from rpgan_tf import checkpoint, gan
+from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import image_sets, protocol
+from rpgan_tf.files import atomic
+from rpgan_tf.sampling import generators
 
 
 class Subject(typing.NamedTuple):
@@ -18,7 +22,7 @@ class Subject(typing.NamedTuple):
     Attributes:
         weights: its file or folder.
         weights_hash: of all its arrays, or pixels.
-        images: function from their number, None for all there are, to an `imagesets.ImageSet`.
+        images: function from their number, None for all there are, to an `image_sets.ImageSet`.
         folder: where its rows go.
         experiment: name of a generator's; None if it is not known.
         iteration, seed, prior, statistics: of a generator; None.
@@ -39,17 +43,17 @@ class Subject(typing.NamedTuple):
 
 def saved(options, path, statistics, seed=0, experiment=None):
     """Return the `Subject` of a file of weights and the statistics that `protocol.find_weights` found."""
-    if statistics == "batch" and options.net != sampling.FIXED_BY_FIXBN:
+    if statistics == "batch" and options.net != generators.FIXED_BY_FIXBN:
         generate = with_batch_statistics(options, path)
     else:
-        generate = sampling.load(options, path)
-    return generated(options, path, files.load_arrays(path), generate, statistics, seed, experiment)
+        generate = generators.load(options, path)
+    return generated(options, path, atomic.load_arrays(path), generate, statistics, seed, experiment)
 
 
 def generated(options, path, arrays, generate, statistics, seed=0, experiment=None):
     """Return the `Subject` of a generator: a function from latents to images, whose weights are at `path`."""
     is_batch = statistics == "batch"
-    chunk, at_once = (options.bsz, 1) if is_batch else (sampling.CHUNK, devices.count())
+    chunk, at_once = (options.bsz, 1) if is_batch else (generators.CHUNK, strategies.count())
     return Subject(
         weights=str(path),
         weights_hash=hash_arrays(arrays),
@@ -68,11 +72,11 @@ def collected(path, options):
     """Return the `Subject` of a folder of images, or of an .npz file."""
     path = pathlib.Path(path)
     if path.suffix == ".npz":
-        found, folder = imagesets.open_npz(path), path.parent
+        found, folder = image_sets.open_npz(path), path.parent
     else:
         as_it_is = copy.copy(options)
         as_it_is.crop, as_it_is.resize = False, "no"
-        found, folder = imagesets.open_data(str(path), as_it_is), path
+        found, folder = image_sets.open_data(str(path), as_it_is), path
 
     def some(count):
         if count is not None and count > found.count:
@@ -100,7 +104,7 @@ def with_batch_statistics(options, path):
 
 
 def draw(name, generate, options, seed, count, chunk, at_once=1):
-    """Return the `ImageSet` of `count` samples in batches of `chunk`, whose latents are those of `sampling.latents`.
+    """Return the `ImageSet` of `count` samples in batches of `chunk`, whose latents are those of `generators.latents`.
 
     So many batches are generated at once: one for each device.
     """
@@ -108,14 +112,14 @@ def draw(name, generate, options, seed, count, chunk, at_once=1):
     def batches(first):
         parts = itertools.islice(latents(options, seed, chunk), first // chunk, None)
         while group := list(itertools.islice(parts, at_once)):
-            yield from np.split(imagesets.to_pixels(generate(np.concatenate(group))), len(group))
+            yield from np.split(image_sets.to_pixels(generate(np.concatenate(group))), len(group))
 
-    return imagesets.ImageSet(name, (options.imsz, options.imsz, options.channels), count, batches, "generated", chunk)
+    return image_sets.ImageSet(name, (options.imsz, options.imsz, options.channels), count, batches, "generated", chunk)
 
 
 def latents(options, seed, size):
     """Yield the latents of a seed without end, float32 [size, zlen] at a time; labels, if any, stand behind them."""
-    random, draw_labels = np.random.RandomState(seed), sampling.label_drawer(options)
+    random, draw_labels = np.random.RandomState(seed), generators.label_drawer(options)
     for i in itertools.count():
         if options.prior == "normal":
             z = np.float32(random.randn(size, options.zlen))

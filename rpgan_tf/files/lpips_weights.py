@@ -1,7 +1,7 @@
 """LPIPS' weights in a file, and which runs need them. TensorFlow is not imported: what is missing is said at once."""
 
-from rpgan_tf import files
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 # Stages of the nets of torchvision: (size of the max pooling in front, {number in its `features`: kernel}). The
 # features that are compared are those after the last ReLU of each stage.
@@ -51,7 +51,7 @@ def load(path):
         UserError: the file is missing or damaged, or has other arrays.
     """
     try:
-        arrays = files.load_arrays(path)
+        arrays = atomic.load_arrays(path)
     except UserError as error:
         raise UserError(f"no weights of LPIPS: {error}; {MAKE}") from None
     expected = shapes(net_of(arrays))

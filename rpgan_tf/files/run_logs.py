@@ -47,7 +47,7 @@ def read_losses(path):
 
 
 def read_looks(wts_dir):
-    """Return the looks in a run's `monitor.jsonl` as dicts, [] if there are none; see `rpgan_tf.stability.Monitor`.
+    """Return the looks in a run's `monitor.jsonl` as dicts, [] if there are none; see `training.monitor`.
 
     What is null in the file, since it was not finite, becomes NaN. A line that was cut off is skipped.
     """

@@ -15,7 +15,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from rpgan_tf import replicas
+from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
 
 STAGES = "blit", "geom", "color", "filter", "noise", "cutout"

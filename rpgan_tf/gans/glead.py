@@ -12,9 +12,10 @@ from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf import gan, lpips_files
+from rpgan_tf import gan
 from rpgan_tf.config import NonNegative
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import lpips_weights
 from rpgan_tf.gans.ggdr import cosine_distance
 from rpgan_tf.gans.stylegan2 import StyleGAN2
 from rpgan_tf.nets.glead import reconstruct
@@ -44,13 +45,13 @@ class GLeaD(StyleGAN2):
             raise UserError(
                 "gan = 'GLeaD' needs D's heads: expected heads = True, received False; gan = 'GGDR' has none"
             )
-        fake_loss = self.fake_loss or lpips_files.FAKE_LOSS[self.fake_target]
+        fake_loss = self.fake_loss or lpips_weights.FAKE_LOSS[self.fake_target]
         fake_weight = (
             {"image": 3.0, "features": 10.0}[self.fake_target] if self.fake_weight is None else self.fake_weight
         )
         self.real_comparison = "image", self.real_loss, self.real_weight
         self.fake_comparison = self.fake_target, fake_loss, fake_weight
-        arrays = lpips_files.load_for(self.options)
+        arrays = lpips_weights.load_for(self.options)
         self.lpips = LPIPS(arrays) if arrays else None
 
     def judge_real(self, real, step, labels=None):

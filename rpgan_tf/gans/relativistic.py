@@ -23,8 +23,9 @@ from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf import gan, replicas
+from rpgan_tf import gan
 from rpgan_tf.config import NonNegative, Positive
+from rpgan_tf.devices import replicas
 from rpgan_tf.gans.wgan_gp import gradient_penalty
 
 

@@ -26,9 +26,11 @@ from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf import augment, gan, optimizers, replicas
+from rpgan_tf import gan, optimizers
 from rpgan_tf.config import Count, NonNegative, Positive, Probability, Share
+from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
+from rpgan_tf.gans import augment
 from rpgan_tf.gans.dcgan import DCGAN
 
 LARGEST = 1e5  # gradients that are not finite become 0 or this

@@ -17,8 +17,9 @@ one.
 
 import tensorflow as tf
 
-from rpgan_tf import gan, optimizers, replicas
+from rpgan_tf import gan, optimizers
 from rpgan_tf.config import Count, Positive, Share, Whole
+from rpgan_tf.devices import replicas
 
 
 class WGAN(gan.GAN):

@@ -16,8 +16,9 @@ One iteration: the critic takes `d_steps` steps, each with new real images and n
 
 import tensorflow as tf
 
-from rpgan_tf import gan, replicas
+from rpgan_tf import gan
 from rpgan_tf.config import Count, NonNegative, Positive, Share
+from rpgan_tf.devices import replicas
 
 
 def gradient_penalty(discriminator, real, fake, seed):

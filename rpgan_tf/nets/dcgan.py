@@ -9,13 +9,13 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from rpgan_tf import net
 from rpgan_tf.config import Count, SizeFrom16
 from rpgan_tf.errors import UserError
+from rpgan_tf.nets import base
 from rpgan_tf.nets.layers import BatchNormalization, Convolution, TransposedConvolution
 
 
-class Generator(net.Net):
+class Generator(base.Net):
     """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
 
     Transposed convolutions double the size from 4x4 on and halve the channels down to `ngf`, each followed by batch
@@ -61,7 +61,7 @@ class Generator(net.Net):
         return tf.tanh(tf.cast(self.last(x), tf.float32))
 
 
-class Discriminator(net.Discriminator):
+class Discriminator(base.Discriminator):
     """Map images [B, imsz, imsz, channels] to logits [B], or [B, A].
 
     Convolutions halve the size down to 4x4 and double the channels from `ndf` on, each followed by LeakyReLU and, but

@@ -9,7 +9,7 @@ import math
 import keras
 import tensorflow as tf
 
-from rpgan_tf import replicas
+from rpgan_tf.devices import replicas
 
 
 class Linear(keras.layers.Layer):

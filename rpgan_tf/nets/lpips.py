@@ -7,8 +7,8 @@ it in: where all channels are 0 the normalization has a finite gradient. Knows n
 
 import tensorflow as tf
 
-from rpgan_tf import lpips_files
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import lpips_weights
 
 LARGEST = 256  # of images that are compared to measure path lengths and to project, as StyleGAN2's program does
 MEAN = (-0.030, -0.088, -0.188)  # of the red, green and blue of ImageNet in [-1, 1]
@@ -19,11 +19,11 @@ class LPIPS:
     """Measure how far images are from others: sum over layers of E_hw sum_c w_c (y_c - y'_c)^2, y of length 1.
 
     Args:
-        arrays: what `rpgan_tf.lpips_files.load` returned, of AlexNet or of VGG16; they are not trained.
+        arrays: what `rpgan_tf.files.lpips_weights.load` returned, of AlexNet or of VGG16; they are not trained.
     """
 
     def __init__(self, arrays):
-        self.net = lpips_files.net_of(arrays)
+        self.net = lpips_weights.net_of(arrays)
         self.arrays = {name: tf.constant(array, tf.float32) for name, array in arrays.items()}
 
     def __call__(self, images, targets):
@@ -41,14 +41,14 @@ class LPIPS:
 
     def features(self, images):
         """Return the features [B, h, w, c] of each of the five stages for images [B, H, W, C]."""
-        smallest = lpips_files.SMALLEST[self.net]
+        smallest = lpips_weights.SMALLEST[self.net]
         if min(images.shape[1:3]) < smallest:
             height, width = images.shape[1:3]
             raise UserError(
                 f"LPIPS by the net '{self.net}' needs images of at least {smallest} pixels, received {height} x {width}"
             )
         x, found = (images - MEAN) / DEVIATION, []  # grey ones become three equal channels
-        for pool, kernels in lpips_files.STAGES[self.net]:
+        for pool, kernels in lpips_weights.STAGES[self.net]:
             if pool:
                 x = tf.nn.max_pool2d(x, pool, 2, "VALID")
             for number in kernels:

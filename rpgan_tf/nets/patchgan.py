@@ -6,15 +6,15 @@ MachineLearning_Exercises_Python_PyTorch (GAN_RGAN_PyTorch), whose initial weigh
 
 import tensorflow as tf
 
-from rpgan_tf import net
 from rpgan_tf.config import Count, SizeFrom32
+from rpgan_tf.nets import base
 from rpgan_tf.nets.dcgan import Generator, build_generator, check_size, std_of
 from rpgan_tf.nets.layers import Convolution
 
 __all__ = ["Discriminator", "Generator", "build_discriminator", "build_generator"]
 
 
-class Discriminator(net.Discriminator):
+class Discriminator(base.Discriminator):
     """Map images [B, imsz, imsz, channels] to logits [B * P], or [B * P, A], for P = (imsz / 16)^2 patches of each.
 
     All patches of the first image come first. A loss takes each patch as an image of its own.

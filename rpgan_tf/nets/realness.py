@@ -7,9 +7,9 @@ used is built.
 
 import tensorflow as tf
 
-from rpgan_tf import net, replicas
 from rpgan_tf.config import Count, SizeFrom16
-from rpgan_tf.nets import dcgan
+from rpgan_tf.devices import replicas
+from rpgan_tf.nets import base, dcgan
 from rpgan_tf.nets.layers import Convolution, Dense
 
 
@@ -21,7 +21,7 @@ class Generator(dcgan.Generator):
     ngf: Count = 32
 
 
-class Discriminator(net.Discriminator):
+class Discriminator(base.Discriminator):
     """Map images [B, imsz, imsz, channels] to logits [B, A], or [B].
 
     Convolutions halve the size down to 4x4 and double the channels from `ndf` on; a dense head makes the logits. All

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rpgan_tf import chunks, devices, net, replicas
 from rpgan_tf.config import Count
+from rpgan_tf.devices import replicas, strategies
 from rpgan_tf.errors import UserError
+from rpgan_tf.nets import base, chunks
 from rpgan_tf.projections import check_chunk, check_division
 
 EPSILON = 1e-3  # of batch normalization
@@ -25,7 +26,7 @@ def uniform(fan_in, seeds):
     return keras.initializers.RandomUniform(-limit, limit, seed=seeds)
 
 
-class Generator(net.Net):
+class Generator(base.Net):
     """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
 
     Batch normalization takes the moments of the current batch, in training and after it: the net keeps no running
@@ -112,7 +113,7 @@ class Generator(net.Net):
         statistics = []
         chunks = [z[i : i + chunk] for i in range(0, len(z), chunk)]
         for _ in self.kernels[:-1]:
-            moments = devices.each(lambda part: self._next_moments(part, statistics), chunks)
+            moments = strategies.each(lambda part: self._next_moments(part, statistics), chunks)
             means, variances = (np.array(parts, np.float64) for parts in zip(*moments))
             weights = [len(part) for part in chunks]
             mean = np.average(means, axis=0, weights=weights)
@@ -131,7 +132,7 @@ class Generator(net.Net):
         return super().get_config() | {name: getattr(self, name) for name in ("ksz", "zlen", "f1", "imsz", "channels")}
 
 
-class Discriminator(net.Discriminator):
+class Discriminator(base.Discriminator):
     """K discriminators, each on its own fixed random projection of the image; or one on the image itself.
 
     Maps images [B, imsz, imsz, channels] to logits [K, B], or [B] without projections; with A outcomes, to [K, B, A] or
@@ -185,7 +186,7 @@ class Discriminator(net.Discriminator):
             self.filters = tf.constant(
                 projections.kernels.transpose(1, 2, 3, 0, 4).reshape(k, k, channels, num_discriminators * num_filters)
             )
-        check_chunk(chunk, num_discriminators // (devices.count() if divided else 1))
+        check_chunk(chunk, num_discriminators // (strategies.count() if divided else 1))
         self.kernels, self.biases = [], []
         for layer in range(int(math.log2(size))):
             last = layer == math.log2(size) - 1
@@ -200,7 +201,7 @@ class Discriminator(net.Discriminator):
         """Add a weight [K, ...]."""
         if not self.divided:
             return self.add_weight(shape, initializer, name=name)
-        weight = self.add_weight((shape[0] // devices.count(), *shape[1:]), "zeros", name=name)
+        weight = self.add_weight((shape[0] // strategies.count(), *shape[1:]), "zeros", name=name)
         replicas.divide(weight)
         replicas.put([weight], [initializer(shape)])
         return weight
@@ -316,9 +317,9 @@ def build_discriminator(options, projections=None, seeds=None):
     Raises:
         UserError: the discriminators cannot be divided among the devices.
     """
-    divided = devices.divide_discriminators(options)
+    divided = strategies.divide_discriminators(options)
     if divided:
-        check_division(len(projections.kernels), devices.count())
+        check_division(len(projections.kernels), strategies.count())
     return Discriminator(
         options.df,
         options.imsz,

@@ -10,13 +10,13 @@ from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf import net
 from rpgan_tf.config import Count, CountFrom8, SizeFrom32
+from rpgan_tf.nets import base
 from rpgan_tf.nets.dcgan import check_size
 from rpgan_tf.nets.layers import Attention, BatchNormalization, Convolution, TransposedConvolution
 
 
-class Generator(net.Net):
+class Generator(base.Net):
     """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
 
     DCGAN's layers with normalized kernels, and attention at 16x16 and, below the image, at 32x32: larger maps would not
@@ -65,7 +65,7 @@ class Generator(net.Net):
         return tf.tanh(tf.cast(self.last(x, training=training), tf.float32))
 
 
-class Discriminator(net.Discriminator):
+class Discriminator(base.Discriminator):
     """Map images [B, imsz, imsz, channels] to logits [B], or [B, A].
 
     DCGAN's layers with normalized kernels, none of batch normalization, and attention at 8x8 and 4x4.

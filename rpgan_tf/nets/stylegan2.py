@@ -17,10 +17,10 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from rpgan_tf import net, replicas
 from rpgan_tf.config import Count, SizeFrom16, Whole
+from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
-from rpgan_tf.nets import fir
+from rpgan_tf.nets import base, fir
 from rpgan_tf.nets.dcgan import check_size
 
 EPSILON = 1e-8
@@ -29,7 +29,7 @@ CLAMP = 256.0  # of activations, where some are in half precision
 W_AVERAGE_BETA = 0.995
 
 
-class Generator(net.Net):
+class Generator(base.Net):
     """Map latents [B, zlen], and labels [B, num_classes] if there are any, to images [B, imsz, imsz, channels].
 
     Labels may also stand behind the latents, [B, zlen + num_classes], so that all that knows of latents need not know
@@ -136,7 +136,7 @@ class Generator(net.Net):
         return image, made
 
 
-class Discriminator(net.Discriminator):
+class Discriminator(base.Discriminator):
     """Map images [B, imsz, imsz, channels], and labels [B, num_classes] if there are any, to logits [B].
 
     Args:

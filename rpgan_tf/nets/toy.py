@@ -7,15 +7,15 @@ PacGAN's. Knows no loss.
 import keras
 import tensorflow as tf
 
-from rpgan_tf import net
 from rpgan_tf.config import Count
+from rpgan_tf.nets import base
 from rpgan_tf.nets.dcgan import gamma
 from rpgan_tf.nets.layers import BatchNormalization, Dense
 
 POOL = 5  # outputs of which maxout takes the largest
 
 
-class Generator(net.Net):
+class Generator(base.Net):
     """Map latents [B, zlen] to points [B, dims]: four times dense, batch normalization and ReLU; then dense.
 
     Initial weights are PyTorch's default, but the scales of batch normalization N(1, 0.02).
@@ -47,7 +47,7 @@ class Generator(net.Net):
         return tf.cast(self.last(x), tf.float32)
 
 
-class Discriminator(net.Discriminator):
+class Discriminator(base.Discriminator):
     """Map points [B, dims] to logits [B], or [B, A]; with K projections, to [K, B] or [K, B, A].
 
     Three layers of maxout with a pool of five, then dense. A projection of a point is its product with a matrix

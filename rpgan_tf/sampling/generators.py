@@ -5,8 +5,10 @@ TensorFlow is imported when a generator is loaded, so that a file that is missin
 
 import numpy as np
 
-from rpgan_tf import checkpoint, devices, images
+from rpgan_tf import checkpoint
+from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
+from rpgan_tf.sampling import pictures
 
 FIXED_BY_FIXBN = "rpgan"  # nets that normalize by the current batch, in samples, too
 NUM_POINTS = 2500  # samples of an experiment on points
@@ -59,7 +61,7 @@ def in_chunks(generator, z):
 
     Chunks are divided among the devices of the strategy.
     """
-    return np.concatenate(devices.each(generator, [z[i : i + CHUNK] for i in range(0, len(z), CHUNK)]))
+    return np.concatenate(strategies.each(generator, [z[i : i + CHUNK] for i in range(0, len(z), CHUNK)]))
 
 
 def latents(options, seed, count=None):
@@ -68,8 +70,8 @@ def latents(options, seed, count=None):
     Where the net has labels, they stand behind the latents: [count, zlen + num_classes].
     """
     if count is None:
-        count = NUM_POINTS if options.lfile.startswith("mixture:") else images.ROWS * images.COLUMNS
-    z = images.latents(seed, options.zlen, count, options.prior)
+        count = NUM_POINTS if options.lfile.startswith("mixture:") else pictures.ROWS * pictures.COLUMNS
+    z = pictures.latents(seed, options.zlen, count, options.prior)
     return np.concatenate([z, labels(options, count, [seed, 0])], axis=1)
 
 
@@ -82,10 +84,10 @@ def label_drawer(options):
     """Return the function from a count and a seed to what `labels` returns; the data's are read once."""
     if not getattr(options, "num_classes", 0):
         return lambda count, seed: np.zeros([count, 0], np.float32)
-    from rpgan_tf import data
+    from rpgan_tf.data import stream
 
-    found = data.labels(options)
-    return lambda count, seed: np.asarray(data.draw_labels(found, count, seed))
+    found = stream.labels(options)
+    return lambda count, seed: np.asarray(stream.draw_labels(found, count, seed))
 
 
 def check_images(options, command):

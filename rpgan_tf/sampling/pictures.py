@@ -3,8 +3,9 @@
 import numpy as np
 import PIL.Image
 
-from rpgan_tf import files, mixtures
+from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 ROWS, COLUMNS = 10, 15
 NUM_POINTS = 2000  # of the data in a scatter plot
@@ -94,4 +95,4 @@ def principal_axes(mixture):
 def save_png(path, pixels):
     """Write uint8 pixels [H, W, 3] or [H, W, 1] as PNG."""
     pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-    files.write(path, lambda file: PIL.Image.fromarray(pixels).save(file, format="PNG"))
+    atomic.write(path, lambda file: PIL.Image.fromarray(pixels).save(file, format="PNG"))

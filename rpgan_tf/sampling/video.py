@@ -4,8 +4,9 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import files, images
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
+from rpgan_tf.sampling import pictures
 
 
 def check(path, fps):
@@ -32,7 +33,7 @@ def save(path, frames, fps):
     path, frames = pathlib.Path(path), list(frames)
     if not path.suffix:
         for i, frame in enumerate(frames):
-            images.save_png(path / f"frame_{i:04d}.png", frame)
+            pictures.save_png(path / f"frame_{i:04d}.png", frame)
         return
     try:
         import imageio.v3 as imageio
@@ -46,4 +47,4 @@ def save(path, frames, fps):
         frames = np.pad(frames, [(0, 0), (0, odd[0]), (0, odd[1]), (0, 0)])
         arguments = {"extension": ".mp4", "plugin": "FFMPEG", "codec": "libx264"}
         arguments |= {"fps": fps, "quality": 9, "macro_block_size": 2}
-    files.write(path, lambda file: file.write(imageio.imwrite("<bytes>", frames, **arguments)))
+    atomic.write(path, lambda file: file.write(imageio.imwrite("<bytes>", frames, **arguments)))

@@ -8,8 +8,11 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, config, files, imagesets, sampling
+from rpgan_tf import checkpoint, config
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import image_sets
+from rpgan_tf.files import atomic
+from rpgan_tf.sampling import generators
 
 NETS = "stylegan2", "glead"
 NOISE = "const", "random", "none"
@@ -44,9 +47,9 @@ def choose_images(options, source):
 
 def read_images(options, count):
     """Return the first images of `choose_images`, as many as there are, up to `count`: float32 [N, H, W, C]."""
-    from rpgan_tf import data
+    from rpgan_tf.data import stream
 
-    _, batches = data.once("images", options)
+    _, batches = stream.once("images", options)
     return next(batches(0, count))
 
 
@@ -85,12 +88,14 @@ def one_hot(options, label, count):
 def synthesize(generator, codes, noise="const", seed=0):
     """Return the images uint8 [N, H, W, C] of codes [N, num_codes, w_dim]; "random" noise is that of the seed."""
     noise = [seed, 0] if noise == "random" else noise
-    return imagesets.to_pixels(sampling.in_chunks(lambda part: generator.synthesize(part, noise)[0], np.asarray(codes)))
+    return image_sets.to_pixels(
+        generators.in_chunks(lambda part: generator.synthesize(part, noise)[0], np.asarray(codes))
+    )
 
 
 def save_codes(path, codes):
     """Write codes [N, num_codes, w_dim]."""
-    files.save_arrays(path, {KEY: np.asarray(codes)})
+    atomic.save_arrays(path, {KEY: np.asarray(codes)})
 
 
 def load_codes(path, generator):
@@ -99,7 +104,7 @@ def load_codes(path, generator):
     Raises:
         UserError: the file is missing or damaged, or its codes are not those of the generator.
     """
-    codes = files.load_arrays(pathlib.Path(path)).get(KEY)
+    codes = atomic.load_arrays(pathlib.Path(path)).get(KEY)
     w_dim, num_codes = generator.mapping.w_avg.shape[0], generator.num_codes
     if codes is not None and codes.ndim == 2:
         codes = codes[:, None]

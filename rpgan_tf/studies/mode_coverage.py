@@ -7,7 +7,12 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, config, files, imagesets, mixtures, modes, sampling
+from rpgan_tf import checkpoint, config
+from rpgan_tf.data import mixtures
+from rpgan_tf.evaluation import image_sets
+from rpgan_tf.files import atomic
+from rpgan_tf.sampling import generators
+from rpgan_tf.studies import mode_rules
 
 NUM_STACKED = 26000  # samples, as VEEGAN and PacGAN draw of stacked MNIST
 CLASSIFIER = "classifier"  # the rule by which stacked digits are counted
@@ -15,7 +20,7 @@ CLASSIFIER = "classifier"  # the rule by which stacked digits are counted
 
 def rules_of(options):
     """Return the names of the rules that count samples of an experiment."""
-    return (CLASSIFIER,) if options.lfile == config.STACKED else modes.rules_of(mixtures.find(options.lfile))
+    return (CLASSIFIER,) if options.lfile == config.STACKED else mode_rules.rules_of(mixtures.find(options.lfile))
 
 
 def count_run(options):
@@ -26,43 +31,45 @@ def count_run(options):
     path = pathlib.Path(options.wts_dir) / "modes.json"
     known, curve = json.loads(path.read_text()) if path.is_file() else {}, []
     for iteration in checkpoint.iterations(options.wts_dir, "ema" if options.ema else "gmodel"):
-        key = _identity(sampling.find(options, iteration), options)
+        key = _identity(generators.find(options, iteration), options)
         if key not in known:
             known[key] = count_samples(samples(options, iteration), options)
-            files.write_text(path, json.dumps(known) + "\n")
+            atomic.write_text(path, json.dumps(known) + "\n")
         curve.append((iteration, known[key]))
     return curve
 
 
 def _identity(path, options):
     """Return a hash of a generator's weights and of the rules by which its samples are counted."""
-    rules = [(rule, modes.RULES.get(rule)) for rule in rules_of(options)]
+    rules = [(rule, mode_rules.RULES.get(rule)) for rule in rules_of(options)]
     return hashlib.sha256(path.read_bytes() + repr((rules, options.seed, options.bsz)).encode()).hexdigest()[:16]
 
 
 def samples(options, iteration=None, count=None):
     """Draw samples of a run, as many as its rules count by default; nets that normalize by the batch have theirs."""
-    count = count or max(NUM_STACKED if rule == CLASSIFIER else modes.RULES[rule].samples for rule in rules_of(options))
-    generate = sampling.load(options, sampling.find(options, iteration))
-    z = sampling.latents(options, options.seed, -(-count // options.bsz) * options.bsz)
+    count = count or max(
+        NUM_STACKED if rule == CLASSIFIER else mode_rules.RULES[rule].samples for rule in rules_of(options)
+    )
+    generate = generators.load(options, generators.find(options, iteration))
+    z = generators.latents(options, options.seed, -(-count // options.bsz) * options.bsz)
     return np.concatenate([generate(part) for part in np.split(z, len(z) // options.bsz)])[:count]
 
 
 def count_samples(drawn, options):
     """Count samples by each rule of their experiment: {rule: counts}."""
     if options.lfile != config.STACKED:
-        mixture, rules = mixtures.find(options.lfile), {rule: modes.RULES[rule] for rule in rules_of(options)}
-        return {name: modes.count(drawn[: rule.samples], mixture, rule) for name, rule in rules.items()}
+        mixture, rules = mixtures.find(options.lfile), {rule: mode_rules.RULES[rule] for rule in rules_of(options)}
+        return {name: mode_rules.count(drawn[: rule.samples], mixture, rule) for name, rule in rules.items()}
     classify, shares = classifier(), digit_shares()
-    pixels = imagesets.to_pixels(drawn)
+    pixels = image_sets.to_pixels(drawn)
     labels = np.stack([np.argmax(classify(pixels[..., i : i + 1])[1], axis=1) for i in range(3)], axis=1)
-    return {CLASSIFIER: modes.count_stacked(labels, shares)}
+    return {CLASSIFIER: mode_rules.count_stacked(labels, shares)}
 
 
 @functools.cache
 def classifier():
     """Return the classifier of single digits."""
-    from rpgan_tf import features
+    from rpgan_tf.evaluation import features
 
     return features.find("digits")
 
@@ -78,12 +85,12 @@ def digit_shares():
 def real_samples(options, seed):
     """Draw as many of the data as samples are counted."""
     if options.lfile != config.STACKED:
-        count = max(modes.RULES[rule].samples for rule in rules_of(options))
+        count = max(mode_rules.RULES[rule].samples for rule in rules_of(options))
         return mixtures.find(options.lfile).points(count, seed)
-    from rpgan_tf import data
+    from rpgan_tf.data import stream
 
     options.seed = seed
-    batches = iter(data.dataset(options, batches=lambda iteration: 1))
+    batches = iter(stream.dataset(options, batches=lambda iteration: 1))
     drawn = [next(batches).numpy() for _ in range(-(-NUM_STACKED // options.bsz))]
     return np.concatenate(drawn)[:NUM_STACKED]
 

@@ -52,7 +52,7 @@ def count(points, mixture, rule):
 
     Args:
         points: float [rule.samples, dims].
-        mixture: `rpgan_tf.mixtures.Mixture` of M modes.
+        mixture: `rpgan_tf.data.mixtures.Mixture` of M modes.
         rule: `Rule`.
 
     Returns:

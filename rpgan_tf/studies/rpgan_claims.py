@@ -6,7 +6,7 @@ no number for most of what it says, so the rules' thresholds are ours, too. Know
 
 import numpy as np
 
-from rpgan_tf import history
+from rpgan_tf.files import run_logs
 
 WINDOW = 50  # iterations of a moving mean or standard deviation
 HIGHER, SWINGS, RISES, WORSE, OFF_LINE = 0.95, 2.0, 1.05, 1.1, 0.15
@@ -28,8 +28,8 @@ def losses(mean, each):
         window, averaged over the windows of the first and of the last third: of the mean and of single discriminators.
     """
     window = min(WINDOW, len(mean))
-    moving, deviation = history.moving(mean, window)
-    _, deviation_of_each = history.moving(each.T, window)
+    moving, deviation = run_logs.moving(mean, window)
+    _, deviation_of_each = run_logs.moving(each.T, window)
     third = -(-len(deviation) // 3)
     return {
         "moving_mean": moving,

@@ -9,8 +9,10 @@ import types
 
 import numpy as np
 
-from rpgan_tf import checkpoint, command, config, history, images, sampling
+from rpgan_tf import checkpoint, command, config
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import run_logs
+from rpgan_tf.sampling import generators, pictures
 
 WINDOW = 50  # iterations of a moving mean
 COLUMNS, MOST_ROWS = 12, 8  # of samples
@@ -42,13 +44,13 @@ class Run:
         else:
             self.options = command.load_options(text, [])
         self.folder = pathlib.Path(self.options.wts_dir)
-        self.iterations, self.loss, self.each = history.read_losses(self.folder / "train.log")
-        self.looks = history.read_looks(self.folder)
+        self.iterations, self.loss, self.each = run_logs.read_losses(self.folder / "train.log")
+        self.looks = run_logs.read_looks(self.folder)
 
     def seconds(self, iterations):
         """Return the seconds of training up to iterations [N], NaN after the last look."""
         known = [look["iteration"] for look in self.looks]
-        return np.interp(iterations, [0, *known], [0, *history.column(self.looks, "seconds")], right=np.nan)
+        return np.interp(iterations, [0, *known], [0, *run_logs.column(self.looks, "seconds")], right=np.nan)
 
     @property
     def kind(self):
@@ -134,7 +136,7 @@ def draw_losses(plot, x, runs, color, label):
     common = _common([run.iterations for run in runs])
     rows = [np.searchsorted(run.iterations, common) for run in runs]
     window = max(1, min(WINDOW, len(common) // 10))
-    means = np.array([history.moving(run.loss[row], window)[0] for run, row in zip(runs, rows)])
+    means = np.array([run_logs.moving(run.loss[row], window)[0] for run, row in zip(runs, rows)])
     single = runs[0].each.shape[1] == 1
     plot.plot(x, runs[0].each[rows[0]], color=color, linewidth=0.4, alpha=0.5 if single else 0.15, zorder=1)
     x = x[window - 1 :]
@@ -148,9 +150,9 @@ def draw_looks(plot, runs, name, color, label):
     """Draw a number of the looks: the mean over discriminators and seeds, in the band that they lie in."""
     common = _common([[look["iteration"] for look in run.looks] for run in runs])
     kept = [[look for look in run.looks if look["iteration"] in set(common)] for run in runs]
-    values = np.concatenate([history.column(looks, name) for looks in kept], axis=1)  # [N, seeds * K]
+    values = np.concatenate([run_logs.column(looks, name) for looks in kept], axis=1)  # [N, seeds * K]
     window = max(1, len(common) // 30)
-    means = history.moving(values.T, window)[0]
+    means = run_logs.moving(values.T, window)[0]
     x = common[window - 1 :]
     if len(means) > 1:
         plot.fill_between(x, means.min(0), means.max(0), color=color, alpha=0.25, linewidth=0)
@@ -159,14 +161,14 @@ def draw_looks(plot, runs, name, color, label):
 
 def samples(options):
     """Return {iteration: samples uint8 [1 row]} of the same latents, of up to eight iterations that a run has kept."""
-    sampling.check_images(options, "a picture of samples")
-    kind = sampling.find(options).name.split(".")[1]
+    generators.check_images(options, "a picture of samples")
+    kind = generators.find(options).name.split(".")[1]
     known = checkpoint.iterations(options.wts_dir, kind)
     known = [known[i] for i in np.unique(np.linspace(0, len(known) - 1, MOST_ROWS).round().astype(int))]
-    z, rows = sampling.latents(options, 0), {}
+    z, rows = generators.latents(options, 0), {}
     for iteration in known:
-        drawn = sampling.load(options, checkpoint.path_of(options.wts_dir, iteration, kind))(z)[:COLUMNS]
-        rows[iteration] = images.grid(np.pad(drawn, [(0, 0), (1, 1), (1, 1), (0, 0)]), COLUMNS)
+        drawn = generators.load(options, checkpoint.path_of(options.wts_dir, iteration, kind))(z)[:COLUMNS]
+        rows[iteration] = pictures.grid(np.pad(drawn, [(0, 0), (1, 1), (1, 1), (0, 0)]), COLUMNS)
     return rows
 
 

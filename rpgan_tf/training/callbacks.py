@@ -11,9 +11,13 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from rpgan_tf import checkpoint, data, devices, images, sampling, stability
-from rpgan_tf.counted import Counted
+from rpgan_tf import checkpoint
+from rpgan_tf.data import stream
+from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
+from rpgan_tf.sampling import generators, pictures
+from rpgan_tf.training import monitor
+from rpgan_tf.training.counted import Counted
 
 
 def for_run(options):
@@ -23,11 +27,11 @@ def for_run(options):
     if options.test_lfile and looks:
         callbacks.insert(1, HeldOut(options))
     if options.monitor_every and looks:
-        callbacks.insert(0, stability.Monitor(options))  # first, since it takes the time of iterations alone
+        callbacks.insert(0, monitor.Monitor(options))  # first, since it takes the time of iterations alone
     if options.evaluate_every:
-        from rpgan_tf import evaluation  # needs the extra "metrics"
+        from rpgan_tf.evaluation import evaluator  # needs the extra "metrics"
 
-        callbacks.insert(-1, evaluation.Evaluate(options))
+        callbacks.insert(-1, evaluator.Evaluate(options))
     return callbacks
 
 
@@ -41,7 +45,7 @@ def for_worker(options):
 
 def divided_among_machines(options):
     """Return whether no machine has all discriminators: it cannot look at them, and to save them takes all."""
-    return devices.divide_discriminators(options) and devices.several_machines()
+    return strategies.divide_discriminators(options) and strategies.several_machines()
 
 
 class StopOnDivergence(keras.callbacks.Callback):
@@ -80,7 +84,7 @@ class StopOnSignal(keras.callbacks.Callback):
         self.previous = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_batch_end(self, batch, logs=None):
-        if devices.anyone(self.received is not None):
+        if strategies.anyone(self.received is not None):
             self.model.stop_training = True
 
     def on_train_end(self, logs=None):
@@ -186,7 +190,7 @@ class HeldOut(Counted):
         self.options, self.folder = options, pathlib.Path(options.wts_dir)
 
     def on_train_begin(self, logs=None):
-        self.images = data.held_out(self.options)
+        self.images = stream.held_out(self.options)
         self.step = tf.function(self.model.test_step, autograph=False)
         self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / "test"))
 
@@ -220,7 +224,7 @@ class TensorBoard(Counted):
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(str(pathlib.Path(self.options.wts_dir) / "tensorboard"))
         self.write = tf.function(self._write, autograph=False)  # of 100 scalars, each takes most of a millisecond else
-        self.latents = sampling.latents(self.options, 0)
+        self.latents = generators.latents(self.options, 0)
         self.since, self.seen, self.waited = time.monotonic(), 0, 0.0
         self.drawn = _iteration(self.model)
 
@@ -259,8 +263,8 @@ class TensorBoard(Counted):
         """Write the picture of samples now."""
         self.drawn = _iteration(self.model)
         with self.writer.as_default(step=self.drawn):
-            samples = sampling.generate(self.model.sampler, self.latents, self.options)
-            tf.summary.image("samples", images.picture(samples, self.options)[None])
+            samples = generators.generate(self.model.sampler, self.latents, self.options)
+            tf.summary.image("samples", pictures.picture(samples, self.options)[None])
         self.writer.flush()
 
 

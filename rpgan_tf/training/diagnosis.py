@@ -1,11 +1,11 @@
 """What is said of a training: that discriminators have won, or that the generator's loss swings; and what to try.
 
-Knows NumPy only; `rpgan_tf.stability` takes the looks that this is about.
+Knows NumPy only; `rpgan_tf.training.monitor` takes the looks that this is about.
 """
 
 import numpy as np
 
-from rpgan_tf import history
+from rpgan_tf.files import run_logs
 
 # When discriminators have won, from means over the last looks; the second number is that at which it ends, so that what
 # is said does not flicker.
@@ -29,11 +29,11 @@ def won(looks):
     lowest value, or one above 0, goes by the gradient alone.
 
     Args:
-        looks: list of N dicts as `rpgan_tf.stability.Monitor` writes them.
+        looks: list of N dicts as `rpgan_tf.training.monitor.Monitor` writes them.
     """
-    accuracy, gradient = (history.column(looks, name) for name in ("accuracy", "gradient_norm"))
-    chance = history.column(looks, "chance_loss")
-    loss = history.column(looks, "real_loss") + history.column(looks, "fake_loss")
+    accuracy, gradient = (run_logs.column(looks, name) for name in ("accuracy", "gradient_norm"))
+    chance = run_logs.column(looks, "chance_loss")
+    loss = run_logs.column(looks, "real_loss") + run_logs.column(looks, "fake_loss")
     states = np.zeros(accuracy.shape, bool)
     if len(looks) < WINDOW:
         return states
@@ -57,7 +57,7 @@ def unsteady(looks):
     states, window = np.zeros(len(looks), bool), 2 * WINDOW
     if len(looks) < 2 * window:
         return states
-    _, deviation = history.moving(history.column(looks, "g_loss").mean(axis=1), window)
+    _, deviation = run_logs.moving(run_logs.column(looks, "g_loss").mean(axis=1), window)
     for i in range(window, len(deviation)):
         last = window - 1 + i
         states[last] = deviation[i] >= UNSTEADY[int(states[last - 1])] * np.median(deviation[:i])
@@ -68,7 +68,7 @@ def verdict(looks):
     """Say what is wrong at the last look: {"won": a clause, "unsteady": a clause}, each "" where it is not.
 
     Args:
-        looks: list of dicts as `rpgan_tf.stability.Monitor` writes them, of which the last 1,000 count.
+        looks: list of dicts as `rpgan_tf.training.monitor.Monitor` writes them, of which the last 1,000 count.
     """
     looks = looks[-HORIZON:]
     clauses = {"won": "", "unsteady": ""}
@@ -77,13 +77,13 @@ def verdict(looks):
     winners = won(looks)[-1]
     if np.mean(winners) >= MAJORITY:
         accuracy, gradient = (
-            np.mean(history.column(looks[-WINDOW:], name)[:, winners]) for name in ("accuracy", "gradient_norm")
+            np.mean(run_logs.column(looks[-WINDOW:], name)[:, winners]) for name in ("accuracy", "gradient_norm")
         )
         who = f"{winners.sum()} of {len(winners)} discriminators have" if len(winners) > 1 else "the discriminator has"
         numbers = f"accuracy {accuracy:.3f}, gradient norm at the image {gradient:.3g}"
         clauses["won"] = f"{who} won ({numbers} over {WINDOW} looks)"
     if unsteady(looks)[-1]:
-        losses = history.column(looks[-2 * WINDOW :], "g_loss").mean(axis=1)
+        losses = run_logs.column(looks[-2 * WINDOW :], "g_loss").mean(axis=1)
         clauses["unsteady"] = f"the generator's loss swings between {losses.min():.3g} and {losses.max():.3g}"
     return clauses
 
@@ -104,4 +104,4 @@ def advice(name, options, num_discriminators):
 
 def _means(values):
     """Return the means over the last looks: [N, K] -> [N - WINDOW + 1, K]."""
-    return history.moving(values.T, WINDOW)[0].T
+    return run_logs.moving(values.T, WINDOW)[0].T

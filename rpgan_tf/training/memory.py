@@ -13,7 +13,10 @@ import types
 
 import tensorflow as tf
 
-from rpgan_tf import data, devices, files, gan, projections
+from rpgan_tf import gan, projections
+from rpgan_tf.data import stream
+from rpgan_tf.devices import strategies
+from rpgan_tf.files import atomic
 
 SAME = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient", "EnsureShape"}
 SAME |= {"TensorScatterUpdate"}  # which writes to its first argument
@@ -44,9 +47,9 @@ def report(options, num_replicas=1):
         images of an iteration and those read ahead. "iteration": all else when it is most, of which "kept for D" and
         "kept for G" are activations that wait for gradients in a step.
     """
-    divided = devices.divide_discriminators(options, num_replicas)
+    divided = strategies.divide_discriminators(options, num_replicas)
     options = types.SimpleNamespace(**vars(options) | {"bsz": options.bsz // num_replicas})
-    numbers = data.numbers_of_batches(options)
+    numbers = stream.numbers_of_batches(options)
     count = max(numbers) * options.bsz * options.pack
     points = options.lfile.startswith("mixture:")
     inputs = [tf.TensorSpec([count, *([] if points else [options.imsz] * 2), options.channels])]
@@ -54,10 +57,10 @@ def report(options, num_replicas=1):
         inputs.append(tf.TensorSpec([count, options.num_classes]))
     with tf.Graph().as_default(), tempfile.TemporaryDirectory() as folder:
         if divided:  # a device has the discriminators of some filters, and is shown the images of all devices
-            arrays = files.load_arrays(options.filts)
+            arrays = atomic.load_arrays(options.filts)
             projections.check_division(int(arrays["nfilt"]), num_replicas)
             options.filts = str(pathlib.Path(folder, "filts.npz"))
-            files.save_arrays(options.filts, arrays | {"nfilt": arrays["nfilt"] // num_replicas})
+            atomic.save_arrays(options.filts, arrays | {"nfilt": arrays["nfilt"] // num_replicas})
         model = gan.build(options)
         if divided:
             packed = model.packed
@@ -72,7 +75,7 @@ def report(options, num_replicas=1):
             "average of G": _total(model.average.variables) if model.average else 0,
             "optimizer of G": _total(model.g_optimizer.variables),
             "optimizer of D": _total(model.d_optimizer.variables),
-            "input": (1 + data.num_ahead(numbers)) * _total(inputs),
+            "input": (1 + stream.num_ahead(numbers)) * _total(inputs),
             "iteration": Liveness(graph).height(),
             "kept for D": kept[model.d_optimizer],
             "kept for G": kept[model.g_optimizer],

@@ -11,11 +11,12 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from rpgan_tf import data, files, history
-from rpgan_tf.counted import Counted
+from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.gan import MONITOR
-from rpgan_tf.verdicts import advice, verdict
+from rpgan_tf.training.counted import Counted
+from rpgan_tf.training.diagnosis import advice, verdict
 
 
 def diagnose(gan, real, z, labels=None):
@@ -92,11 +93,11 @@ class Monitor(Counted):
         self.options, self.folder = options, pathlib.Path(options.wts_dir)
 
     def on_train_begin(self, logs=None):
-        iteration, path = int(self.model.iteration.numpy()), self.folder / history.FILE
+        iteration, path = int(self.model.iteration.numpy()), self.folder / run_logs.FILE
         # Of a run that was killed, what came after its last save is done again.
-        self.looks = [look for look in history.read_looks(self.folder) if look["iteration"] <= iteration]
+        self.looks = [look for look in run_logs.read_looks(self.folder) if look["iteration"] <= iteration]
         if path.exists():
-            files.write_text(path, "".join(map(history.to_line, self.looks)))
+            atomic.write_text(path, "".join(map(run_logs.to_line, self.looks)))
         self.seconds, self.began, self.step = np.zeros(2), None, None
         if self.looks:  # since the last of them, iterations took as long as before
             last = self.looks[-1]
@@ -133,7 +134,7 @@ class Monitor(Counted):
         look = {"iteration": iteration} | seconds
         look |= {name: np.atleast_1d(value).tolist() for name, value in numbers.items()}
         self.looks.append(look)
-        _append(self.folder / history.FILE, history.to_line(look))
+        _append(self.folder / run_logs.FILE, run_logs.to_line(look))
         self.tell(iteration)
 
     def tell(self, iteration):
@@ -154,9 +155,9 @@ class Monitor(Counted):
         """Take the batch of real images and the latents that all looks are at."""
         gan = self.model
         try:
-            self.real, *self.labels = tf.nest.flatten(next(iter(data.dataset(self.options, batches=_one))))
+            self.real, *self.labels = tf.nest.flatten(next(iter(stream.dataset(self.options, batches=_one))))
         except tf.errors.OpError:  # training has read it long ago, before the run was resumed
-            fault = data.find_fault(self.options, 0, 1, _one)
+            fault = stream.find_fault(self.options, 0, 1, _one)
             if fault is None:
                 raise
             raise UserError(fault) from None

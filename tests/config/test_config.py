@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from rpgan_tf import config, files, projections
+from rpgan_tf import config, projections
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 from tests.conftest import ROOT, command
 
 FACE = {"ksz": 4, "zlen": 100, "f1": 1024, "imsz": 64, "bsz": 64, "lfile": "data/faces.txt", "crop": False}
@@ -161,22 +162,22 @@ def test_missing_and_damaged_files(project):
     ],
 )
 def test_filters_that_do_not_fit(project, groups, imsz, message):
-    files.save_arrays("wrong.npz", projections.draw(groups, seed=0))
+    atomic.save_arrays("wrong.npz", projections.draw(groups, seed=0))
     with pytest.raises(UserError, match=re.escape(message)):
         check_filters(project, filts="wrong.npz", imsz=imsz)
 
 
 def test_filters_are_kept_with_the_run_and_must_stay_the_same(project):
-    files.save_arrays("K2b.npz", projections.draw([(8, 2, 1, 2)], seed=2))
-    arrays = files.load_arrays("K2.npz")
-    files.save_arrays("K2c.npz", arrays | {"s0": np.int64(4), "s1": np.int64(4)})
+    atomic.save_arrays("K2b.npz", projections.draw([(8, 2, 1, 2)], seed=2))
+    arrays = atomic.load_arrays("K2.npz")
+    atomic.save_arrays("K2c.npz", arrays | {"s0": np.int64(4), "s1": np.int64(4)})
     kept = project / "models/tiny/filts.npz"
     for path in ("K2b.npz", "K2.npz", "K2.npz", "models/tiny/filts.npz"):  # nothing is trained yet: the last one counts
         check_filters(project, filts=path)
         content = (project / path).read_bytes()
         projections.keep(path, "models/tiny")
         assert kept.read_bytes() == content
-    files.save_arrays("models/tiny/iter_2.dmodel.npz", {})
+    atomic.save_arrays("models/tiny/iter_2.dmodel.npz", {})
     check_filters(project)
     for other in ("K2b.npz", "K2c.npz"):
         with pytest.raises(UserError, match=f"'{other}' differs from 'models/tiny/filts.npz'.*--set filts="):
@@ -199,7 +200,7 @@ def test_drawn_filters_are_normal_and_of_unit_norm():
 @pytest.mark.parametrize("count", [12, 24, 48])
 def test_shipped_filters_are_those_of_their_command(count, tmp_path):
     command("tools/rproj.py", tmp_path / "f.npz", f"8,2,1,{count}", "--seed", count)
-    shipped, made = (files.load_arrays(path) for path in (ROOT / f"filts/K{count}_dm12.npz", tmp_path / "f.npz"))
+    shipped, made = (atomic.load_arrays(path) for path in (ROOT / f"filts/K{count}_dm12.npz", tmp_path / "f.npz"))
     assert shipped.keys() == made.keys()
     assert all(np.array_equal(shipped[name], made[name]) for name in made)
     projections.check_fit(projections.load(tmp_path / "f.npz"), 64, "f.npz")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rpgan_tf import config, presets
+from rpgan_tf import config
+from rpgan_tf.config import presets
 from rpgan_tf.errors import UserError
 
 

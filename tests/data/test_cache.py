@@ -10,10 +10,12 @@ import zipfile
 
 import numpy as np
 import pytest
-
-from rpgan_tf import cache, config, data, files
-from rpgan_tf.errors import UserError
 from tests.test_data import WHOLE, batches, encode, options
+
+from rpgan_tf import config
+from rpgan_tf.data import cache, stream
+from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 KINDS = ["memory", "disk"]
 RANDOM = np.random.RandomState(11)
@@ -80,7 +82,7 @@ def test_batches_are_the_same_wherever_they_start(listed, kind, values):
 def test_parts_of_several_devices_are_the_same(listed):
     def parts(kind):
         return np.stack(
-            list(data.dataset(kept(listed, kind, bsz=8), 1, parts=(range(1, 3), 4)).take(6).as_numpy_iterator())
+            list(stream.dataset(kept(listed, kind, bsz=8), 1, parts=(range(1, 3), 4)).take(6).as_numpy_iterator())
         )
 
     np.testing.assert_array_equal(parts("disk"), parts(None))
@@ -147,7 +149,7 @@ def test_a_run_that_is_ended_while_it_writes_leaves_nothing(listed, monkeypatch)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(cache.imagesets, "progress", lambda *arguments: Bar(stop))
-        data.dataset(source)
+        stream.dataset(source)
     assert kept_files(listed) == []
     np.testing.assert_array_equal(batches(source, 3), batches(kept(listed, None), 3))
 
@@ -160,7 +162,7 @@ def test_what_a_killed_run_left_is_removed_once_nobody_writes_it(listed):
         path.write_bytes(b"")
     for path in (old, other):
         os.utime(path, (0, time.time() - 2 * cache.ABANDONED))
-    data.dataset(kept(listed, "disk"))
+    stream.dataset(kept(listed, "disk"))
     assert not old.exists() and recent.exists() and other.exists()
 
 
@@ -170,7 +172,7 @@ def test_a_file_that_is_not_whole_is_made_again(listed, damage, monkeypatch):
     expected = batches(source, 3)
     path = listed.parent / "kept" / kept_files(listed)[0]
     whole = path.read_bytes()
-    files.write(path, lambda file: file.write(damage(whole)))
+    atomic.write(path, lambda file: file.write(damage(whole)))
     monkeypatch.setattr(cache, "kept", {})
     np.testing.assert_array_equal(batches(source, 3), expected)
     assert path.read_bytes() == whole
@@ -186,7 +188,7 @@ def test_images_that_change_while_they_are_decoded(listed, kind, monkeypatch):
 
     monkeypatch.setattr(cache, "_fill", disturbed)
     with pytest.raises(UserError, match=f"images of {listed} changed while they were decoded; start again"):
-        data.dataset(kept(listed, kind))
+        stream.dataset(kept(listed, kind))
     assert kept_files(listed) == []
 
 
@@ -196,7 +198,7 @@ def test_no_room(listed, kind, place, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1e6, 1e6, 1e3))
     message = f"cache = '{kind}' takes about .* MB for 9 images, and there are 0.0 MB {place}; expected cache = None, "
     with pytest.raises(UserError, match=message):
-        data.dataset(kept(listed, kind))
+        stream.dataset(kept(listed, kind))
     assert kept_files(listed) == []
 
 
@@ -209,7 +211,7 @@ def test_no_room_is_said_after_some_images(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "_free_memory", lambda: 400 * 192 - 1)
     monkeypatch.setattr(cache.imagesets, "progress", lambda *arguments: Bar(lambda: decoded.append(0)))
     with pytest.raises(UserError, match="takes about 0.1 MB for 400 images"):
-        data.dataset(kept(listed, "memory"))
+        stream.dataset(kept(listed, "memory"))
     assert len(decoded) == cache.ENOUGH - 1
 
 
@@ -217,10 +219,10 @@ def test_no_room_is_said_after_some_images(tmp_path, monkeypatch):
 def test_faults_are_named_before_training(listed, kind):
     (listed.parent / "3.png").write_bytes(WHOLE["jpeg"][:-1])
     with pytest.raises(UserError, match="faces.txt, line 4: '.*/3.png' is damaged"):
-        data.dataset(kept(listed, kind))
+        stream.dataset(kept(listed, kind))
     (listed.parent / "3.png").unlink()
     with pytest.raises(UserError, match="faces.txt, line 4: '.*/3.png' cannot be read: "):
-        data.dataset(kept(listed, kind))
+        stream.dataset(kept(listed, kind))
     assert kept_files(listed) == []
 
 

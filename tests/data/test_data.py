@@ -12,8 +12,11 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import config, data, image_files, imagesets, mixtures
+from rpgan_tf import config
+from rpgan_tf.data import mixtures, stream
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import image_sets
+from rpgan_tf.files import image_folders
 from tests import test_mixtures
 from tools import dataset
 
@@ -31,7 +34,7 @@ def options(lfile, **values):
 
 
 def batches(options, count, start=0):
-    return np.stack(list(data.dataset(options, start).take(count).as_numpy_iterator()))
+    return np.stack(list(stream.dataset(options, start).take(count).as_numpy_iterator()))
 
 
 def encode(image, kind="PNG", **values):
@@ -95,18 +98,18 @@ def test_a_resumed_stream_is_the_uninterrupted_one(request, start, crop):
 
 
 def test_a_dataset_can_be_iterated_twice(mixed_sizes):
-    stream = data.dataset(options(mixed_sizes, crop=True)).take(3)
-    first, second = (list(stream.as_numpy_iterator()) for _ in range(2))
+    images = stream.dataset(options(mixed_sizes, crop=True)).take(3)
+    first, second = (list(images.as_numpy_iterator()) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("crop", [False, True])
 def test_shape_is_static(numbered, crop):
-    assert data.dataset(options(numbered, crop=crop)).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
+    assert stream.dataset(options(numbered, crop=crop)).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
 
 
 def test_digits_shape_is_static():
-    assert data.dataset(options("digits")).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
+    assert stream.dataset(options("digits")).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
 
 
 @pytest.mark.parametrize(
@@ -114,9 +117,9 @@ def test_digits_shape_is_static():
 )
 @pytest.mark.parametrize("number, size", [(lambda i: 3, 24), (lambda i: 1 + (i == 900), None)])
 def test_shape_is_static_if_all_iterations_are_alike(lfile, shape, number, size):
-    stream = data.dataset(options(lfile, pack=2), batches=number)
-    assert stream.element_spec == tf.TensorSpec([size, *shape], tf.float32)
-    assert next(iter(stream)).shape == [24 if size else 8, *shape]
+    images = stream.dataset(options(lfile, pack=2), batches=number)
+    assert images.element_spec == tf.TensorSpec([size, *shape], tf.float32)
+    assert next(iter(images)).shape == [24 if size else 8, *shape]
 
 
 # Batches of an iteration
@@ -127,7 +130,7 @@ def vary(iteration):
 
 
 def varied(options, count, start=0):
-    return list(data.dataset(options, start, vary).take(count).as_numpy_iterator())
+    return list(stream.dataset(options, start, vary).take(count).as_numpy_iterator())
 
 
 @pytest.fixture(params=["numbered", "mixed_sizes", "digits", "mixture:grid9"])
@@ -141,7 +144,7 @@ def any_source(request):
 def test_batches_of_an_iteration_are_consecutive(any_source):
     received = varied(any_source, 7)
     assert [len(element) for element in received] == [18, 6, 12, 18, 6, 12, 18]
-    expected = data.dataset(any_source, batches=lambda i: 1).take(15).as_numpy_iterator()
+    expected = stream.dataset(any_source, batches=lambda i: 1).take(15).as_numpy_iterator()
     np.testing.assert_array_equal(np.concatenate(received), np.concatenate(list(expected)))
 
 
@@ -160,7 +163,7 @@ def test_positions_by_hand(numbered):
 
 
 def test_a_late_start_takes_no_steps_through_the_images(numbered):
-    order = data._order(options(numbered, bsz=1), np.arange(10**6), 10**6 - 3, lambda i: 1)
+    order = stream._order(options(numbered, bsz=1), np.arange(10**6), 10**6 - 3, lambda i: 1)
     entries = [int(next(order)[1][0]) for _ in range(5)]
     random = np.random.RandomState(0)
     expected = np.concatenate([random.permutation(10**6)[-3:], random.permutation(10**6)[:2]])
@@ -169,12 +172,12 @@ def test_a_late_start_takes_no_steps_through_the_images(numbered):
 
 def test_the_gan_says_how_many_batches(numbered):
     source = options(numbered, d_steps=3, accumulation=2, pack=2)
-    np.testing.assert_array_equal(next(iter(data.dataset(source))), varied_by(source, 6))
+    np.testing.assert_array_equal(next(iter(stream.dataset(source))), varied_by(source, 6))
     assert batches(source, 1).shape == (1, 48, SIDE, SIDE, 3)
 
 
 def varied_by(options, number):
-    return next(iter(data.dataset(options, batches=lambda i: number)))
+    return next(iter(stream.dataset(options, batches=lambda i: number)))
 
 
 def test_find_fault_looks_at_the_batches_of_the_iteration(tmp_path):
@@ -183,11 +186,11 @@ def test_find_fault_looks_at_the_batches_of_the_iteration(tmp_path):
     contents[order[15]] = b"in iteration 1"
     contents[order[23]] = b"in iteration 2"
     source = options(write_list(tmp_path, contents))
-    assert data.find_fault(source, 0, 1, vary) is None
-    assert f"{order[15]}.png" in data.find_fault(source, 1, 1, vary)
-    assert f"{order[23]}.png" in data.find_fault(source, 2, 1, vary)
-    assert data.find_fault(source, 3, 1, vary) is None
-    assert f"{order[15]}.png" in data.find_fault(options(source.lfile, d_steps=2), 1, 1)
+    assert stream.find_fault(source, 0, 1, vary) is None
+    assert f"{order[15]}.png" in stream.find_fault(source, 1, 1, vary)
+    assert f"{order[23]}.png" in stream.find_fault(source, 2, 1, vary)
+    assert stream.find_fault(source, 3, 1, vary) is None
+    assert f"{order[15]}.png" in stream.find_fault(options(source.lfile, d_steps=2), 1, 1)
 
 
 # Points
@@ -195,7 +198,7 @@ def test_find_fault_looks_at_the_batches_of_the_iteration(tmp_path):
 
 @pytest.mark.parametrize("name", ["ring8", "grid25", "1200d"])
 def test_points_are_of_the_mixture(name):
-    points = next(iter(data.dataset(options(f"mixture:{name}", bsz=4000), batches=lambda i: 1))).numpy()
+    points = next(iter(stream.dataset(options(f"mixture:{name}", bsz=4000), batches=lambda i: 1))).numpy()
     assert points.dtype == np.float32
     test_mixtures.check(points, mixtures.find(f"mixture:{name}"))
 
@@ -216,8 +219,8 @@ def test_points_depend_on_seed_and_position_alone():
 
 def test_unknown_mixture():
     with pytest.raises(UserError, match="no mixture 'mixture:rign8'.*did you mean 'ring8'"):
-        data.dataset(options("mixture:rign8"))
-    assert data.find_fault(options("mixture:ring8"), 0, 1) is None
+        stream.dataset(options("mixture:rign8"))
+    assert stream.find_fault(options("mixture:ring8"), 0, 1) is None
 
 
 # Pixels
@@ -321,7 +324,7 @@ def test_resize(tmp_path, shape, cover, method, channels):
         images = batches(source, 1)[0, 0]
         assert images.shape == (SIDE, SIDE, channels) and np.abs(images).max() <= 1
         np.testing.assert_allclose((images + 1) * 127.5, by_pillow(pixels, sides, method), atol=1e-3)  # of 255
-        assert data.find_fault(source, 0, 1) is None
+        assert stream.find_fault(source, 0, 1) is None
 
 
 def test_resize_by_area(tmp_path):
@@ -435,16 +438,16 @@ def test_digits():
     images = levels(batches(options("digits", imsz=8, bsz=1797), 1))[0]
     order = np.random.RandomState(0).permutation(1797)
     np.testing.assert_array_equal(images, np.repeat(np.uint8(small[order] * 255 / 16)[..., None], 3, axis=-1))
-    large = data.digits(32)
+    large = stream.digits(32)
     assert large.shape == (1797, 32, 32, 3) and large.dtype == np.uint8
     expected = PIL.Image.fromarray(np.uint8(small[5] * 255 / 16)).resize((32, 32), PIL.Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(large[5], np.stack([np.array(expected)] * 3, axis=-1))
-    assert data.find_fault(options("digits"), 0, 3) is None
+    assert stream.find_fault(options("digits"), 0, 3) is None
 
 
 @pytest.mark.parametrize("suffix, cut", [(":train", slice(1500)), (":test", slice(1500, 1797)), ("", slice(None))])
 def test_digits_splits(suffix, cut):
-    images = data.digits(SIDE, channels=1)[cut]
+    images = stream.digits(SIDE, channels=1)[cut]
     assert images.shape == (len(range(1797)[cut]), SIDE, SIDE, 1)
     received = batches(options(f"digits{suffix}", bsz=len(images), channels=1), 1)[0]
     np.testing.assert_array_equal(received, scaled(images[np.random.RandomState(0).permutation(len(images))]))
@@ -452,7 +455,7 @@ def test_digits_splits(suffix, cut):
 
 def test_digits_unknown_split():
     with pytest.raises(UserError, match="no digits 'digits:tset' for lfile; did you mean 'digits:test'?"):
-        data.dataset(options("digits:tset"))
+        stream.dataset(options("digits:tset"))
 
 
 def test_digits_resume():
@@ -491,7 +494,7 @@ def test_zip_and_folder_are_the_same_images_in_the_same_order(tmp_path, compress
     path = write_zip(tmp_path / "images.ZIP", contents, compression=compression)
     first, second = (batches(options(source, bsz=3), 4) for source in (path, tmp_path / "images"))
     np.testing.assert_array_equal(first, second)
-    received = np.concatenate([batch for batch in data.once("lfile", options(path))[1](0, 2)])
+    received = np.concatenate([batch for batch in stream.once("lfile", options(path))[1](0, 2)])
     np.testing.assert_array_equal(levels(received)[:, 4, 4, 1], np.arange(5) * 20)
 
 
@@ -533,13 +536,13 @@ def test_fault_of_bytes_that_changed_in_a_zip(tmp_path):
 
 def test_zips_that_are_refused_at_once(tmp_path):
     with pytest.raises(UserError, match="no .png, .jpg, .jpeg files in the .zip lfile = .*; expected a text file"):
-        data.dataset(options(write_zip(tmp_path / "none.zip", {"notes.txt": b""})))
+        stream.dataset(options(write_zip(tmp_path / "none.zip", {"notes.txt": b""})))
     (tmp_path / "cut.zip").write_bytes(b"PK")
     for name, reason in (("cut.zip", "File is not a zip file"), ("nowhere.zip", "No such file")):
         with pytest.raises(
             UserError, match=f"cannot read lfile = '.*{name}': .*{reason}.*; expected a whole .zip of im"
         ):
-            data.dataset(options(tmp_path / name))
+            stream.dataset(options(tmp_path / name))
 
 
 # Labels
@@ -562,33 +565,33 @@ def test_labels_go_with_their_images(tmp_path, values, expected):
     expected = np.float32(expected)
     for path in labelled(tmp_path, [[name, values[name]] for name in NAMES]):
         source = options(path, bsz=3, num_classes=expected.shape[1], test_lfile=str(path))
-        stream = data.dataset(source)
-        assert stream.element_spec[1] == tf.TensorSpec([3, expected.shape[1]], tf.float32)
-        for images, labels in stream.take(4).as_numpy_iterator():
+        batched = stream.dataset(source)
+        assert batched.element_spec[1] == tf.TensorSpec([3, expected.shape[1]], tf.float32)
+        for images, labels in batched.take(4).as_numpy_iterator():
             np.testing.assert_array_equal(labels, expected[levels(images)[:, 4, 4, 1] // 20])
-        (images, labels), *_ = data.held_out(source).as_numpy_iterator()
+        (images, labels), *_ = stream.held_out(source).as_numpy_iterator()
         np.testing.assert_array_equal(labels, expected[:3])
-        assert next(data.once("lfile", source)[1](0, 2)).shape == (2, SIDE, SIDE, 3)  # images alone
-        found = data.labels(source)
-        np.testing.assert_array_equal(data._take(found, np.arange(5)), expected)
-        drawn = data.draw_labels(found, 4000, [1, 2]).numpy()
-        np.testing.assert_array_equal(drawn, data.draw_labels(found, 4000, [1, 2]))
+        assert next(stream.once("lfile", source)[1](0, 2)).shape == (2, SIDE, SIDE, 3)  # images alone
+        found = stream.labels(source)
+        np.testing.assert_array_equal(stream._take(found, np.arange(5)), expected)
+        drawn = stream.draw_labels(found, 4000, [1, 2]).numpy()
+        np.testing.assert_array_equal(drawn, stream.draw_labels(found, 4000, [1, 2]))
         np.testing.assert_allclose(drawn.mean(axis=0), expected.mean(axis=0), atol=0.1)  # over 5 standard errors
-        assert not np.array_equal(drawn, data.draw_labels(found, 4000, [1, 3]))
+        assert not np.array_equal(drawn, stream.draw_labels(found, 4000, [1, 3]))
 
 
 def test_labels_of_a_resumed_stream(tmp_path):
     path, _ = labelled(tmp_path, list(CLASSES.items()))
     source = options(path, bsz=3, num_classes=4, mirror=True, subset=4)
-    received = list(data.dataset(source, 3).take(3).as_numpy_iterator())
-    for (images, labels), expected in zip(received, list(data.dataset(source).take(6).as_numpy_iterator())[3:]):
+    received = list(stream.dataset(source, 3).take(3).as_numpy_iterator())
+    for (images, labels), expected in zip(received, list(stream.dataset(source).take(6).as_numpy_iterator())[3:]):
         np.testing.assert_array_equal(images, expected[0])
         np.testing.assert_array_equal(labels, expected[1])
 
 
 def test_labels_are_not_looked_at_without_num_classes(tmp_path):
     path, _ = labelled(tmp_path, "damaged")
-    assert data.labels(options(path)) is None and batches(options(path), 1).shape == (1, 4, SIDE, SIDE, 3)
+    assert stream.labels(options(path)) is None and batches(options(path), 1).shape == (1, 4, SIDE, SIDE, 3)
 
 
 @pytest.mark.parametrize("lfile, cut", [("digits", slice(None)), ("digits:test", slice(1500, None))])
@@ -596,16 +599,16 @@ def test_labels_of_digits(lfile, cut):
     datasets = pytest.importorskip("sklearn.datasets")
     classes = datasets.load_digits().target[cut]
     order = np.random.RandomState(0).permutation(len(classes))
-    _, labels = next(iter(data.dataset(options(lfile, bsz=200, num_classes=10))))
+    _, labels = next(iter(stream.dataset(options(lfile, bsz=200, num_classes=10))))
     np.testing.assert_array_equal(labels, np.eye(10)[classes[order[:200]]])
-    np.testing.assert_array_equal(data.labels(options(lfile, num_classes=10)).values, classes)
+    np.testing.assert_array_equal(stream.labels(options(lfile, num_classes=10)).values, classes)
 
 
 def test_labels_of_tfds(stored):
-    images, labels = next(iter(data.dataset(options("tfds:tiny_grey", bsz=11, num_classes=20))))
+    images, labels = next(iter(stream.dataset(options("tfds:tiny_grey", bsz=11, num_classes=20))))
     np.testing.assert_array_equal(labels, np.eye(20)[levels(images)[:, 0, 0, 0]])
     with pytest.raises(UserError, match="num_classes = 20 needs labels, and lfile = 'tfds:tiny_colour' has none"):
-        data.dataset(options("tfds:tiny_colour", num_classes=20))
+        stream.dataset(options("tfds:tiny_colour", num_classes=20))
 
 
 @pytest.mark.parametrize(
@@ -636,7 +639,7 @@ def test_labels_of_tfds(stored):
 def test_labels_that_are_refused_at_once(tmp_path, pairs, num_classes, message):
     for path in labelled(tmp_path, pairs):
         with pytest.raises(UserError, match=message) as caught:
-            data.dataset(options(path, num_classes=num_classes))
+            stream.dataset(options(path, num_classes=num_classes))
         assert "\n" not in str(caught.value)
 
 
@@ -644,7 +647,7 @@ def test_labels_that_are_refused_at_once(tmp_path, pairs, num_classes, message):
 def test_data_without_labels(numbered, monkeypatch, lfile):
     monkeypatch.chdir(numbered.parent)
     with pytest.raises(UserError, match=f"num_classes = 10 needs labels, and lfile = '{lfile}' has none"):
-        data.dataset(options(lfile, num_classes=10))
+        stream.dataset(options(lfile, num_classes=10))
 
 
 def test_labels_are_checked_before_tensorflow_is_imported(tmp_path):
@@ -688,7 +691,7 @@ def test_subset_is_drawn_by_the_seed(ramps, seed):
 
 
 def test_subset_of_labels():
-    found, every = (data.labels(options("digits", num_classes=10, subset=subset)) for subset in (100, None))
+    found, every = (stream.labels(options("digits", num_classes=10, subset=subset)) for subset in (100, None))
     chosen = np.sort(np.random.RandomState(0).permutation(1797)[:100])
     np.testing.assert_array_equal(found.values, every.values[chosen])
     assert found.num_classes == 10 and len(every.values) == 1797
@@ -696,23 +699,23 @@ def test_subset_of_labels():
 
 def test_subset_that_is_too_large(numbered):
     with pytest.raises(UserError, match="has 5 images: expected subset of at most as many, received 6; set a smaller"):
-        data.dataset(options(numbered, subset=6))
+        stream.dataset(options(numbered, subset=6))
     assert batches(options(numbered, subset=5), 1).shape == (1, 4, SIDE, SIDE, 3)
 
 
 def test_find_fault_looks_at_the_subset(tmp_path):
     lfile = write_list(tmp_path, [encode(flat(n)) if n != 2 else b"bad" for n in range(6)])
     for seed in range(8):
-        message = data.find_fault(options(lfile, subset=4, seed=seed, mirror=True), 0, 2)
+        message = stream.find_fault(options(lfile, subset=4, seed=seed, mirror=True), 0, 2)
         assert bool(message) == (2 in np.random.RandomState(seed).permutation(6)[:4])
 
 
 def test_what_is_measured_and_held_out_is_whole_and_not_mirrored(numbered):
     source = options(numbered, subset=2, mirror=True, test_lfile=str(numbered))
-    assert imagesets.open_data(str(numbered), source, of_training=True).count == 5
-    received = next(imagesets.open_data(str(numbered), source, of_training=True).each())
+    assert image_sets.open_data(str(numbered), source, of_training=True).count == 5
+    received = next(image_sets.open_data(str(numbered), source, of_training=True).each())
     np.testing.assert_array_equal(received[:, 0, 0, 0], np.arange(5))
-    assert levels(next(iter(data.held_out(source))))[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+    assert levels(next(iter(stream.held_out(source))))[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("values", [{"subset": 3}, {"mirror": True}])
@@ -807,9 +810,9 @@ def test_tfds_grey(stored, suffix, cut):
 def test_tfds_is_prepared_with_its_labels(stored, tmp_path):
     dataset.main(["tfds:tiny_grey:test", str(tmp_path / "tiny.zip")])
     images = stored("tiny_grey", "image", "test")
-    received = next(data.once("lfile", options(tmp_path / "tiny.zip"))[1](0, 3))
+    received = next(stream.once("lfile", options(tmp_path / "tiny.zip"))[1](0, 3))
     np.testing.assert_array_equal(levels(received), images)
-    found = image_files.read_labels("lfile", str(tmp_path / "tiny.zip"))
+    found = image_folders.read_labels("lfile", str(tmp_path / "tiny.zip"))
     assert found.values.tolist() == [image[0, 0, 0] for image in images]
 
 
@@ -835,7 +838,7 @@ def test_tfds_fault_names_the_image(stored):
     bad = [image.shape for image in stored("tiny_colour", "photo", "train")].index((SIDE + 1, SIDE, 3))
     source = options("tfds:tiny_colour", bsz=11)
     message = f"tfds:tiny_colour:train, image {bad} is 8x9 pixels: expected 8x8; "
-    assert data.find_fault(source, 0, 1).startswith(message)
+    assert stream.find_fault(source, 0, 1).startswith(message)
     with pytest.raises(tf.errors.OpError):
         batches(source, 1)
 
@@ -861,7 +864,7 @@ def test_tfds_prepares_what_is_missing(tfds_folder, tmp_path, monkeypatch, capsy
 )
 def test_tfds_mistakes(stored, lfile, reason):
     with pytest.raises(UserError, match=f"lfile = '{re.escape(lfile)}'.*{reason}") as caught:
-        data.dataset(options(lfile))
+        stream.dataset(options(lfile))
     assert "\n" not in str(caught.value)
 
 
@@ -877,7 +880,7 @@ def test_tfds_resized(stored, size):
 
 
 def held_out(test_lfile, **values):
-    return list(data.held_out(options("digits", test_lfile=str(test_lfile), **values)).as_numpy_iterator())
+    return list(stream.held_out(options("digits", test_lfile=str(test_lfile), **values)).as_numpy_iterator())
 
 
 def test_held_out_images_come_once_in_stored_order(numbered):
@@ -889,8 +892,8 @@ def test_held_out_images_come_once_in_stored_order(numbered):
 
 
 def test_held_out_shape_is_static(numbered):
-    stream = data.held_out(options("digits", test_lfile=str(numbered), pack=1))
-    assert stream.element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
+    images = stream.held_out(options("digits", test_lfile=str(numbered), pack=1))
+    assert images.element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
 
 
 @pytest.mark.parametrize("shape", [(7, 9), (30, 13), (12, 12)])
@@ -911,14 +914,14 @@ def test_held_out_images_are_resized_as_others(mixed_sizes):
 
 def test_held_out_digits():
     received = np.concatenate(held_out("digits:test", bsz=99))
-    np.testing.assert_array_equal(received, scaled(data.digits(SIDE)[1500:]))
+    np.testing.assert_array_equal(received, scaled(stream.digits(SIDE)[1500:]))
 
 
 def test_held_out_points():
     received = held_out("mixture:ring8:test", bsz=300, pack=2)
     assert len(received) == 16  # 9,600 of 10,000 points
-    stream = batches(options("mixture:ring8:test", bsz=600), 16)
-    np.testing.assert_array_equal(received, stream)
+    trained_on = batches(options("mixture:ring8:test", bsz=600), 16)
+    np.testing.assert_array_equal(received, trained_on)
 
 
 def test_held_out_mistakes(numbered):
@@ -935,9 +938,9 @@ def test_held_out_fault(tmp_path, monkeypatch):
     source = options("digits", test_lfile="faces.txt")
     with pytest.raises(tf.errors.OpError):
         held_out("faces.txt", bsz=3)
-    assert data.find_held_out_fault(source).startswith("faces.txt, line 3: 'bad.png' is 7x9 pixels: expected 8x8; ")
+    assert stream.find_held_out_fault(source).startswith("faces.txt, line 3: 'bad.png' is 7x9 pixels: expected 8x8; ")
     for lfile, values in (("faces.txt", {"crop": True}), ("digits:test", {}), ("mixture:ring8", {})):
-        assert data.find_held_out_fault(options("digits", test_lfile=lfile, **values)) is None
+        assert stream.find_held_out_fault(options("digits", test_lfile=lfile, **values)) is None
 
 
 # Faults
@@ -947,7 +950,7 @@ def fault(options, iteration=0, count=1):
     """Return what `find_fault` says, after checking that the dataset stops there, too."""
     with pytest.raises(tf.errors.OpError):
         batches(options, iteration + count)
-    message = data.find_fault(options, iteration, count)
+    message = stream.find_fault(options, iteration, count)
     assert "\n" not in message
     return message
 
@@ -990,11 +993,11 @@ def test_fault_truncated(tmp_path, monkeypatch, name, crop):
 @pytest.mark.parametrize("name", WHOLE)
 def test_every_cut_is_noticed(name):
     whole = WHOLE[name]
-    data._decode(whole)
+    stream._decode(whole)
     for cut in sorted({*range(0, len(whole), len(whole) // 50), *range(len(whole) - 20, len(whole))}):
         for rest in (b"", bytes(len(whole) - cut)):  # an unfinished copy is short, or ends in zeros
             with pytest.raises(tf.errors.OpError):
-                data._decode(whole[:cut] + rest)
+                stream._decode(whole[:cut] + rest)
 
 
 def test_fault_missing(tmp_path, monkeypatch):
@@ -1020,7 +1023,7 @@ def test_fault_size(tmp_path, monkeypatch):
         "faces.txt, line 3: 'bad.png' is 7x9 pixels: expected 8x8; set resize = 'cover' or crop = True, resize it, "
         "or remove the line"
     )
-    assert data.find_fault(options("faces.txt", crop=True), 0, 5) is None
+    assert stream.find_fault(options("faces.txt", crop=True), 0, 5) is None
 
 
 def test_fault_in_a_folder_names_the_path(tmp_path):
@@ -1038,7 +1041,7 @@ def test_find_fault_looks_at_the_given_iterations_in_order(tmp_path):
     contents[order[5]] = b"first"  # in batch 1 of 3
     contents[order[9]] = b"second"  # in batch 2
     source = options(write_list(tmp_path, contents))
-    assert data.find_fault(source, 0, 1) is None
+    assert stream.find_fault(source, 0, 1) is None
     assert f"{order[5]}.png" in fault(source, 1, 2)
     assert f"{order[9]}.png" in fault(source, 2, 1)
 
@@ -1047,7 +1050,7 @@ def test_batches_before_the_fault_are_given(tmp_path):
     contents = [encode(flat(number)) for number in range(12)]
     order = np.random.RandomState(0).permutation(12)
     contents[order[8]] = WHOLE["png"][:-30]
-    iterator = iter(data.dataset(options(write_list(tmp_path, contents))))
+    iterator = iter(stream.dataset(options(write_list(tmp_path, contents))))
     for first in (0, 4):
         np.testing.assert_array_equal(levels(next(iterator))[:, 0, 0, 0], order[first : first + 4])
     with pytest.raises(tf.errors.OpError):
@@ -1055,7 +1058,7 @@ def test_batches_before_the_fault_are_given(tmp_path):
 
 
 def test_find_fault_of_good_images(numbered):
-    assert data.find_fault(options(numbered), 0, 10) is None
+    assert stream.find_fault(options(numbered), 0, 10) is None
 
 
 @pytest.mark.parametrize(
@@ -1072,19 +1075,19 @@ def test_lists_that_are_refused_at_once(tmp_path, content, reason):
     if content is not None:
         (tmp_path / "faces.txt").write_bytes(content)
     with pytest.raises(UserError, match=f"faces.txt.*{reason}.*; expected a text file with one image path a line"):
-        data.dataset(options(tmp_path / "faces.txt"))
+        stream.dataset(options(tmp_path / "faces.txt"))
 
 
 def test_folder_without_images_is_refused_at_once(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(UserError, match="no .png, .jpg, .jpeg files below the folder"):
-        data.dataset(options(tmp_path))
+        stream.dataset(options(tmp_path))
 
 
 def test_stacked_digits_are_three_of_the_digits():
     images = levels(batches(options("digits:stacked", imsz=16, bsz=200), 1))[0]
     assert images.shape == (200, 16, 16, 3)
-    known = {digit.tobytes(): entry for entry, digit in enumerate(data.digits(16, channels=1)[..., 0])}
+    known = {digit.tobytes(): entry for entry, digit in enumerate(stream.digits(16, channels=1)[..., 0])}
     entries = np.array([[known[np.ascontiguousarray(image[..., i]).tobytes()] for i in range(3)] for image in images])
     assert len(np.unique(entries)) > 400  # of 600 draws from 1,797: 508 are expected
     assert not np.any(np.all(entries == entries[:, :1], axis=1))
@@ -1096,5 +1099,5 @@ def test_stacked_digits_depend_on_seed_and_position_alone():
     np.testing.assert_array_equal(first[6:], batches(source, 1, start=1)[0])
     np.testing.assert_array_equal(first[:8], batches(options("digits:stacked", imsz=8, bsz=8), 1)[0])
     assert not np.array_equal(first, np.concatenate(batches(options("digits:stacked", imsz=8, bsz=6, seed=1), 2)))
-    held_out = next(iter(data.held_out(options("digits", test_lfile="digits:stacked", imsz=8, bsz=12)))).numpy()
+    held_out = next(iter(stream.held_out(options("digits", test_lfile="digits:stacked", imsz=8, bsz=12)))).numpy()
     assert held_out.shape == (12, 8, 8, 3) and not np.array_equal(held_out, first)

@@ -14,8 +14,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from rpgan_tf import data, files
+from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 from tests.conftest import ROOT, command
 from tools import dataset
 
@@ -207,7 +208,7 @@ def test_round_trip_to_an_element_of_training(folder, out, kind):
     prepare("in", out)
     options = {"crop": False, "resize": "no", "channels": 3, "imsz": 16, "bsz": 5, "pack": 1, "seed": 0, "MAXITER": 1}
     options = types.SimpleNamespace(lfile=out, subset=None, mirror=False, cache=None, num_classes=3, **options)
-    images, labels = next(iter(data.dataset(options, batches=lambda iteration: 1)))
+    images, labels = next(iter(stream.dataset(options, batches=lambda iteration: 1)))
     order = np.random.RandomState(0).permutation(5)
     np.testing.assert_array_equal(np.rint((images + 1) * 127.5), SQUARES[order])
     np.testing.assert_array_equal(labels, np.float32(np.eye(3)[values] if kind == "classes" else values)[order])
@@ -266,10 +267,10 @@ def test_a_file_whose_writer_fails_leaves_nothing(folder):
     def fail(*_):
         raise KeyboardInterrupt
 
-    for write_to in (files.write, files.write_folder):
+    for write_to in (atomic.write, atomic.write_folder):
         with pytest.raises(KeyboardInterrupt):
             write_to(folder / "out", fail)
     with pytest.raises(UserError, match="cannot write '.*file/out': "):
         (folder / "file").write_text("")
-        files.write_folder(folder / "file" / "out", fail)
+        atomic.write_folder(folder / "file" / "out", fail)
     assert [path.name for path in folder.iterdir()] == ["file"]

@@ -1,15 +1,16 @@
 """Toy mixtures: means, widths and weights by hand; and the filters through which discriminators see their points."""
 
-import pathlib
-
 import numpy as np
 import pytest
 
-from rpgan_tf import files, mixtures, projections
+from rpgan_tf import projections
+from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
+from tests.conftest import ROOT
 from tools import rproj
 
-FILTS = pathlib.Path(__file__).parent.parent / "filts"
+FILTS = ROOT / "filts"
 
 
 def rows(array):
@@ -112,7 +113,7 @@ def filters(k, stride, channels):
 
 def test_filters_of_colour_are_the_default(tmp_path):
     rproj.main([str(tmp_path / "f.npz"), "8,2,1,2"])
-    assert files.load_arrays(tmp_path / "f.npz")["p1"].shape == (8, 8, 3, 1)
+    assert atomic.load_arrays(tmp_path / "f.npz")["p1"].shape == (8, 8, 3, 1)
     projections.check_fit(projections.load(tmp_path / "f.npz"), 16, "f.npz")
 
 

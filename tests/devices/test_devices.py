@@ -15,8 +15,10 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import checkpoint, config, devices, files
+from rpgan_tf import checkpoint, config
+from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 from tests.conftest import ROOT, command, line
 from tools import evaluate, sample
 
@@ -45,7 +47,7 @@ def here(trained, monkeypatch):
 def assert_the_same(folder="models/several"):
     """The files of 20 iterations are those of one device, but for rounding."""
     for kind in ("gmodel", "dmodel", "ema"):
-        one, several = (files.load_arrays(checkpoint.path_of(path, 20, kind)) for path in ("models/one", folder))
+        one, several = (atomic.load_arrays(checkpoint.path_of(path, 20, kind)) for path in ("models/one", folder))
         for name in one:
             np.testing.assert_allclose(several[name], one[name], atol=1e-5, err_msg=f"{kind} {name}")
 
@@ -179,7 +181,7 @@ def test_scripts_of_the_page_start_two_workers(section, tmp_path, monkeypatch):
     found = (tmp_path / "found").read_text().splitlines()
     for config_of_one in found:
         monkeypatch.setenv("TF_CONFIG", config_of_one)
-        devices.check("multiworker")
+        strategies.check("multiworker")
     tasks = [json.loads(each) for each in found]
     assert sorted(task["task"]["index"] for task in tasks) == [0, 1]
     assert len(tasks[0]["cluster"]["worker"]) == 2 and tasks[0]["cluster"] == tasks[1]["cluster"]
@@ -225,7 +227,7 @@ def test_mistakes(text, monkeypatch):
     environment, message = MISTAKES[text]
     monkeypatch.setenv("TF_CONFIG", environment)
     with pytest.raises(UserError) as error:
-        devices.check(text.strip())
+        strategies.check(text.strip())
     assert message in str(error.value)
 
 
@@ -235,8 +237,8 @@ def test_several_machines_are_for_training():
 
 
 def test_batches_that_cannot_be_divided(monkeypatch):
-    monkeypatch.setattr(devices, "count", lambda: 3)
+    monkeypatch.setattr(strategies, "count", lambda: 3)
     with pytest.raises(UserError) as error:
-        devices.check_batch(config.resolve(VALUES))
+        strategies.check_batch(config.resolve(VALUES))
     message = "bsz = 8 images cannot be divided among 3 devices; set a multiple, such as --set bsz=9"
     assert str(error.value) == message

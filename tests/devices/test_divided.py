@@ -7,8 +7,10 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config, files, history, replicas
+from rpgan_tf import checkpoint, config
+from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic, run_logs
 from tests.conftest import TINY, command
 
 
@@ -21,11 +23,11 @@ def test_a_divided_run_is_that_of_one_device(project):
     command("train.py", "tiny", "--set", *looks, "wts_dir=models/divided")
     command("train.py", "tiny", "--set", *looks, "wts_dir=models/one")
     for kind in ("gmodel", "dmodel", "state"):
-        one, other = (files.load_arrays(checkpoint.path_of(f"models/{run}", 6, kind)) for run in ("one", "divided"))
+        one, other = (atomic.load_arrays(checkpoint.path_of(f"models/{run}", 6, kind)) for run in ("one", "divided"))
         assert list(one) == list(other)
         for name in one:
             np.testing.assert_allclose(other[name], one[name], atol=1e-5, err_msg=f"{kind} {name}")
-    one, other = (history.read_looks(project / "models" / run) for run in ("one", "divided"))
+    one, other = (run_logs.read_looks(project / "models" / run) for run in ("one", "divided"))
     assert [look["iteration"] for look in other] == [2, 4, 6]
     for key in ("g_loss", "real_loss", "fake_loss", "accuracy", "gradient_norm"):
         np.testing.assert_allclose([look[key] for look in other], [look[key] for look in one], atol=2e-4)

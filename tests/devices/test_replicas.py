@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import config, data, replicas
+from rpgan_tf import config
+from rpgan_tf.data import stream
+from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
 from tests.conftest import command
 from tools import check_devices
@@ -62,11 +64,11 @@ def test_parts_of_the_data_make_the_whole(count):
     for source in ({"lfile": "digits:train", "channels": 1, "imsz": 8}, {"lfile": "mixture:ring8", "net": "toy"}):
         options = config.resolve(source | {"gan": "RaSGAN", "bsz": 8, "pack": 2, "MAXITER": 9, "zlen": 4})
         batches = 2  # one for D, one for G
-        whole = next(iter(data.dataset(options, 3))).numpy()
-        parts = list(data.dataset(options, 3, parts=(range(count), count)).take(count).as_numpy_iterator())
+        whole = next(iter(stream.dataset(options, 3))).numpy()
+        parts = list(stream.dataset(options, 3, parts=(range(count), count)).take(count).as_numpy_iterator())
         divided = [part.reshape(batches, 2, 8 // count, *part.shape[1:]) for part in parts]
         np.testing.assert_array_equal(np.concatenate(divided, axis=2).reshape(whole.shape), whole)
-        last = data.dataset(options, 3, parts=(range(count - 1, count), count)).take(1).as_numpy_iterator()
+        last = stream.dataset(options, 3, parts=(range(count - 1, count), count)).take(1).as_numpy_iterator()
         np.testing.assert_array_equal(next(last), parts[-1])
 
 

@@ -16,23 +16,13 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import (
-    callbacks,
-    checkpoint,
-    config,
-    data,
-    evaluation,
-    feature_files,
-    features,
-    files,
-    images,
-    imagesets,
-    metrics,
-    protocol,
-    sampling,
-    subjects,
-)
+from rpgan_tf import checkpoint, config
+from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import evaluator, feature_cache, features, image_sets, metrics, protocol, subjects
+from rpgan_tf.files import atomic
+from rpgan_tf.sampling import generators, pictures
+from rpgan_tf.training import callbacks
 from tests.conftest import ROOT, command
 from tools import dump, fixbn
 from tools import evaluate as tool
@@ -63,7 +53,7 @@ def weights(tmp_path_factory):
     values = {"ksz": 4, "zlen": 8, "f1": 16, "df": 8, "imsz": 16, "bsz": 4, "lfile": "digits", "gan": "Baseline"}
     options = config.resolve(values | {"wts_dir": str(tmp_path_factory.mktemp("weights")), "SAVEFREQ": 2})
     gan = rpgan_tf.build(options)
-    gan.fit(data.dataset(options), steps_per_epoch=4, verbose=0, shuffle=False, callbacks=[callbacks.Save(options)])
+    gan.fit(stream.dataset(options), steps_per_epoch=4, verbose=0, shuffle=False, callbacks=[callbacks.Save(options)])
     return pathlib.Path(options.wts_dir)
 
 
@@ -105,7 +95,7 @@ def test_rows_are_printed_kept_and_drawn(trained, capsys):
         f"kid {rows[1]['values']['kid']:.4g}, kid_error {rows[1]['values']['kid_error']:.4g}",
     ]
     assert protocol.read("models/tiny/metrics.jsonl") == rows
-    row, arrays = rows[1], files.load_arrays("models/tiny/iter_4.gmodel.npz")
+    row, arrays = rows[1], atomic.load_arrays("models/tiny/iter_4.gmodel.npz")
     hashed = subjects.hash_arrays(arrays)
     assert row["protocol"] == (
         f"protocol: models/tiny/iter_4.gmodel.npz ({hashed}), 42 images of seed 3 and uniform latents, "
@@ -115,7 +105,7 @@ def test_rows_are_printed_kept_and_drawn(trained, capsys):
         "coverage: k = 5; swd: 42 images of each"
     )
     names = ["fid", "kid", "kid_error", "is", "is_std", "precision", "recall", "density", "coverage", "swd", "swd_16"]
-    assert list(evaluation.numbers(row)) == names
+    assert list(evaluator.numbers(row)) == names
     assert all(np.isfinite(row["values"][name]) for name in names)
     assert (row["experiment"], row["seed"], row["samples"], row["split"]) == ("tiny", 3, 42, "train")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", row["date"]) and row["versions"]["tensorflow"]
@@ -140,11 +130,11 @@ def test_rows_are_printed_kept_and_drawn(trained, capsys):
 def test_fid_is_that_of_all_samples_at_once(trained, extractor):
     """Independent of chunks; the samples are those of the same latents, in batches of bsz."""
     options = config.load("tiny")
-    row = evaluation.evaluate(options, 4, ("fid", "kid"), samples=42, seed=3)
-    generate = sampling.load(options, sampling.find(options, 4))
-    z = sampling.latents(options, 3, 44)
-    fake = imagesets.to_pixels(np.concatenate([generate(part) for part in np.split(z, 11)]))[:42]
-    real = data.digits(16)
+    row = evaluator.evaluate(options, 4, ("fid", "kid"), samples=42, seed=3)
+    generate = generators.load(options, generators.find(options, 4))
+    z = generators.latents(options, 3, 44)
+    fake = image_sets.to_pixels(np.concatenate([generate(part) for part in np.split(z, 11)]))[:42]
+    real = stream.digits(16)
     moments = [metrics.Moments(), metrics.Moments()]
     for each, pixels in zip(moments, (real, fake)):
         each.update(extractor(pixels)[0])
@@ -157,7 +147,7 @@ def test_fid_is_that_of_all_samples_at_once(trained, extractor):
 def test_latents_are_those_of_samples(prior):
     options = config.resolve({"gan": "RSGAN", "net": "dcgan", "zlen": 7, "prior": prior})
     drawn = [z for z, _ in zip(subjects.latents(options, 5, 3), range(4))]
-    np.testing.assert_array_equal(np.concatenate(drawn), sampling.latents(options, 5, 12))
+    np.testing.assert_array_equal(np.concatenate(drawn), generators.latents(options, 5, 12))
 
 
 def test_what_was_measured_is_not_measured_again(trained, extractor, capsys):
@@ -177,8 +167,8 @@ def test_what_was_measured_is_not_measured_again(trained, extractor, capsys):
     shutil.copytree("models/tiny", "models/study/seed0")
     (row,), said = measure(capsys, "tiny", "--samples", 28, "--set", "wts_dir=models/study/seed0")
     assert row["experiment"] == "tiny" and len(said) == 2
-    arrays = files.load_arrays("models/tiny/iter_4.gmodel.npz")
-    files.save_arrays("models/tiny/iter_4.gmodel.npz", {name: array / 2 for name, array in arrays.items()})
+    arrays = atomic.load_arrays("models/tiny/iter_4.gmodel.npz")
+    atomic.save_arrays("models/tiny/iter_4.gmodel.npz", {name: array / 2 for name, array in arrays.items()})
     (row,), _ = measure(capsys, "tiny", "--samples", 20)
     assert row["values"]["fid"] != first["values"]["fid"]
 
@@ -186,13 +176,13 @@ def test_what_was_measured_is_not_measured_again(trained, extractor, capsys):
 def test_an_evaluation_that_was_interrupted_goes_on(trained, extractor, capsys, monkeypatch):
     (expected,), _ = measure(capsys, "tiny", "--samples", 42, "--metrics", "fid,is")
     extractor.seen, extractor.stop_after = [], 20
-    monkeypatch.setattr(feature_files, "GROUP", 21)  # whole batches of four
+    monkeypatch.setattr(feature_cache, "GROUP", 21)  # whole batches of four
     with pytest.raises(KeyboardInterrupt):
         measure(capsys, "tiny", "--samples", 42, "--metrics", "fid,is", "--again")
     assert cached(trained) == ["fake.part", "real.npy", "real.npz"]
     extractor.seen, extractor.stop_after = [], None
     (row,), _ = measure(capsys, "tiny", "--samples", 42, "--metrics", "fid,is", "--again")
-    assert evaluation.numbers(row) == evaluation.numbers(expected)
+    assert evaluator.numbers(row) == evaluator.numbers(expected)
     assert extractor.seen == [20, 2]
 
 
@@ -202,7 +192,7 @@ import numpy as np
 from rpgan_tf import feature_files, imagesets
 from pathlib import Path
 
-feature_files.GROUP = 64
+feature_cache.GROUP = 64
 
 class Extractor:
     num_features, calls = 3, 0
@@ -215,19 +205,19 @@ class Extractor:
             os.kill(os.getpid(), 9)
         return np.float32(pixels).mean((1, 2)), None
 
-feature_files.extract(Path("real_1.npy"), imagesets.open_npz("images.npz"), Extractor())
+feature_cache.extract(Path("real_1.npy"), image_sets.open_npz("images.npz"), Extractor())
 """
 
 
 def test_features_of_a_process_that_was_killed_are_gone_on_with(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pixels = np.random.default_rng(0).integers(0, 256, (200, 4, 5, 3), np.uint8)
-    files.save_arrays("images.npz", {"arr_0": pixels})
+    atomic.save_arrays("images.npz", {"arr_0": pixels})
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     process = subprocess.run([sys.executable, "-c", KILLED], env=environment)
     assert process.returncode == -signal.SIGKILL
     assert [path.name for path in tmp_path.glob("real*")] == ["real_1.part"]
-    monkeypatch.setattr(feature_files, "GROUP", 64)
+    monkeypatch.setattr(feature_cache, "GROUP", 64)
     seen = []
 
     def extract(batch):
@@ -235,7 +225,7 @@ def test_features_of_a_process_that_was_killed_are_gone_on_with(tmp_path, monkey
         return np.float32(batch).mean((1, 2)), None
 
     extract.num_features = 3
-    rows = feature_files.extract(tmp_path / "real_1.npy", imagesets.open_npz("images.npz"), extract)
+    rows = feature_cache.extract(tmp_path / "real_1.npy", image_sets.open_npz("images.npz"), extract)
     assert seen == [64, 8] and isinstance(rows, np.memmap)
     np.testing.assert_array_equal(rows, np.float32(pixels).mean((1, 2)))
     assert [path.name for path in tmp_path.glob("real*")] == ["real_1.npy"]
@@ -288,9 +278,9 @@ def test_sets_of_images(project, extractor, monkeypatch, capsys):
     """A set against itself has a distance of zero, whether folder, list or .npz."""
     monkeypatch.setenv("RPGAN_TF_CACHE", str(project / "cache"))
     pixels = np.random.default_rng(0).integers(0, 256, (70, 32, 32, 1), np.uint8)
-    files.save_arrays("set.npz", {"arr_0": pixels})
+    atomic.save_arrays("set.npz", {"arr_0": pixels})
     for i, image in enumerate(pixels):
-        images.save_png(f"set/{i:02d}.png", image)
+        pictures.save_png(f"set/{i:02d}.png", image)
     pathlib.Path("set.txt").write_text("".join(f"set/{i:02d}.png\n" for i in range(70)))
     fids, hashes = [], set()
     for one, other in (("set", "set.npz"), ("set.npz", "set"), ("set", "set.txt"), ("set.npz", "set.npz")):
@@ -309,8 +299,8 @@ def test_sets_of_images(project, extractor, monkeypatch, capsys):
 
 def test_images_spread_over_a_set(tmp_path):
     pixels = np.arange(200, dtype=np.uint8).reshape(200, 1, 1, 1)
-    files.save_arrays(tmp_path / "set.npz", {"x": pixels})
-    found = imagesets.open_npz(tmp_path / "set.npz")
+    atomic.save_arrays(tmp_path / "set.npz", {"x": pixels})
+    found = image_sets.open_npz(tmp_path / "set.npz")
     np.testing.assert_array_equal(np.ravel(list(itertools.chain(*found.spread(8).each()))), np.arange(8) * 25)
     np.testing.assert_array_equal(np.ravel(list(itertools.chain(*found.spread(8).each(5)))), np.arange(5, 8) * 25)
     np.testing.assert_array_equal(np.concatenate(list(found.spread(200).each())), pixels)
@@ -319,23 +309,23 @@ def test_images_spread_over_a_set(tmp_path):
 
 def test_stacked_digits_of_training_and_of_tests_differ(project):
     options = config.load("tiny", {"lfile": config.STACKED, "test_lfile": config.STACKED})
-    first, again, held_out = (next(imagesets.open_data(config.STACKED, options, kind).each()) for kind in (1, 1, 0))
+    first, again, held_out = (next(image_sets.open_data(config.STACKED, options, kind).each()) for kind in (1, 1, 0))
     assert np.array_equal(first, again) and not np.array_equal(first, held_out)
 
 
 def test_data_once_has_all_images_and_their_pixels(project):
     options = config.load("tiny")
-    number, batches = data.once("lfile", options)
+    number, batches = stream.once("lfile", options)
     parts = list(batches(1700, 64))
     assert number == 1797 and [len(part) for part in parts] == [64, 33]
-    np.testing.assert_array_equal(imagesets.to_pixels(np.concatenate(parts)), data.digits(16)[1700:])
+    np.testing.assert_array_equal(image_sets.to_pixels(np.concatenate(parts)), stream.digits(16)[1700:])
 
 
 def test_an_image_of_the_reference_that_is_damaged_is_named(project):
-    images.save_png("set/a.png", np.zeros((16, 16, 3), np.uint8))
+    pictures.save_png("set/a.png", np.zeros((16, 16, 3), np.uint8))
     pathlib.Path("set/b.png").write_bytes(b"no image")
     with pytest.raises(UserError, match="'set/b.png' is damaged or no image"):
-        imagesets.open_data("set", config.load("tiny")).hash()
+        image_sets.open_data("set", config.load("tiny")).hash()
 
 
 def test_metrics_during_training(trained, extractor, capsys):
@@ -349,8 +339,8 @@ def test_metrics_during_training(trained, extractor, capsys):
         checkpoint.restore(gan, folder)
         start = int(gan.iteration.numpy())
         run = [callback for callback in callbacks.for_run(options) if not isinstance(callback, callbacks.Log)]
-        gan.fit(data.dataset(options, start), steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=run)
-        return options, files.load_arrays(checkpoint.path_of(folder, start + steps, "gmodel"))
+        gan.fit(stream.dataset(options, start), steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=run)
+        return options, atomic.load_arrays(checkpoint.path_of(folder, start + steps, "gmodel"))
 
     _, expected = train("models/plain", 4)
     measuring = {"evaluate_every": 2, "evaluate_metrics": "fid,pr,swd", "evaluate_reference": "digits:train"}
@@ -362,11 +352,11 @@ def test_metrics_during_training(trained, extractor, capsys):
     assert rows[1]["weights"] == "models/measured/iter_4.ema.npz"
     assert f"iteration 4: fid {rows[1]['values']['fid']:.4g}, precision " in capsys.readouterr().out
     wanted = {"names": ("fid", "pr", "swd"), "samples": 40, "reference": "digits:train"}
-    assert evaluation.evaluate(options, 4, **wanted) == rows[1]  # it is the command's number
+    assert evaluator.evaluate(options, 4, **wanted) == rows[1]  # it is the command's number
     pathlib.Path("models/measured/metrics.jsonl").write_text(json.dumps(rows[0]) + "\n" + json.dumps(rows[1])[:50])
     train("models/measured", 1, **measuring)
     again = protocol.read("models/measured/metrics.jsonl")
-    assert evaluation.numbers(again[1]) == evaluation.numbers(rows[1]) and len(again) == 2
+    assert evaluator.numbers(again[1]) == evaluator.numbers(rows[1]) and len(again) == 2
 
 
 MISTAKES = {
@@ -402,10 +392,10 @@ MISTAKES = {
 def test_mistakes_are_told_before_tensorflow_starts(arguments, message, project, extractor, monkeypatch):
     monkeypatch.setattr("rpgan_tf.command.start_tensorflow", lambda: pytest.fail("TensorFlow was started"))
     (project / "exp/points.py").write_text("gan, net, lfile, wts_dir = 'RSGAN', 'toy', 'mixture:ring8', 'models/p'\n")
-    images.save_png("set/a.png", np.zeros((20, 20, 3), np.uint8))
-    files.save_arrays("set.npz", {"arr_0": np.zeros((2, 20, 20, 3), np.uint8)})
-    files.save_arrays("wide.npz", {"arr_0": np.zeros((2, 16, 32, 3), np.uint8)})
-    files.save_arrays("bad.npz", {"arr_0": np.zeros((2, 20, 20, 3), np.float32)})
+    pictures.save_png("set/a.png", np.zeros((20, 20, 3), np.uint8))
+    atomic.save_arrays("set.npz", {"arr_0": np.zeros((2, 20, 20, 3), np.uint8)})
+    atomic.save_arrays("wide.npz", {"arr_0": np.zeros((2, 16, 32, 3), np.uint8)})
+    atomic.save_arrays("bad.npz", {"arr_0": np.zeros((2, 20, 20, 3), np.float32)})
     (project / "text.npz").write_text("text")
     (project / "empty").mkdir()
     with pytest.raises(UserError, match=re.escape(message)):
@@ -434,7 +424,7 @@ def test_packages_that_are_missing_are_told_before(metric, package, project, ext
 
 def test_images_that_are_not_finite(trained, extractor, capsys):
     path = pathlib.Path("models/tiny/iter_4.gmodel.npz")
-    files.save_arrays(path, {name: array * np.nan for name, array in files.load_arrays(path).items()})
+    atomic.save_arrays(path, {name: array * np.nan for name, array in atomic.load_arrays(path).items()})
     with pytest.raises(UserError, match="an image is not finite: did training diverge"):
         measure(capsys, "tiny", "--samples", 40)
 
@@ -450,17 +440,17 @@ def test_a_course_is_of_one_protocol(project, monkeypatch, capsys):
 def test_features_that_are_all_there_already(project, monkeypatch):
     """Of a process that was killed between writing the last group and giving the file its name."""
     options = config.load("tiny")
-    monkeypatch.setattr(feature_files, "GROUP", 4)
+    monkeypatch.setattr(feature_cache, "GROUP", 4)
     generated = subjects.draw("zeros", lambda z: np.zeros((len(z), 16, 16, 3)), options, 0, 8, 4)  # without end
     path, extractor = project / "fake_1.npy", Means()
-    expected = np.array(feature_files.extract(path, generated, extractor))
+    expected = np.array(feature_cache.extract(path, generated, extractor))
     path.rename(path.with_suffix(".part"))
-    np.testing.assert_array_equal(feature_files.extract(path, generated, extractor), expected)
+    np.testing.assert_array_equal(feature_cache.extract(path, generated, extractor), expected)
     assert extractor.seen == [4, 4]
 
 
 def test_more_samples_than_there_are(trained, capsys):
-    files.save_arrays("set.npz", {"arr_0": np.zeros((5, 16, 16, 3), np.uint8)})
+    atomic.save_arrays("set.npz", {"arr_0": np.zeros((5, 16, 16, 3), np.uint8)})
     with pytest.raises(UserError, match="'set.npz' has 5 images, fewer than --samples 6; set a smaller number"):
         measure(capsys, "set.npz", "--experiment", "tiny", "--samples", 6)
 

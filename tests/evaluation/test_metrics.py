@@ -6,8 +6,8 @@ import scipy.linalg
 import tensorflow as tf
 from sklearn.neighbors import NearestNeighbors
 
-from rpgan_tf import imagesets, metrics, tfgan
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import image_sets, metrics, tfgan
 
 RANDOM = np.random.default_rng(0)
 A, B = RANDOM.normal(size=[600, 5]), RANDOM.normal(0.3, 1.4, size=[500, 5]) @ RANDOM.normal(size=[5, 5])
@@ -219,7 +219,7 @@ def swd(real, fake, seed=0, chunk=64):
         def batches(first):
             return (pixels[start : start + chunk] for start in range(first, len(pixels), chunk))
 
-        return imagesets.ImageSet("pixels", pixels.shape[1:], len(pixels), batches, "as stored", chunk)
+        return image_sets.ImageSet("pixels", pixels.shape[1:], len(pixels), batches, "as stored", chunk)
 
     return metrics.sliced_wasserstein(images(real), images(fake), seed)
 

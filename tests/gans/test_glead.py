@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import config, files, gan, lpips_files
+from rpgan_tf import config, gan
 from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic, lpips_weights
 from rpgan_tf.nets.glead import reconstruct
 from rpgan_tf.nets.lpips import LPIPS
 from tests.conftest import command
@@ -52,8 +53,8 @@ def learning(model, images, judge):
 def weights(tmp_path):
     """A file with random weights of LPIPS."""
     random = np.random.default_rng(0)
-    arrays = {name: np.float32(random.uniform(0, 0.1, shape)) for name, shape in lpips_files.shapes("alex").items()}
-    files.save_arrays(tmp_path / "lpips.npz", arrays)
+    arrays = {name: np.float32(random.uniform(0, 0.1, shape)) for name, shape in lpips_weights.shapes("alex").items()}
+    atomic.save_arrays(tmp_path / "lpips.npz", arrays)
     return str(tmp_path / "lpips.npz")
 
 
@@ -102,7 +103,7 @@ def test_a_weight_of_0_leaves_a_term_out():
 def test_lpips_by_default(weights):
     """Both terms of the paper: 10 and 3 times LPIPS; its weights stay as they are, and D's heads learn from it."""
     model, images = build(imsz=32, lpips_weights=weights), real_images(32)
-    distance = LPIPS(lpips_files.load(weights))
+    distance = LPIPS(lpips_weights.load(weights))
     real = 10 * np.mean(distance(again(model, images, gan.RECONSTRUCTION), images))
     fake = 3 * np.mean(distance(again(model, images, gan.RECONSTRUCTION + 1), images))
     assert float(model.judge_real(images, 0)[1]) == pytest.approx(real, rel=1e-4)
@@ -110,7 +111,7 @@ def test_lpips_by_default(weights):
     assert learning(model, images, lambda images: model.judge_real(images, 0)) == HEADS | {"decoder"}
     assert not any("features/" in weight.path for weight in model.weights)
     model.d_step(images, model.latents(4, 0))
-    for name, array in lpips_files.load(weights).items():
+    for name, array in lpips_weights.load(weights).items():
         np.testing.assert_array_equal(model.lpips.arrays[name], array)
 
 
@@ -149,7 +150,7 @@ def test_what_lpips_lacks_is_said(values, message, weights, tmp_path):
     ],
 )
 def test_runs_without_lpips_need_no_weights(values):
-    assert lpips_files.load_for(resolve(TINY | values)) is None
+    assert lpips_weights.load_for(resolve(TINY | values)) is None
 
 
 def test_the_command_ends_with_the_line(project):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import tfgan
+from rpgan_tf.evaluation import tfgan
 from tests.conftest import on_points
 
 REAL = np.float32([1.5, -0.5, 0.25, 2.0])

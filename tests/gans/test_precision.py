@@ -5,8 +5,10 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config, data, files, projections
+from rpgan_tf import checkpoint, config, projections
+from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 DIGITS = {"lfile": "digits:train", "channels": 1, "imsz": 16, "bsz": 8, "zlen": 8, "wts_dir": "x"}
 DIGITS |= {"compile": "eager"}
@@ -24,7 +26,7 @@ CASES = {
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    files.save_arrays("K2.npz", projections.draw([(8, 2, 1, 2)], seed=1, channels=1))
+    atomic.save_arrays("K2.npz", projections.draw([(8, 2, 1, 2)], seed=1, channels=1))
 
 
 def build(case, precision):
@@ -35,7 +37,7 @@ def build(case, precision):
 
 
 def train(gan, iterations):
-    return gan.fit(data.dataset(gan.options), steps_per_epoch=iterations, verbose=0, shuffle=False).history
+    return gan.fit(stream.dataset(gan.options), steps_per_epoch=iterations, verbose=0, shuffle=False).history
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import augment, checkpoint
+from rpgan_tf import checkpoint
 from rpgan_tf import gan as models
 from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
-from rpgan_tf.gans import ggdr, stylegan2
+from rpgan_tf.gans import augment, ggdr, stylegan2
 from rpgan_tf.nets.glead import reconstruct
 from tests.conftest import DATA
 

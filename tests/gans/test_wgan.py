@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import data
+from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.gans.wgan_gp import gradient_penalty
 from tests.conftest import on_points
@@ -18,7 +18,7 @@ def test_critic_steps_of_600_iterations():
     gan = on_points("WGAN", MAXITER=600, bsz=2)
     pattern = [gan.batches(gan.options, iteration) for iteration in range(600)]
     assert pattern == [100] * 25 + [5] * 475 + [100] + [5] * 99
-    gan.fit(data.dataset(gan.options), steps_per_epoch=600, verbose=0, shuffle=False)
+    gan.fit(stream.dataset(gan.options), steps_per_epoch=600, verbose=0, shuffle=False)
     assert (int(gan.iteration), int(gan.g_optimizer.iterations)) == (600, 600)
     assert int(gan.d_optimizer.iterations) == sum(pattern) == 5470
 

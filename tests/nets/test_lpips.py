@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import files, lpips_files
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic, lpips_weights
 from rpgan_tf.nets import lpips
 from tools import convert_lpips
 
@@ -18,7 +18,7 @@ WIDTHS = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}
 def weights(net):
     """Random ones: kernels that keep the size of features, linear weights that are positive."""
     random, arrays = np.random.default_rng(0), {}
-    for name, shape in lpips_files.shapes(net).items():
+    for name, shape in lpips_weights.shapes(net).items():
         if name.startswith("lin"):
             array = random.uniform(size=shape)
         elif name.endswith("bias"):
@@ -83,7 +83,7 @@ def test_sizes_of_features(distance):
     ]  # fmt: skip
     sizes = [x.shape[1] for x in distance.features(images(1, 64))]
     assert sizes == [15, 7, 3, 3, 3]
-    assert [shape for name, shape in lpips_files.shapes("alex").items() if "lin" in name] == [
+    assert [shape for name, shape in lpips_weights.shapes("alex").items() if "lin" in name] == [
         (width,) for width in WIDTHS["alex"]
     ]
 
@@ -200,8 +200,8 @@ def test_converted_files_are_read(torch, tmp_path, monkeypatch, net):
     for path, state in zip(("net.pth", "linear.pth"), states(arrays)):
         save(path, state)
     convert_lpips.main(["net.pth", "linear.pth", "out.npz"])
-    read = lpips_files.load("out.npz")
-    assert list(read) == list(arrays) and lpips_files.net_of(read) == net
+    read = lpips_weights.load("out.npz")
+    assert list(read) == list(arrays) and lpips_weights.net_of(read) == net
     for name, array in arrays.items():
         np.testing.assert_array_equal(read[name], array)
 
@@ -228,9 +228,9 @@ def test_mistakes_of_the_conversion(torch, alex, tmp_path, monkeypatch):
 
 def test_files_that_are_no_weights(alex, tmp_path):
     path = tmp_path / "wrong.npz"
-    files.save_arrays(path, alex | {"lin2": np.zeros(3)})
+    atomic.save_arrays(path, alex | {"lin2": np.zeros(3)})
     with pytest.raises(UserError, match=r"expected lin2 \[384\], received \[3\]; make it with tools/convert_lpips.py"):
-        lpips_files.load(path)
-    files.save_arrays(path, {"lin0": np.zeros(3)})
+        lpips_weights.load(path)
+    atomic.save_arrays(path, {"lin0": np.zeros(3)})
     with pytest.raises(UserError, match=r"expected features/0/kernel \[11, 11, 3, 64\], received none"):
-        lpips_files.load(path)
+        lpips_weights.load(path)

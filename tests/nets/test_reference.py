@@ -7,8 +7,8 @@ import pytest
 
 from rpgan_tf import checkpoint
 from rpgan_tf.errors import UserError
-from rpgan_tf.net import Net
 from rpgan_tf.nets import dcgan, patchgan, realness, sagan, toy
+from rpgan_tf.nets.base import Net
 from rpgan_tf.nets.layers import Attention, Convolution, TransposedConvolution
 from tests.conftest import DATA
 from tools import import_torch

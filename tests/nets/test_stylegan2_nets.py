@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import checkpoint, files
+from rpgan_tf import checkpoint
 from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 from rpgan_tf.gans.ggdr import cosine_distance
 from rpgan_tf.nets import fir, glead, stylegan2
 from tests.conftest import DATA
@@ -150,7 +151,7 @@ def test_weights_of_pytorch_programs_are_imported(experiment, numbers):
 def test_modules_are_skipped_on_both_sides(experiment, numbers):
     """A D without decoder becomes part of one with a new decoder, and the other way round."""
     decoder = ["b8_dec", "img_proj", "feat_proj1", "feat_proj2"]
-    state = files.load_arrays("D.npz")
+    state = atomic.load_arrays("D.npz")
     np.savez("plain.npz", **{name: array for name, array in state.items() if name.split(".")[0] not in decoder})
     message = (
         "no array b8_dec.weight, .* --skip b8_dec feat_proj1 img_proj feat_proj2 leaves what is missing as in a new"

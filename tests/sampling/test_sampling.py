@@ -10,8 +10,10 @@ import PIL.Image
 import pytest
 
 import train
-from rpgan_tf import checkpoint, config, files, images, sampling
+from rpgan_tf import checkpoint, config
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
+from rpgan_tf.sampling import generators, pictures
 from tools import dump, fixbn, interp, morph, sample, timelapse
 
 EXPERIMENTS = {
@@ -86,9 +88,9 @@ def test_samples_are_those_of_the_average(here):
     with pytest.raises(UserError, match="--bgmodel and --batch_statistics exclude each other"):
         sample.main(["grey", "out.png", "--bgmodel", "--batch_statistics"])
     options = config.load("grey")
-    generate = sampling.load(options, checkpoint.path_of("models/grey", 40, "ema"))
+    generate = generators.load(options, checkpoint.path_of("models/grey", 40, "ema"))
     z = np.float32(np.random.RandomState(0).randn(150, 5))
-    assert np.array_equal(average, images.grid(generate(z))[..., 0])
+    assert np.array_equal(average, pictures.grid(generate(z))[..., 0])
 
 
 def test_a_grid_for_each_seed(here):
@@ -165,7 +167,7 @@ def test_mistakes_of_videos(here):
 def test_dump(here):
     dump.main(["grey,5", f"{here}/samples.npz", "70"])
     dump.main(["grey,5", f"{here}/samples", "70"])
-    array = files.load_arrays(here / "samples.npz")["arr_0"]
+    array = atomic.load_arrays(here / "samples.npz")["arr_0"]
     assert (array.shape, array.dtype) == ((70, 16, 16, 1), np.uint8)
     paths = sorted((here / "samples").iterdir())
     assert [paths[0].name, paths[-1].name] == ["00000.png", "00069.png"]
@@ -174,7 +176,7 @@ def test_dump(here):
         dump.to_bytes(np.float32([-1, -0.999, 0, 0.001, 0.999, 1])), [0, 0, 128, 128, 255, 255]
     )
     dump.main(["points", f"{here}/points.npz", "70"])
-    assert files.load_arrays(here / "points.npz")["arr_0"].shape == (70, 2)
+    assert atomic.load_arrays(here / "points.npz")["arr_0"].shape == (70, 2)
     with pytest.raises(UserError, match="draws images"):
         dump.main(["points", f"{here}/points", "70"])
     with pytest.raises(UserError, match="has pictures already; choose a new one, or remove them"):
@@ -206,9 +208,9 @@ def test_statistics_of_the_average_have_a_file_of_their_own(here):
     train.main([name])
     fixbn.main([name, "--chunk", "2048"])
     fixbn.main([name, "--set", "ema=0", "--chunk", "2048"])
-    average, raw = (files.load_arrays(here / f"models/iter_2.{kind}.npz") for kind in ("bgema", "bgmodel"))
+    average, raw = (atomic.load_arrays(here / f"models/iter_2.{kind}.npz") for kind in ("bgema", "bgmodel"))
     assert not np.array_equal(average["c2_w"], raw["c2_w"])
-    assert np.array_equal(average["c2_w"], files.load_arrays(here / "models/iter_2.ema.npz")["c2_w"])
+    assert np.array_equal(average["c2_w"], atomic.load_arrays(here / "models/iter_2.ema.npz")["c2_w"])
     interp.main([name, f"{here}/average.png", "1,2"])
     interp.main([name, f"{here}/raw.png", "1,2", "--set", "ema=0"])
     assert not np.array_equal(pixels(here / "average.png"), pixels(here / "raw.png"))

@@ -9,10 +9,13 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config, files, inversion, lpips_files, metrics, styles
+from rpgan_tf import checkpoint, config
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import metrics
+from rpgan_tf.files import atomic, lpips_weights
 from rpgan_tf.nets import glead
 from rpgan_tf.nets.lpips import LPIPS, at_most_256
+from rpgan_tf.sampling import projector, w_codes
 from tools import evaluate, generate, project, reconstruct
 
 VALUES = {"gan": "GLeaD", "net": "glead", "channels": 1, "imsz": 16, "bsz": 4, "zlen": 6, "w_dim": 5, "map_layers": 1}
@@ -35,12 +38,12 @@ def saved(tmp_path_factory):
         model.generator.mapping.w_avg.assign(np.linspace(-1, 1, 5))
         for net, kind in ((model.generator, "ema"), (model.discriminator, "dmodel")):
             checkpoint.save_npz(net, checkpoint.path_of(values["wts_dir"], 7, kind))
-    for net in lpips_files.STAGES:
+    for net in lpips_weights.STAGES:
         random = np.random.default_rng(0)
-        shapes = lpips_files.shapes(net).items()
+        shapes = lpips_weights.shapes(net).items()
         arrays = {key: np.float32(random.normal(0, 0.1, shape)) for key, shape in shapes}
         arrays |= {key: np.abs(array) for key, array in arrays.items() if key.startswith("lin")}
-        files.save_arrays(folder / f"{net}.npz", arrays)
+        atomic.save_arrays(folder / f"{net}.npz", arrays)
     return folder
 
 
@@ -61,7 +64,7 @@ def squared_error(a, b):
 
 def generator_of(name):
     options = config.load(name)
-    return styles.load(options, checkpoint.path_of(options.wts_dir, 7, "ema"))
+    return w_codes.load(options, checkpoint.path_of(options.wts_dir, 7, "ema"))
 
 
 def run(here, *arguments, name="plain"):
@@ -87,7 +90,7 @@ def test_truncation_and_noise(here):
     assert not np.array_equal(plain["seed0001"], plain["seed0002"])
     assert all(np.array_equal(plain[name], same[name]) for name in plain)
     assert np.array_equal(average["seed0001"], average["seed0002"])
-    modes = {mode: run(here / mode, "--seeds", "1", "--noise_mode", mode)["seed0001"] for mode in styles.NOISE}
+    modes = {mode: run(here / mode, "--seeds", "1", "--noise_mode", mode)["seed0001"] for mode in w_codes.NOISE}
     again = run(here / "again", "--seeds", "1", "--noise_mode", "random")["seed0001"]
     assert np.array_equal(modes["random"], again) and np.array_equal(modes["const"], plain["seed0001"])
     assert not np.array_equal(modes["random"], modes["const"]) and not np.array_equal(modes["none"], modes["const"])
@@ -95,12 +98,12 @@ def test_truncation_and_noise(here):
 
 def test_saved_codes_give_the_same_images(here):
     by_seed = run(here / "a", "--seeds", "3-5", "--trunc", "0.7", "--save_w", f"{here}/w.npz")
-    codes = files.load_arrays(here / "w.npz")["w"]
+    codes = atomic.load_arrays(here / "w.npz")["w"]
     assert codes.shape == (3, 6, 5) and np.array_equal(codes[:, 0], codes[:, 5])
     by_code = run(here / "b", "--w", f"{here}/w.npz")
     assert list(by_code) == ["w00", "w01", "w02"]
     assert all(map(np.array_equal, by_seed.values(), by_code.values()))
-    files.save_arrays(here / "one.npz", {"w": codes[:, 0]})  # one for all layers
+    atomic.save_arrays(here / "one.npz", {"w": codes[:, 0]})  # one for all layers
     assert all(map(np.array_equal, by_seed.values(), run(here / "c", "--w", f"{here}/one.npz").values()))
 
 
@@ -113,9 +116,9 @@ def test_mixed_styles(here):
     assert all(np.array_equal(mixed[i, 0], singles[f"seed000{i}"]) for i in (1, 2))
     assert all(np.array_equal(mixed[0, i], singles[f"seed000{i + 2}"]) for i in (1, 2, 3))
     generator = generator_of("plain")
-    row, column = generator.codes(styles.latents(config.load("plain"), [2, 3])).numpy()
+    row, column = generator.codes(w_codes.latents(config.load("plain"), [2, 3])).numpy()
     row[[0, 1, 2, 5]] = column[[0, 1, 2, 5]]
-    np.testing.assert_array_equal(mixed[2, 1], styles.synthesize(generator, row[None])[0, ..., 0])
+    np.testing.assert_array_equal(mixed[2, 1], w_codes.synthesize(generator, row[None])[0, ..., 0])
 
 
 def test_images_of_a_class(here):
@@ -131,8 +134,8 @@ def test_reconstruction(here, capsys):
     reconstruct.main(["plain", f"{here}/out.png", "--count", "10"])
     lines = pixels(here / "out.png").reshape(4, 16, 8, 16).transpose(0, 2, 1, 3)
     options = config.load("plain")
-    styles.choose_images(options, None)
-    real = styles.read_images(options, 10)
+    w_codes.choose_images(options, None)
+    real = w_codes.read_images(options, 10)
     generator, discriminator = generator_of("plain"), glead.build_discriminator(options)
     checkpoint.load_npz(discriminator, checkpoint.path_of(options.wts_dir, 7, "dmodel"))
     again = glead.reconstruct(generator, discriminator.decode(discriminator.features(real))).numpy()
@@ -157,8 +160,8 @@ def test_projection(here, lpips, steps, capsys):
     text = capsys.readouterr().out
     assert f"distance: {'LPIPS by vgg' if lpips else 'mean squared error'}\n" in text
     generator, target = generator_of("plain"), np.float32(pixels(here / "seed0008.png") / 127.5 - 1)[None, ..., None]
-    distance = LPIPS(lpips_files.load("vgg.npz")) if lpips else squared_error
-    codes = styles.load_codes(here / "out" / "w.npz", generator)
+    distance = LPIPS(lpips_weights.load("vgg.npz")) if lpips else squared_error
+    codes = w_codes.load_codes(here / "out" / "w.npz", generator)
     assert codes.shape == (1, 6, 5) and np.array_equal(codes[:, 0], codes[:, 5])
     start = float(distance(generator.synthesize(generator.codes(np.zeros([1, 6])), "none")[0], target)[0])
     assert float(text.split("image 1: distance ")[1].split()[0]) < (0.8 if lpips else 0.3) * start
@@ -169,17 +172,17 @@ def test_projection(here, lpips, steps, capsys):
 
 
 def test_learning_rate_of_a_projection():
-    rates = [float(inversion.ramp(tf.constant(t))) for t in (0.0, 0.025, 0.05, 0.5, 0.75, 0.875, 0.9999)]
+    rates = [float(projector.ramp(tf.constant(t))) for t in (0.0, 0.025, 0.05, 0.5, 0.75, 0.875, 0.9999)]
     np.testing.assert_allclose(rates, [0, 0.5, 1, 1, 1, 0.5, 0], atol=1e-6)
 
 
 def test_correlation_of_noise():
     """White noise has hardly any, a constant has 1 in each direction at each size, stripes one after averaging."""
-    assert float(inversion.correlation(tf.random.stateless_normal([64, 64], [0, 1]))) < 0.05
-    assert float(inversion.correlation(tf.ones([32, 32]))) == pytest.approx(6)
+    assert float(projector.correlation(tf.random.stateless_normal([64, 64], [0, 1]))) < 0.05
+    assert float(projector.correlation(tf.ones([32, 32]))) == pytest.approx(6)
     stripes = tf.constant(np.tile([1.0, -1.0], [16, 8]), tf.float32)
-    assert float(inversion.correlation(stripes)) == pytest.approx(2)  # -1 across, 1 along; averaged they are nothing
-    assert float(inversion.correlation(tf.ones([4, 4]))) == pytest.approx(2)
+    assert float(projector.correlation(stripes)) == pytest.approx(2)  # -1 across, 1 along; averaged they are nothing
+    assert float(projector.correlation(tf.ones([4, 4]))) == pytest.approx(2)
 
 
 def test_path_length_in_w(here, capsys):

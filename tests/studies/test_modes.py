@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from rpgan_tf import coverage, mixtures, modes, study
 from rpgan_tf.config import resolve
+from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError
+from rpgan_tf.studies import mode_coverage, mode_rules, training_runs
 from tests.conftest import ROOT, command
 from tools import modes as modes_tool
 
@@ -25,7 +26,7 @@ def points(mixture, *groups):
 
 
 def test_a_mode_counts_with_one_good_sample():
-    counts = modes.count(points(RING, (0, 0, 1250), (3, 2.9, 1249), (5, 3.1, 1)), RING, modes.RULES["3 std"])
+    counts = mode_rules.count(points(RING, (0, 0, 1250), (3, 2.9, 1249), (5, 3.1, 1)), RING, mode_rules.RULES["3 std"])
     assert counts["modes"] == 2 and counts["high_quality"] == 2499 / 2500
     shares = np.array([1250, 1249]) / 2499
     assert counts["reverse_kl"] == pytest.approx(np.sum(shares * np.log(8 * shares)), abs=1e-9)
@@ -34,16 +35,16 @@ def test_a_mode_counts_with_one_good_sample():
 
 def test_a_mode_counts_with_a_hundred_good_samples():
     drawn = points(GRID, (0, 3.9, 100), (1, 0, 99), (2, 4.1, 101), (8, 0, 9700))
-    counts = modes.count(drawn, GRID, modes.RULES["4 std"])
+    counts = mode_rules.count(drawn, GRID, mode_rules.RULES["4 std"])
     assert counts["modes"] == 2 and counts["high_quality"] == 0.9899
 
 
 def test_the_nearest_mode_is_credited():
     middle = (GRID.centers[0] + GRID.centers[1]) / 2
     drawn = np.repeat([middle + 0.01 * (GRID.centers[1] - middle)], 2500, axis=0)
-    far = modes.Rule(within=100, samples=2500, least=1)
-    assert modes.count(drawn, GRID, far)["reverse_kl"] == pytest.approx(np.log(9))
-    assert modes.count(drawn, GRID, modes.RULES["3 std"]) == {
+    far = mode_rules.Rule(within=100, samples=2500, least=1)
+    assert mode_rules.count(drawn, GRID, far)["reverse_kl"] == pytest.approx(np.log(9))
+    assert mode_rules.count(drawn, GRID, mode_rules.RULES["3 std"]) == {
         "modes": 0,
         "high_quality": 0,
         "reverse_kl": None,
@@ -54,63 +55,63 @@ def test_the_nearest_mode_is_credited():
 def test_width_is_that_of_the_samples_about_their_own_mean():
     offset = np.array([[0.005, 0]], np.float32)  # half a standard deviation to and fro about a mean that is off
     drawn = np.concatenate([RING.centers[[2]] + (0.01 + sign * offset) for sign in (-1, 1) for _ in range(1250)])
-    counts = modes.count(drawn, RING, modes.RULES["3 std"])
+    counts = mode_rules.count(drawn, RING, mode_rules.RULES["3 std"])
     assert counts["width"] == pytest.approx(0.5 / np.sqrt(2), rel=1e-3)  # of two coordinates one varies
 
 
 def test_the_data_score_what_mathematics_says():
-    rule = modes.RULES["3 std"]
+    rule = mode_rules.RULES["3 std"]
     for mixture in (RING, GRID, mixtures.find("mixture:grid25")):
-        counts = modes.count(mixture.points(2500, seed=1), mixture, rule)
+        counts = mode_rules.count(mixture.points(2500, seed=1), mixture, rule)
         assert counts["modes"] == len(mixture.centers)
         assert counts["high_quality"] == pytest.approx(1 - np.exp(-9 / 2), abs=0.01)  # 98.9 %: Rayleigh
         assert counts["reverse_kl"] < 0.01
         # Var of a Gaussian in two dimensions cut at r = 3: 1 - (9/2) e^(-9/2) / (1 - e^(-9/2))
         assert counts["width"] == pytest.approx(np.sqrt(1 - 4.5 * np.exp(-4.5) / (1 - np.exp(-4.5))), abs=0.02)
-    counts = modes.count(RING.points(10000, seed=2), RING, modes.RULES["4 std"])
+    counts = mode_rules.count(RING.points(10000, seed=2), RING, mode_rules.RULES["4 std"])
     assert counts["modes"] == 8 and counts["high_quality"] == pytest.approx(0.9997, abs=0.0006)
 
 
 def test_ten_deviations_reject_all_data_of_many_dimensions_and_their_shell_what_collapsed():
-    ball, shell = modes.RULES["10 std"], modes.RULES["10 std of the shell"]
+    ball, shell = mode_rules.RULES["10 std"], mode_rules.RULES["10 std of the shell"]
     drawn = WIDE.points(2500, seed=0)
-    assert modes.count(drawn, WIDE, ball)["high_quality"] == 0
-    counts = modes.count(drawn, WIDE, shell)
+    assert mode_rules.count(drawn, WIDE, ball)["high_quality"] == 0
+    counts = mode_rules.count(drawn, WIDE, shell)
     assert counts["modes"] == 10 and counts["high_quality"] == 1
     assert counts["width"] == pytest.approx(1, abs=0.01)
     collapsed = points(WIDE, (4, 9.9, 2500))
-    assert modes.count(collapsed, WIDE, ball)["high_quality"] == 1
-    assert modes.count(collapsed, WIDE, shell)["high_quality"] == 0
+    assert mode_rules.count(collapsed, WIDE, ball)["high_quality"] == 1
+    assert mode_rules.count(collapsed, WIDE, shell)["high_quality"] == 0
     noise = np.random.default_rng(0).normal(scale=5, size=[2500, 1200])  # no modes at all
-    assert modes.count(noise, WIDE, shell)["high_quality"] == 0
-    assert modes.count(np.zeros([2500, 1200]), WIDE, shell)["high_quality"] == 0
+    assert mode_rules.count(noise, WIDE, shell)["high_quality"] == 0
+    assert mode_rules.count(np.zeros([2500, 1200]), WIDE, shell)["high_quality"] == 0
 
 
 def test_points_that_cannot_be_counted():
     with pytest.raises(UserError, match=r"counted from points \[2500, 2\], received \[10, 2\]"):
-        modes.count(RING.points(10, 0), RING, modes.RULES["3 std"])
+        mode_rules.count(RING.points(10, 0), RING, mode_rules.RULES["3 std"])
     with pytest.raises(UserError, match="not finite"):
-        modes.count(np.full([2500, 2], np.nan), RING, modes.RULES["3 std"])
+        mode_rules.count(np.full([2500, 2], np.nan), RING, mode_rules.RULES["3 std"])
 
 
 def test_stacked_digits_by_hand():
     shares = np.full(10, 0.1)
-    counts = modes.count_stacked(np.array([[1, 2, 3], [3, 2, 1], [1, 2, 3], [0, 0, 0]]), shares)
+    counts = mode_rules.count_stacked(np.array([[1, 2, 3], [3, 2, 1], [1, 2, 3], [0, 0, 0]]), shares)
     kl = 0.5 * np.log(500) + 2 * 0.25 * np.log(250)
     assert counts == {"modes": 3, "reverse_kl": pytest.approx(kl)}
     everything = np.stack(np.meshgrid(*[range(10)] * 3), axis=-1).reshape(-1, 3)
-    assert modes.count_stacked(everything, shares) == {"modes": 1000, "reverse_kl": pytest.approx(0, abs=1e-12)}
+    assert mode_rules.count_stacked(everything, shares) == {"modes": 1000, "reverse_kl": pytest.approx(0, abs=1e-12)}
     uneven = np.arange(1, 11) / 55
     drawn = np.random.default_rng(0).choice(10, size=[260000, 3], p=uneven)
-    kl = modes.count_stacked(drawn, uneven)["reverse_kl"]
+    kl = mode_rules.count_stacked(drawn, uneven)["reverse_kl"]
     assert kl == pytest.approx(999 / 2 / 260000, rel=0.15)  # half of chi squared over the number of draws
 
 
 def test_summary_and_standard_error():
-    summary = coverage.summary([{"modes": 7, "width": None}, {"modes": 8, "width": 0.5}, {"modes": 9}])
+    summary = mode_coverage.summary([{"modes": 7, "width": None}, {"modes": 8, "width": 0.5}, {"modes": 9}])
     assert summary["modes"] == {"mean": 8, "error": pytest.approx(1 / np.sqrt(3)), "values": [7, 8, 9]}
     assert summary["width"] == {"mean": 0.5, "error": None, "values": [0.5]}
-    assert coverage.summary([{"width": None}])["width"]["mean"] is None
+    assert mode_coverage.summary([{"width": None}])["width"]["mean"] is None
 
 
 TOY = "net = 'toy'\ngan = 'DCGAN'\nlfile = 'mixture:{}'\nzlen = 2\ng_width = 4\nd_width = 2\nbsz = 50\n"
@@ -182,19 +183,19 @@ def test_the_profile_of_the_paper(monkeypatch):
 
 
 def test_a_run_that_diverges_is_a_result(experiments):
-    run = study.Run("modes_ring8", {"learning_rate": 1e30, "wts_dir": "models/wild", "MAXITER": 20})
-    (failure,) = study.train([run])
+    run = training_runs.Run("modes_ring8", {"learning_rate": 1e30, "wts_dir": "models/wild", "MAXITER": 20})
+    (failure,) = training_runs.train([run])
     assert "training diverged" in failure
-    assert study.train([run]) == [failure]  # and is not tried again
+    assert training_runs.train([run]) == [failure]  # and is not tried again
 
 
 def test_a_run_that_fails_otherwise_is_an_error(experiments):
     (experiments / "models/bad").mkdir(parents=True)
     (experiments / "models/bad/iter_2.gmodel.npz").write_bytes(b"")
-    other = study.Run("modes_ring8", {"wts_dir": "models/other", "MAXITER": 10**6, "SAVEFREQ": 10**6})
+    other = training_runs.Run("modes_ring8", {"wts_dir": "models/other", "MAXITER": 10**6, "SAVEFREQ": 10**6})
     with pytest.raises(RuntimeError, match="ended with exit code 2: .*cannot read"):
-        study.train([study.Run("modes_ring8", {"wts_dir": "models/bad"}), other])
-    assert study.reached(other.options()) < 10**6  # was told to end, too
+        training_runs.train([training_runs.Run("modes_ring8", {"wts_dir": "models/bad"}), other])
+    assert training_runs.reached(other.options()) < 10**6  # was told to end, too
 
 
 def test_sigterm_ends_all_trainings(experiments):
@@ -209,27 +210,27 @@ def test_sigterm_ends_all_trainings(experiments):
 
 
 def test_counting_goes_on_where_it_was(experiments, monkeypatch):
-    run = study.Run("modes_grid25", {"wts_dir": "models/run"})
-    study.train([run])
+    run = training_runs.Run("modes_grid25", {"wts_dir": "models/run"})
+    training_runs.train([run])
     options, drawn = run.options(), []
-    monkeypatch.setattr(coverage, "samples", lambda options, iteration: drawn.append(iteration) or GRID25)
-    counts = coverage.count_run(options)
+    monkeypatch.setattr(mode_coverage, "samples", lambda options, iteration: drawn.append(iteration) or GRID25)
+    counts = mode_coverage.count_run(options)
     assert [iteration for iteration, _ in counts] == [2, 4] and drawn == [2, 4]
-    assert coverage.count_run(options) == counts and drawn == [2, 4]
+    assert mode_coverage.count_run(options) == counts and drawn == [2, 4]
     folder = experiments / "models/run"
     (folder / "iter_2.gmodel.npz").write_bytes((folder / "iter_4.gmodel.npz").read_bytes() + b" ")  # trained anew
-    coverage.count_run(options)
+    mode_coverage.count_run(options)
     assert drawn == [2, 4, 2]
-    rule = modes.Rule(within=2, samples=2500, least=1)
-    monkeypatch.setitem(modes.RULES, "3 std", rule)
-    coverage.count_run(options)
+    rule = mode_rules.Rule(within=2, samples=2500, least=1)
+    monkeypatch.setitem(mode_rules.RULES, "3 std", rule)
+    mode_coverage.count_run(options)
     assert drawn == [2, 4, 2, 2, 4]
 
 
 def test_the_curve_is_of_the_iterations_that_all_runs_have():
     curves = [[(2, {"3 std": {"modes": 1}}), (4, {"3 std": {"modes": 2}})], [(4, {"3 std": {"modes": 4}})]]
-    assert coverage.mean_curve(curves) == [{"iteration": 4, "3 std": {"modes": 3}}]
-    assert coverage.mean_curve([]) == []
+    assert mode_coverage.mean_curve(curves) == [{"iteration": 4, "3 std": {"modes": 3}}]
+    assert mode_coverage.mean_curve([]) == []
 
 
 GRID25 = mixtures.find("mixture:grid25").points(10000, seed=0)
@@ -237,7 +238,7 @@ GRID25 = mixtures.find("mixture:grid25").points(10000, seed=0)
 
 def test_nets_that_normalize_by_the_batch_get_whole_batches(monkeypatch):
     seen = []
-    monkeypatch.setattr(coverage.sampling, "find", lambda options, iteration: None)
-    monkeypatch.setattr(coverage.sampling, "load", lambda options, path: lambda z: seen.append(len(z)) or z)
+    monkeypatch.setattr(mode_coverage.sampling, "find", lambda options, iteration: None)
+    monkeypatch.setattr(mode_coverage.sampling, "load", lambda options, path: lambda z: seen.append(len(z)) or z)
     options = resolve({"lfile": "digits:stacked", "bsz": 7, "imsz": 16, "filts": "filts/K12_dm12.npz", "zlen": 3})
-    assert coverage.samples(options, count=10).shape == (10, 3) and seen == [7, 7]
+    assert mode_coverage.samples(options, count=10).shape == (10, 3) and seen == [7, 7]

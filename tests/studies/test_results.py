@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from rpgan_tf import files
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 from tests.conftest import command
 from tools import outcomes, results
 
@@ -42,8 +42,8 @@ def test_the_page(tmp_path, monkeypatch, capsys):
         results.main([])
     made = {"command": "modes.py ring8", "date": "2001-02-03 04:05 UTC", "seeds": [0, 1], "cores": 2}
     made |= {"versions": {"tensorflow": "9.9"}, "profile": "full", "rows": []}
-    files.write_text("docs/results/modes.json", json.dumps(made))
-    files.write_text("docs/results/modes.txt", "ring8  modes\nGAN    8.0 +- 0.5\n")
+    atomic.write_text("docs/results/modes.json", json.dumps(made))
+    atomic.write_text("docs/results/modes.txt", "ring8  modes\nGAN    8.0 +- 0.5\n")
     claims = [
         {"statement": "It rises.", "verdict": "not seen", "seeds": "1 of 2", "found": [], "source": "", "rule": ""}
     ]
@@ -51,17 +51,17 @@ def test_the_page(tmp_path, monkeypatch, capsys):
                for i in (10, 20, 30)]  # fmt: skip
     row = {"experiment": "digits", "discriminators": 12, "seed": 1, "quality": quality, "equal_time_iteration": 30}
     made |= {"rows": [row], "claims": claims, "clock": "seconds", "iterations": 20, "samples": 99}
-    files.write_text("docs/results/figure2.json", json.dumps(made))
+    atomic.write_text("docs/results/figure2.json", json.dumps(made))
     row = {"experiment": "rsgan", "iteration": 5, "seed": 0, "command": "evaluate.py rsgan", "date": "today"}
-    files.write_text(
+    atomic.write_text(
         "docs/results/evaluations.jsonl", json.dumps(row | {"protocol": "of this", "values": {"fid": 1.2345}}) + "\n"
     )
     row = {"losses": 2e-7, "weights": 0, "way": 1.26e-6, "same": True}
     for what, rows in (("mirrored:2", {"RPGAN": row, "WGAN": row | {"losses": 3e-6}}), ("2 processes", {"WGAN": row})):
         record = made | {"what": what, "rows": rows, "iterations": 20, "command": f"check_devices.py {what}"}
-        files.write_text(f"docs/results/devices/{what.replace(' ', '_')}.json", json.dumps(record))
-    files.write_text("docs/devices.md", "<!-- written by tools/results.py -->\n<!-- end -->\n")
-    files.write_text("README.md", "before\n<!-- written by tools/results.py -->\nold\n<!-- end -->\nafter\n")
+        atomic.write_text(f"docs/results/devices/{what.replace(' ', '_')}.json", json.dumps(record))
+    atomic.write_text("docs/devices.md", "<!-- written by tools/results.py -->\n<!-- end -->\n")
+    atomic.write_text("README.md", "before\n<!-- written by tools/results.py -->\nold\n<!-- end -->\nafter\n")
     results.main([])
     readme = (tmp_path / "README.md").read_text()
     assert readme.startswith("before\n<!-- written by tools/results.py -->\n`modes.py ring8`, seeds 0, 1, 2001-02-03")

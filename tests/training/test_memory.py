@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import config, memory
+from rpgan_tf import config
 from rpgan_tf.errors import UserError
+from rpgan_tf.training import memory
 from tests.conftest import ROOT, command
 
 GENERATOR = (8 * 256 + 16) + (16 * 16 * 8 + 8) + (16 * 8 * 3 + 3)  # kernels and biases at the sizes of TINY

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config, data, files
+from rpgan_tf import checkpoint, config
+from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
 IMAGES = {"lfile": "digits", "imsz": 32, "channels": 1, "bsz": 2, "zlen": 4, "ngf": 2, "ndf": 2}
 POINTS = {"net": "toy", "lfile": "mixture:ring8", "bsz": 4, "zlen": 4, "g_width": 8, "d_width": 5}
@@ -40,11 +42,11 @@ def build(options):
 def arrays_of(gan, folder):
     options = type(gan.options)(**vars(gan.options) | {"wts_dir": str(folder)})
     return {(path.name.split(".")[1], name): array for path in checkpoint.save(gan, options) for name, array in
-            files.load_arrays(path).items()}  # fmt: skip
+            atomic.load_arrays(path).items()}  # fmt: skip
 
 
 def train(gan, start, steps):
-    gan.fit(data.dataset(gan.options, start), steps_per_epoch=steps, verbose=0, shuffle=False)
+    gan.fit(stream.dataset(gan.options, start), steps_per_epoch=steps, verbose=0, shuffle=False)
 
 
 @pytest.mark.parametrize("values", RUNS.values(), ids=RUNS)
@@ -102,6 +104,6 @@ def test_mistakes_in_start_from(tmp_path):
     options = config.resolve(POINTS | {"gan": "DCGAN", "wts_dir": str(tmp_path), "start_from": str(tmp_path / "x")})
     with pytest.raises(UserError, match="no weights to start from: start_from = '.*/x' has no iter_<N>.gmodel.npz"):
         config.check_files(options)
-    files.save_arrays(checkpoint.path_of(tmp_path, 1, "gmodel"), {"a": np.zeros(1)})
+    atomic.save_arrays(checkpoint.path_of(tmp_path, 1, "gmodel"), {"a": np.zeros(1)})
     with pytest.raises(UserError, match="has no array that fits the generator"):
         checkpoint.transfer(build(options), tmp_path)

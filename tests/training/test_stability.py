@@ -8,20 +8,12 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import (
-    callbacks,
-    checkpoint,
-    claims,
-    config,
-    curves,
-    data,
-    files,
-    history,
-    projections,
-    stability,
-    verdicts,
-)
+from rpgan_tf import checkpoint, config, projections
+from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic, run_logs
+from rpgan_tf.studies import rpgan_claims, rpgan_figure2
+from rpgan_tf.training import callbacks, diagnosis, monitor
 from tests.conftest import TINY, on_points
 from tools import curves as tool
 from tools import stability as study_tool
@@ -34,7 +26,7 @@ KEYS = ["accuracy", "chance_loss", "fake_loss", "g_loss", "gradient_norm", "real
 def filters(tmp_path_factory):
     """Three random directions of the plane."""
     path = tmp_path_factory.mktemp("filts") / "K3.npz"
-    files.save_arrays(path, projections.draw([(1, 1, 1, 3)], seed=1, channels=2))
+    atomic.save_arrays(path, projections.draw([(1, 1, 1, 3)], seed=1, channels=2))
     return str(path)
 
 
@@ -56,7 +48,7 @@ def test_numbers_of_a_look_by_hand(kind, tiny, reference):
     else:
         gan = rpgan_tf.build(config.resolve(TINY | {"gan": "Baseline"}))
     real, z = tf.constant(reference["it0/real"]), tf.constant(reference["it0/z_g"][:, 0, 0])
-    found = {key: value.numpy() for key, value in stability.diagnose(gan, real, z).items()}
+    found = {key: value.numpy() for key, value in monitor.diagnose(gan, real, z).items()}
     fake, norms = gan.generator(z), []
     for k in range(3 if kind == "bank" else 1):
         with tf.GradientTape() as tape:
@@ -88,7 +80,7 @@ def test_looks_change_nothing_and_terms_are_the_loss(name, projected, filters):
     everything = [*gan.variables, *gan.g_optimizer.variables, *gan.d_optimizer.variables]
     before = [np.copy(variable) for variable in everything]
     real, z = batch(gan)
-    found = stability.diagnose(gan, real, z)
+    found = monitor.diagnose(gan, real, z)
     assert sorted(found) == KEYS
     assert all(value.shape == ((3,) if projected else ()) for value in found.values())
     assert all(np.array_equal(value, variable) for value, variable in zip(before, everything))
@@ -108,7 +100,7 @@ def test_gradient_norm_of_a_bank_in_packs(name, filters):
             tape.watch(fake)
             loss = gan.g_loss(gan.judge(real, training=False), gan.discriminator(fake, training=False))[k]
         norms.append(np.mean(np.linalg.norm(6 * tape.gradient(loss, fake).numpy(), axis=1)))
-    np.testing.assert_allclose(stability.diagnose(gan, real, z)["gradient_norm"], norms, rtol=1e-4)
+    np.testing.assert_allclose(monitor.diagnose(gan, real, z)["gradient_norm"], norms, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -147,51 +139,51 @@ def looks_of(losses=0.5, accuracy=0.8, norms=1.0, g_loss=1.0, num=1):
 
 def test_a_discriminator_with_no_loss_left_has_won():
     looks = looks_of([0.5] * 6 + [0.01] * 6 + [0.3] * 6, [0.9] * 6 + [1.0] * 6 + [0.97] * 6)
-    states = verdicts.won(looks)[:, 0]
+    states = diagnosis.won(looks)[:, 0]
     # Means over five looks: all of them are of accuracy 1 from the eleventh on. It ends where the mean loss is above
     # 0.1: (3 * 0.01 + 2 * 0.3) / 5.
     assert list(np.flatnonzero(states)) == [10, 11, 12]
-    text = verdicts.verdict(looks[:11])["won"]
+    text = diagnosis.verdict(looks[:11])["won"]
     assert text == "the discriminator has won (accuracy 1.000, gradient norm at the image 1 over 5 looks)"
-    assert verdicts.verdict(looks) == verdicts.verdict(looks[:4]) == {"won": "", "unsteady": ""}
+    assert diagnosis.verdict(looks) == diagnosis.verdict(looks[:4]) == {"won": "", "unsteady": ""}
 
 
 def test_a_discriminator_whose_gradient_vanished_has_won():
     norms, accuracy = [2.0] * 6 + [0.1] * 5 + [0.3] * 6 + [0.5] * 5, [1.0] * 22
-    states = verdicts.won(looks_of(0.5, accuracy, norms))[:, 0]
+    states = diagnosis.won(looks_of(0.5, accuracy, norms))[:, 0]
     # At most 0.2 begins it, and more than 0.4 ends it.
     assert list(np.flatnonzero(states)) == [10, 11, 12, 13, 14, 15, 16, 17, 18]
-    assert not verdicts.won(looks_of(0.5, [0.98] * 22, norms)).any()
-    assert not verdicts.won(looks_of(0.5, accuracy, [2.0] * 22)).any()  # a critic ranks all, and its gradient stays
+    assert not diagnosis.won(looks_of(0.5, [0.98] * 22, norms)).any()
+    assert not diagnosis.won(looks_of(0.5, accuracy, [2.0] * 22)).any()  # a critic ranks all, and its gradient stays
 
 
 def test_a_loss_without_a_lowest_value_says_nothing():
     looks = [look | {"chance_loss": [0.0]} for look in looks_of([-5.0] * 8, 1.0)]
-    assert not verdicts.won(looks).any()
+    assert not diagnosis.won(looks).any()
 
 
 def test_how_many_have_won_and_what_is_not_finite():
     losses = [[0.01, 0.01, 0.5]] * 4 + [[0.01, 0.01, np.nan]]
-    text = verdicts.verdict(looks_of(losses, 1.0, num=3))["won"]
+    text = diagnosis.verdict(looks_of(losses, 1.0, num=3))["won"]
     assert text.startswith("2 of 3 discriminators have won (accuracy 1.000")
-    assert not verdicts.verdict(looks_of([[0.01, 0.5, 0.5]] * 5, 1.0, num=3))["won"]  # a minority
+    assert not diagnosis.verdict(looks_of([[0.01, 0.5, 0.5]] * 5, 1.0, num=3))["won"]  # a minority
 
 
 def test_swinging_losses():
     calm, wild = [1.0, 1.2] * 10, [0.0, 4.0] * 5
     looks = looks_of(g_loss=calm + wild + calm)
-    assert not verdicts.unsteady(looks[:20]).any()
-    assert verdicts.unsteady(looks)[29] and not verdicts.unsteady(looks)[-1]
-    assert verdicts.verdict(looks[:30])["unsteady"] == "the generator's loss swings between 0 and 4"
+    assert not diagnosis.unsteady(looks[:20]).any()
+    assert diagnosis.unsteady(looks)[29] and not diagnosis.unsteady(looks)[-1]
+    assert diagnosis.verdict(looks[:30])["unsteady"] == "the generator's loss swings between 0 and 4"
 
 
 def test_advice_names_what_the_run_has():
     options = build("WGANGP").options
-    text = "; ".join(verdicts.advice("won", options, 1))
+    text = "; ".join(diagnosis.advice("won", options, 1))
     assert "several discriminators on random projections" in text and "fewer d_steps (they are 5)" in text
     assert "(it is 0.0001)" in text and "gan = 'RaLSGAN'" in text and "'WGANGP'" not in text
-    assert "more random projections" in verdicts.advice("won", options, 12)[0]
-    assert any("ema" in each for each in verdicts.advice("unsteady", options, 1))
+    assert "more random projections" in diagnosis.advice("won", options, 12)[0]
+    assert any("ema" in each for each in diagnosis.advice("unsteady", options, 1))
 
 
 def run_in(folder, iterations, every=2):
@@ -202,7 +194,7 @@ def run_in(folder, iterations, every=2):
     start = int(gan.iteration.numpy())
     run = callbacks.for_run(gan.options)
     steps = iterations - start
-    gan.fit(data.dataset(gan.options, start), steps_per_epoch=steps, callbacks=run, verbose=0, shuffle=False)
+    gan.fit(stream.dataset(gan.options, start), steps_per_epoch=steps, callbacks=run, verbose=0, shuffle=False)
     return gan
 
 
@@ -212,43 +204,43 @@ def without_time(looks):
 
 def test_monitor_writes_resumes_and_changes_nothing(tmp_path, capsys):
     whole = run_in(tmp_path / "whole", 6)
-    looks = history.read_looks(tmp_path / "whole")
+    looks = run_logs.read_looks(tmp_path / "whole")
     assert [look["iteration"] for look in looks] == [2, 4, 6]
     assert list(looks[0])[:3] == ["iteration", "seconds", "cpu_seconds"] and sorted(list(looks[0])[3:]) == KEYS
-    seconds = history.column(looks, "seconds")
+    seconds = run_logs.column(looks, "seconds")
     assert 0 < seconds[0] < seconds[1] < seconds[2]
     assert (tmp_path / "whole" / "tensorboard" / "monitor").is_dir()
 
     run_in(tmp_path / "part", 3)
-    path = tmp_path / "part" / history.FILE
+    path = tmp_path / "part" / run_logs.FILE
     path.write_text(path.read_text() + json.dumps(looks[1] | {"iteration": 4}) + '\n{"iteration": 6, "sec')  # killed
     resumed = run_in(tmp_path / "part", 6)
-    assert without_time(history.read_looks(tmp_path / "part")) == without_time(looks)
-    times = history.column(history.read_looks(tmp_path / "part"), "seconds")
+    assert without_time(run_logs.read_looks(tmp_path / "part")) == without_time(looks)
+    times = run_logs.column(run_logs.read_looks(tmp_path / "part"), "seconds")
     assert np.all(np.diff(times) > 0)
     never = run_in(tmp_path / "never", 6, every=0)
-    assert not (tmp_path / "never" / history.FILE).exists()
+    assert not (tmp_path / "never" / run_logs.FILE).exists()
     for other in (resumed, never):
         assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), other.get_weights()))
 
 
 def test_monitor_says_once_what_begins_and_ends(tmp_path, monkeypatch, capsys):
     clauses = ["", "the discriminator has won (a)", "the discriminator has won (b)", ""]
-    monkeypatch.setattr(stability, "verdict", lambda looks: {"won": clauses[min(len(looks), 3)], "unsteady": ""})
+    monkeypatch.setattr(monitor, "verdict", lambda looks: {"won": clauses[min(len(looks), 3)], "unsteady": ""})
     run_in(tmp_path, 4, every=1)
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("iteration ") and "won" in line]
     assert len(said) == 2 and said[0].startswith("iteration 1: the discriminator has won (a); try several")
     assert said[1] == "iteration 3: no longer: the discriminator has won"
     log = (tmp_path / "train.log").read_text()
     assert "[000000003] monitor: no longer: the discriminator has won\n" in log
-    assert list(history.read_losses(tmp_path / "train.log")[0]) == [1, 2, 3, 4]
+    assert list(run_logs.read_losses(tmp_path / "train.log")[0]) == [1, 2, 3, 4]
 
 
 def test_numbers_that_are_not_finite_are_null(tmp_path):
-    line = history.to_line({"iteration": 1, "g_loss": [np.nan, 0.12345678, -np.inf]})
+    line = run_logs.to_line({"iteration": 1, "g_loss": [np.nan, 0.12345678, -np.inf]})
     assert json.loads(line) == {"iteration": 1, "g_loss": [None, 0.12346, None]}
-    (tmp_path / history.FILE).write_text(line)
-    np.testing.assert_array_equal(history.read_looks(tmp_path)[0]["g_loss"], [np.nan, 0.12346, np.nan])
+    (tmp_path / run_logs.FILE).write_text(line)
+    np.testing.assert_array_equal(run_logs.read_looks(tmp_path)[0]["g_loss"], [np.nan, 0.12346, np.nan])
 
 
 def test_losses_of_a_log(tmp_path):
@@ -256,20 +248,20 @@ def test_losses_of_a_log(tmp_path):
     line = "2026-01-01 00:00:00 [{0:09d}] Adam Loss: G={1},D=0.5\n[{0:09d}]* L00={2},L01={3}\n"
     text = "".join(line.format(*each) for each in [(1, 1, 0.5, 1.5), (2, 2, 2, 2), (3, 9, 9, 9), (2, 4, 3, 5)])
     path.write_text(text + "2026-01-01 00:00:00 [000000004] Adam Loss: G=7,D=1\n[000000004]* L00=7.0,L01=-")
-    iterations, mean, each = history.read_losses(path)
+    iterations, mean, each = run_logs.read_losses(path)
     assert list(iterations) == [1, 2, 3, 4] and list(mean) == [1, 4, 9, 7]
     np.testing.assert_array_equal(each, [[0.5, 1.5], [3, 5], [9, 9], [7, np.nan]])
     path.write_text("[000000001] Adam Loss: G=1.5,D=1\n")
-    np.testing.assert_array_equal(history.read_losses(path)[2], [[1.5]])
+    np.testing.assert_array_equal(run_logs.read_losses(path)[2], [[1.5]])
     with pytest.raises(UserError, match="no file '.*'; train the experiment first"):
-        history.read_losses(tmp_path / "other.log")
+        run_logs.read_losses(tmp_path / "other.log")
 
 
 @pytest.fixture
 def two_kinds(tmp_path):
     """Folders of tiny runs, with generators of iterations 10 and 20: two seeds of K = 2, and a single discriminator."""
     filters, folders = tmp_path / "K2.npz", []
-    files.save_arrays(filters, projections.draw([(8, 2, 1, 2)], seed=1))
+    atomic.save_arrays(filters, projections.draw([(8, 2, 1, 2)], seed=1))
     for gan, seed in (("RPGAN", 0), ("RPGAN", 1), ("Baseline", 0)):
         folder = tmp_path / f"{gan}{seed}"
         values = {"gan": gan, "lfile": "digits", "seed": seed, "wts_dir": str(folder), "SAVEFREQ": 10}
@@ -282,12 +274,12 @@ def two_kinds(tmp_path):
         for i in range(1, 21):
             lines.append(f"[{i:09d}] Adam Loss: G={1 + seed + i / 10},D=0.5\n")
             lines.append(f"[{i:09d}]* L00={seed + i / 10},L01={2 + seed + i / 10}\n" if num == 2 else "")
-        files.write_text(folder / "train.log", "".join(lines))
+        atomic.write_text(folder / "train.log", "".join(lines))
         looks = looks_of([0.1 * i for i in range(10)], num=num)
         looks = [{"seconds": look["iteration"] / 10.0, "cpu_seconds": 1.0} | look for look in looks]
-        files.write_text(folder / history.FILE, "".join(map(history.to_line, looks)))
+        atomic.write_text(folder / run_logs.FILE, "".join(map(run_logs.to_line, looks)))
         without = {key: value for key, value in vars(built.options).items() if key != "evaluate_every"}  # an older run
-        files.write_text(folder / "options.json", json.dumps(without))
+        atomic.write_text(folder / "options.json", json.dumps(without))
         folders.append(str(folder))
     return folders
 
@@ -297,8 +289,8 @@ def test_curves_of_runs(two_kinds, tmp_path, capsys):
     tool.main([*two_kinds, str(out), "--samples"])
     expected = f"wrote {out}: RPGAN, K = 2 (2); Baseline, single discriminator (1)\n"
     assert capsys.readouterr().out == expected and out.read_bytes()[:4] == b"\x89PNG"
-    groups = curves.grouped([curves.Run(folder) for folder in two_kinds])
-    figure = curves.draw(groups)
+    groups = rpgan_figure2.grouped([rpgan_figure2.Run(folder) for folder in two_kinds])
+    figure = rpgan_figure2.draw(groups)
     losses = figure.axes[0]
     thick = {line.get_label(): line for line in losses.lines if not line.get_label().startswith("_")}
     line = thick["RPGAN, K = 2, 2 seeds"]
@@ -312,15 +304,15 @@ def test_curves_of_runs(two_kinds, tmp_path, capsys):
 
 def test_curves_without_looks(two_kinds, tmp_path):
     for folder in two_kinds:
-        (pathlib.Path(folder) / history.FILE).unlink()
-    figure = curves.draw(curves.grouped([curves.Run(folder) for folder in two_kinds]))
+        (pathlib.Path(folder) / run_logs.FILE).unlink()
+    figure = rpgan_figure2.draw(rpgan_figure2.grouped([rpgan_figure2.Run(folder) for folder in two_kinds]))
     assert len(figure.axes) == 1
 
 
 def test_curves_of_a_run_that_diverged(two_kinds):
     with open(pathlib.Path(two_kinds[2]) / "train.log", "a") as log:
         log.write("[000000021] Adam Loss: G=nan,D=nan\n")
-    figure = curves.draw(curves.grouped([curves.Run(folder) for folder in two_kinds]))
+    figure = rpgan_figure2.draw(rpgan_figure2.grouped([rpgan_figure2.Run(folder) for folder in two_kinds]))
     assert np.all(np.isfinite(figure.axes[0].get_ylim()))
 
 
@@ -337,7 +329,7 @@ def test_mistakes_of_curves(two_kinds, tmp_path):
 def of_run(mean, num, fids, gradient_norm, **more):
     mean = np.float64(mean)
     each = mean[:, None] + np.linspace(-1, 1, num) if num > 1 else mean[:, None]
-    return {"losses": claims.losses(mean, each), "fids": fids, "gradient_norm": gradient_norm} | more
+    return {"losses": rpgan_claims.losses(mean, each), "fids": fids, "gradient_norm": gradient_norm} | more
 
 
 def test_statements_of_the_paper():
@@ -346,28 +338,28 @@ def test_statements_of_the_paper():
     rising, swinging = 1 + i / 600, 3 + i / 300 + (i > 300) * np.where(i % 2, 1.0, -1.0)
     single = of_run(swinging, 1, [9.0, 4.0, 5.0], 0.1, long_fids=[9.0, 4.0, 6.0], equal_time_fid=6.0)
     pair = {"projected": of_run(rising, 3, [5.0, 3.0, 2.0], 1.0), "single": single}
-    found = claims.of_figure2([pair, pair])
+    found = rpgan_claims.of_figure2([pair, pair])
     assert {each["verdict"] for each in found} == {"seen"} and found[0]["seeds"] == "2 of 2"
     numbers = found[2]["found"][0]
     assert numbers["single"] == pytest.approx(1, rel=0.01) and numbers["projected"] == pytest.approx(0.0241, rel=0.01)
 
     falling = of_run(3 - i / 600, 3, [5.0, 3.0, 4.0], 0.1)
     calm = of_run(1 - i / 1e4, 1, [4.0, 3.0, 3.0], 1.0, long_fids=[4.0, 3.0, 3.0], equal_time_fid=3.0)
-    found = claims.of_figure2([pair, {"projected": falling, "single": calm}])
+    found = rpgan_claims.of_figure2([pair, {"projected": falling, "single": calm}])
     assert {each["verdict"] for each in found} == {"not seen"} and {each["seeds"] for each in found} == {"1 of 2"}
-    assert claims.text(found).startswith("not seen (1 of 2 seeds)  With a single discriminator")
+    assert rpgan_claims.text(found).startswith("not seen (1 of 2 seeds)  With a single discriminator")
 
 
 def test_statements_on_the_number_of_projections():
     sweep = {
         k: {"seconds_per_iteration": 0.5 + 0.2 * k, "fid": 30 / k, "high_frequency": 2 - k / 24} for k in (1, 12, 24)
     }
-    found = claims.of_ksweep([sweep])
+    found = rpgan_claims.of_ksweep([sweep])
     assert [each["verdict"] for each in found] == ["seen"] * 3
     assert found[0]["found"][0]["slope"] == pytest.approx(0.2)
     sweep[12]["seconds_per_iteration"] = 5.0
-    assert claims.of_ksweep([sweep])[0]["verdict"] == "not seen"
-    assert claims.of_ksweep([{1: sweep[1], 3: sweep[1]}]) == []
+    assert rpgan_claims.of_ksweep([sweep])[0]["verdict"] == "not seen"
+    assert rpgan_claims.of_ksweep([{1: sweep[1], 3: sweep[1]}]) == []
 
 
 def test_mistakes_of_the_study():

@@ -11,8 +11,10 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import callbacks, checkpoint, config, files
+from rpgan_tf import checkpoint, config
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
+from rpgan_tf.training import callbacks
 from tests.conftest import ROOT, command, line
 
 LONG = ["--set", "MAXITER=80", "--set", "SAVEFREQ=40"]
@@ -32,7 +34,7 @@ def wait_for(process, text):
 
 def weights(folder, iteration):
     kinds = ("gmodel", "dmodel", "state")
-    return [files.load_arrays(checkpoint.path_of(folder, iteration, kind)) for kind in kinds]
+    return [atomic.load_arrays(checkpoint.path_of(folder, iteration, kind)) for kind in kinds]
 
 
 def assert_same(one, other):
@@ -116,7 +118,7 @@ def test_run_killed_while_it_saved_goes_on_exactly(uninterrupted, tmp_path):
     arguments = ["train.py", uninterrupted / "exp/crops.py", "--set", f"wts_dir={tmp_path}"]
     command(*arguments, "--set", "MAXITER=40")
     for kind in ("dmodel", "state"):  # of an iteration whose generator is missing, and of no use
-        files.save_arrays(checkpoint.path_of(tmp_path, 60, kind), {"half": np.zeros(3)})
+        atomic.save_arrays(checkpoint.path_of(tmp_path, 60, kind), {"half": np.zeros(3)})
     (tmp_path / ".iter_60.gmodel.npz.part").write_bytes(b"half")
     command(*arguments)
     assert_same(weights(tmp_path, 80), weights(uninterrupted / "models", 80))
@@ -131,7 +133,7 @@ def test_a_kill_between_the_files_of_a_save_loses_nothing(tiny, reference, tmp_p
     checkpoint.save(gan, options)
     first = weights(tmp_path, 2)
     gan.fit(images, steps_per_epoch=1, verbose=0, shuffle=False)
-    written, write = [], files.save_arrays
+    written, write = [], atomic.save_arrays
 
     def die(path, arrays):
         if len(written) == writes:
@@ -140,7 +142,7 @@ def test_a_kill_between_the_files_of_a_save_loses_nothing(tiny, reference, tmp_p
         write(path, arrays)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "save_arrays", die)
+        patch.setattr(atomic, "save_arrays", die)
         if writes == 3:
             patch.setattr(checkpoint.pathlib.Path, "unlink", lambda *_, **__: die(None, None))  # before the clean-up
         with pytest.raises(KeyboardInterrupt):
@@ -251,7 +253,7 @@ def test_weights_that_do_not_fit_are_refused_and_change_nothing(tiny, tmp_path, 
     before = generator.get_arrays()
     arrays = dict(before)
     change(arrays)
-    files.save_arrays(tmp_path / "wrong.npz", arrays)
+    atomic.save_arrays(tmp_path / "wrong.npz", arrays)
     with pytest.raises(UserError, match=message):
         checkpoint.load_npz(generator, tmp_path / "wrong.npz")
     assert all(np.array_equal(array, before[name]) for name, array in generator.get_arrays().items())
@@ -269,14 +271,14 @@ def test_damaged_weights_are_refused(tiny, tmp_path):
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a.txt"
-    files.write_text(path, "first")
+    atomic.write_text(path, "first")
 
     def fail(file):
         file.write(b"sec")
         raise OSError(28, "No space left on device")
 
     with pytest.raises(UserError, match="cannot write '.*a.txt': No space left on device; nothing there was changed"):
-        files.write(path, fail)
+        atomic.write(path, fail)
     assert path.read_text() == "first"
     assert os.listdir(tmp_path) == ["a.txt"]
 
@@ -359,7 +361,7 @@ def test_baseline_train_uses_the_single_discriminator(project):
     command("baseline_train.py", "tiny")
     options = json.loads((project / "models/tiny/options.json").read_text())
     assert (options["gan"], options["filts"]) == ("Baseline", None)
-    assert "c0_w" in files.load_arrays("models/tiny/iter_6.dmodel.npz")
+    assert "c0_w" in atomic.load_arrays("models/tiny/iter_6.dmodel.npz")
     assert not (project / "models/tiny/filts.npz").exists()
     assert "L00" not in (project / "models/tiny/train.log").read_text()
     assert "nothing to do: iteration 6 of 6 is reached" in command("baseline_train.py", "tiny").stdout

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import callbacks
+from rpgan_tf.training import callbacks
 from tests.conftest import on_points
 
 SOURCE, STEP = 3.0, 5.0  # seconds that they take

@@ -17,10 +17,11 @@ import time
 import tqdm
 
 import rpgan_tf
-from rpgan_tf import checkpoint, command, config, files
+from rpgan_tf import checkpoint, command, config
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import atomic
 
-TRAIN = pathlib.Path(__file__).parent.parent / "train.py"
+TRAIN = pathlib.Path(__file__).parents[2] / "train.py"
 POLL = 0.5  # seconds
 
 
@@ -152,7 +153,7 @@ def _check_end(code, run, options):
         return
     log = (pathlib.Path(options.wts_dir) / "study.log").read_text().splitlines() or [""]
     if code == 2 and "training diverged" in log[-1]:
-        files.write_text(pathlib.Path(options.wts_dir) / "diverged.txt", log[-1] + "\n")
+        atomic.write_text(pathlib.Path(options.wts_dir) / "diverged.txt", log[-1] + "\n")
         return
     raise RuntimeError(f"{run.experiment} in {options.wts_dir} ended with exit code {code}: {log[-1]}")
 

@@ -1,0 +1,1 @@
+"""Numbers of a generator or a set of images, against a reference."""

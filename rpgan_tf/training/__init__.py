@@ -1,0 +1,1 @@
+"""What happens around the iterations: saving, logging, looking at the discriminators, memory."""
