@@ -31,6 +31,7 @@ test: $(READY)
 lint: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m mypy
 
 benchmark: $(READY)
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[benchmarks]"

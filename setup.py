@@ -47,11 +47,13 @@ setuptools.setup(
         "metrics": METRICS,
         "test": [
             "matplotlib>=3.9",
+            "mypy>=1.15",
             "pytest>=8.0",
             "pytest-xdist>=3.7",
             "ruff>=0.9",
             "scikit-learn>=1.5",
             "scipy>=1.11",  # independent values
+            "types-tqdm>=4.66",
             *LSUN,
             *METRICS,
         ],
