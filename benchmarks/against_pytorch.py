@@ -110,7 +110,7 @@ def bank_sides(num, bsz, df, imsz, f1, forms):
 def zoo_sides(options, tolerance=1e-3):
     """Return {side: call} of another GAN, checked, and the FLOP and bytes of an iteration."""
     gan = rpgan_tf.build(options)
-    count, size = gan.batches(options, 0), options.bsz
+    count, size = gan.schedule(options, 0).batches, options.bsz
     real = measuring.random_images(gan)
     z_d = [to_torch(gan.latents(size, gans.D_STEP, i)) for i in range(count)]
     z_g = to_torch(gan.latents(size, gans.G_STEP))

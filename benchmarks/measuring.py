@@ -85,7 +85,7 @@ def random_images(gan):
     import tensorflow as tf
 
     options = gan.options
-    shape = [gan.batches(options, 0) * options.bsz * gan.pack, options.imsz, options.imsz, options.channels]
+    shape = [gan.schedule(options, 0).batches * options.bsz * gan.pack, options.imsz, options.imsz, options.channels]
     return tf.random.stateless_uniform(shape if options.imsz > 1 else [shape[0], shape[3]], [1, 2], -1, 1)
 
 

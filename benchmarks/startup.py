@@ -25,9 +25,10 @@ from rpgan_tf import command
 ROOT = pathlib.Path(__file__).parents[1]
 SAVE = """
 import sys
-from rpgan_tf import checkpoint, config, files, gan
+from rpgan_tf import config, factory
+from rpgan_tf.files import atomic
 options = config.load(sys.argv[1], {"wts_dir": "models/face48"})
-files.save_arrays("models/face48/iter_1.gmodel.npz", gan.build_generator(options, 0).get_arrays())
+atomic.save_arrays("models/face48/iter_1.gmodel.npz", factory.build_generator(options, 0).get_arrays())
 """
 IMAGES = """
 import numpy as np, PIL.Image

@@ -20,10 +20,10 @@ __all__ = ["UserError", "build", "checkpoint", "config", "data", "images"]
 
 
 def build(options):
-    """Build the compiled GAN that `options` describe: see `rpgan_tf.gan.build`."""
-    from rpgan_tf import gan
+    """Build the compiled GAN that `options` describe: see `rpgan_tf.factory.build`."""
+    from rpgan_tf import factory
 
-    return gan.build(options)
+    return factory.build(options)
 
 
 LATE = ("checkpoint", "data", "gan", "images", "projections")

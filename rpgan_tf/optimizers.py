@@ -1,7 +1,12 @@
 """Adam in one pass over the weights, and RMSprop as the originals compute it; both accumulate on replicas, too."""
 
+from __future__ import annotations
+
 import keras
 import tensorflow as tf
+
+from rpgan_tf.devices import replicas
+from rpgan_tf.errors import UserError
 
 
 class Accumulating:
@@ -78,15 +83,6 @@ class Adam(Accumulating, keras.optimizers.Adam):
         )
 
 
-def scaled(optimizer):
-    """Return an optimizer whose gradients are scaled, so that those of float16 do not vanish.
-
-    The scale doubles every 2,000 steps; it is halved, and the step left out, where gradients are not finite
-    (Micikevicius et al., arXiv 1710.03740, section 3.2).
-    """
-    return keras.optimizers.LossScaleOptimizer(optimizer, name=optimizer.name)
-
-
 class RMSprop(Accumulating, keras.optimizers.RMSprop):
     """`keras.optimizers.RMSprop` with epsilon outside of the root, as in PyTorch: lr * g / (sqrt(v) + epsilon)."""
 
@@ -95,3 +91,37 @@ class RMSprop(Accumulating, keras.optimizers.RMSprop):
         velocity = self._velocities[self._get_variable_index(variable)]
         velocity.assign(self.rho * velocity + (1 - self.rho) * gradient**2)
         variable.assign_sub(learning_rate * gradient / (tf.sqrt(velocity) + self.epsilon))
+
+
+def scaled(optimizer: keras.Optimizer, num_replicas: int) -> keras.Optimizer:
+    """Return an optimizer that scales its gradients, so that those of float16 do not vanish.
+
+    The scale doubles every 2,000 steps; where gradients are not finite, it is halved and the step left out
+    (Micikevicius et al., arXiv 1710.03740, section 3.2).
+
+    Raises:
+        UserError: there are several replicas.
+    """
+    if num_replicas > 1:
+        raise UserError(
+            f"precision = 'mixed_float16' is for one device, received {num_replicas}: expected 'mixed_bfloat16' or "
+            "'float32', since each device would scale its losses alone"
+        )
+    return keras.optimizers.LossScaleOptimizer(optimizer, name=optimizer.name)
+
+
+def divide(optimizer: keras.Optimizer, gan: str) -> None:
+    """Let an optimizer train discriminators that are divided among replicas: each has its part of the slots.
+
+    Raises:
+        UserError: it is not Adam.
+    """
+    if not isinstance(optimizer, Adam):
+        raise UserError(
+            f"divide = 'discriminators' needs Adam: gan = '{gan}' trains with {type(optimizer).__name__}; expected "
+            "divide = 'batch', or another gan"
+        )
+    optimizer.local = True
+    for slot in optimizer.variables:
+        if len(slot.shape):
+            replicas.divide(slot)

@@ -40,9 +40,9 @@ def main(argv):
     path = generators.find(options, arguments.iteration)
 
     command.start_tensorflow(arguments.strategy)
-    from rpgan_tf import gan
+    from rpgan_tf import factory
 
-    generator = gan.build_generator(options)
+    generator = factory.build_generator(options)
     checkpoint.load_npz(generator, path)
     print(f"read {path}")
     statistics = generator.batch_statistics(generators.latents(options, arguments.seed, COUNT), arguments.chunk)

@@ -66,10 +66,10 @@ def main(argv):
     command.start_tensorflow()
     import keras
 
-    from rpgan_tf import gan
+    from rpgan_tf import factory
 
     seeds = keras.random.SeedGenerator(options.seed)  # what is skipped is as in a new run
-    generator, discriminator = gan.build_generator(options, seeds), gan.build_discriminator(options, seeds)
+    generator, discriminator = factory.build_generator(options, seeds), factory.build_discriminator(options, seeds)
     net = generator if arguments.role == "generator" else discriminator
     if options.net in ("stylegan2", "glead"):
         own = {name: array for name, array in net.get_arrays().items() if _module(name) not in arguments.skip}

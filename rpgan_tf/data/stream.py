@@ -5,7 +5,6 @@ start anywhere; or, to be held out, once and in stored order. Of what the data a
 iteration takes is known here.
 """
 
-import functools
 import itertools
 import os
 
@@ -229,9 +228,9 @@ def digits(size, channels=3):
 
 
 def _batches_of_gan(options):
-    from rpgan_tf import gan
+    from rpgan_tf import factory
 
-    return functools.partial(gan.find(options).batches, options)
+    return factory.batches(options)
 
 
 def _choose(options, num_images):

@@ -31,8 +31,8 @@ def whole():
         _state.whole = False
 
 
-def gather(x):
-    """Return the whole batch: the parts [B, ...] of all replicas, one after the other. Its gradient adds that of all.
+def gather(x, axis=0):
+    """Return the whole batch: the parts [.., B, ..] of all replicas in order. Its gradient is the sum over replicas.
 
     `ReplicaContext.all_gather` would send half as much, but fails between machines (TensorFlow 2.21).
     """
@@ -41,7 +41,7 @@ def gather(x):
     context = tf.distribute.get_replica_context()
     mine = tf.one_hot(context.replica_id_in_sync_group, count(), dtype=x.dtype)
     placed = tf.reshape(mine, [-1] + [1] * x.shape.rank) * x[None]
-    return tf.reshape(context.all_reduce(tf.distribute.ReduceOp.SUM, placed), [-1, *x.shape[1:]])
+    return tf.concat(tf.unstack(context.all_reduce(tf.distribute.ReduceOp.SUM, placed), count()), axis)
 
 
 def divide(variable):

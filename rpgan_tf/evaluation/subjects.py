@@ -8,7 +8,7 @@ import typing
 
 import numpy as np
 
-from rpgan_tf import checkpoint, gan
+from rpgan_tf import checkpoint, factory
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import image_sets, protocol
@@ -91,7 +91,7 @@ def with_batch_statistics(options, path):
 
     A call in training changes these, and what else is no weight: each starts from what was saved.
     """
-    generator = gan.build_generator(options)
+    generator = factory.build_generator(options)
     checkpoint.load_npz(generator, path)
     state = [weight.numpy() for weight in generator.non_trainable_weights]
 

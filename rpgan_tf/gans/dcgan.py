@@ -24,11 +24,11 @@ class DCGAN(gan.GAN):
     G:  E_z -log D(G(z))                         =  E sp(-fake_logits)
     """
 
-    def d_terms(self, real_logits, fake_logits):
+    def d_terms(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         real_loss = tf.reduce_mean(tf.nn.softplus(-real_logits), axis=-1)
         fake_loss = tf.reduce_mean(tf.nn.softplus(fake_logits), axis=-1)
         return real_loss, fake_loss
 
-    def g_loss(self, real_logits, fake_logits):
+    def g_loss(self, real_logits: tf.Tensor | None, fake_logits: tf.Tensor) -> tf.Tensor:
         del real_logits
         return tf.reduce_mean(tf.nn.softplus(-fake_logits), axis=-1)

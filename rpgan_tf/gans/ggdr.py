@@ -5,12 +5,12 @@ Lee et al., "Generator Knows What Discriminator Should Learn in Unconditional GA
 
 import tensorflow as tf
 
-from rpgan_tf import gan
 from rpgan_tf.config import NonNegative
 from rpgan_tf.errors import UserError
 from rpgan_tf.gans.stylegan2 import StyleGAN2
 from rpgan_tf.nets.glead import resize
 from rpgan_tf.nets.stylegan2 import widths
+from rpgan_tf.randomness import D_STEP
 
 
 class GGDR(StyleGAN2):
@@ -37,9 +37,9 @@ class GGDR(StyleGAN2):
             )
 
     def judge_fake(self, fake, made, step, labels=None):
-        features = self.discriminator.features(self.augmented(fake, gan.D_STEP, step))
+        features = self.discriminator.features(self.augmented(fake, D_STEP, step))
         found = self.discriminator.decode(features)
-        target = tf.stop_gradient(self.augmented_features(made[self.discriminator.res_g][0], gan.D_STEP, step))
+        target = tf.stop_gradient(self.augmented_features(made[self.discriminator.res_g][0], D_STEP, step))
         term = self.fake_weight * cosine_distance(resize(found.map, target.shape[1]), target)
         return self.discriminator.judge_features(features, labels), term
 

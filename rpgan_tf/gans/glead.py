@@ -12,7 +12,6 @@ from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf import gan
 from rpgan_tf.config import NonNegative
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import lpips_weights
@@ -20,6 +19,7 @@ from rpgan_tf.gans.ggdr import cosine_distance
 from rpgan_tf.gans.stylegan2 import StyleGAN2
 from rpgan_tf.nets.glead import reconstruct
 from rpgan_tf.nets.lpips import LPIPS
+from rpgan_tf.randomness import NOISE, RECONSTRUCTION
 
 
 class GLeaD(StyleGAN2):
@@ -55,15 +55,15 @@ class GLeaD(StyleGAN2):
         self.lpips = LPIPS(arrays) if arrays else None
 
     def judge_real(self, real, step, labels=None):
-        return self.judge_and_compare(real, self.real_comparison, None, gan.RECONSTRUCTION, step, labels)
+        return self.judge_and_compare(real, self.real_comparison, None, RECONSTRUCTION, step, labels)
 
     def judge_fake(self, fake, made, step, labels=None):
-        return self.judge_and_compare(fake, self.fake_comparison, made, gan.RECONSTRUCTION + 1, step, labels)
+        return self.judge_and_compare(fake, self.fake_comparison, made, RECONSTRUCTION + 1, step, labels)
 
     def r1_term(self, real, step, labels=None):
         if not self.r1_with_term:
             return 0.0
-        return self.judge_and_compare(real, self.real_comparison, None, gan.RECONSTRUCTION + 2, step, labels)[1]
+        return self.judge_and_compare(real, self.real_comparison, None, RECONSTRUCTION + 2, step, labels)[1]
 
     def judge_and_compare(self, images, comparison, made, role, step, labels=None):
         """Return D's logits of images, and weight times how far what D says of them is from the target.
@@ -80,7 +80,7 @@ class GLeaD(StyleGAN2):
         if target == "features":
             wanted = tf.stop_gradient(self.augmented_features(made[self.discriminator.res_g][0], role, step))
             return logits, weight * self.distance(loss, found.features, wanted)
-        again = reconstruct(self.generator, found, self.noise_seed(gan.NOISE + role, step))
+        again = reconstruct(self.generator, found, self.noise_seed(NOISE + role, step))
         return logits, weight * self.distance(loss, again, images)
 
     def distance(self, loss, found, targets):

@@ -10,6 +10,7 @@ One iteration: anchors are drawn; D takes `d_steps` steps, each with new real im
 with real images of its own if its objective looks at them.
 """
 
+import types
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 from rpgan_tf import gan
 from rpgan_tf.config import CountFrom2, Negative, Positive
+from rpgan_tf.randomness import ANCHORS
 
 NUM_DRAWS = 1000  # of which an anchor is the histogram
 
@@ -41,21 +43,20 @@ class RealnessGAN(gan.GAN):
     negative_skew: Negative = -1.0  # by which A_0 is shifted, and the lower end of the support
 
     @classmethod
-    def g_sees_real(cls, options):
-        return options.objective == 2
+    def schedule(cls, options: types.SimpleNamespace, iteration: int | tf.Tensor) -> gan.Schedule:
+        d_steps, g_steps, _, _ = super().schedule(options, iteration)
+        sees_real = options.objective == 2
+        return gan.Schedule(d_steps, g_steps, d_steps + g_steps * sees_real, sees_real)
 
-    def d_terms(self, real_logits, fake_logits):
-        a_0, a_1 = self.draw_anchors()
+    def d_terms(
+        self, real_logits: tf.Tensor, fake_logits: tf.Tensor, a_0: tf.Tensor, a_1: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         real_loss = self.cross_entropy(a_1, tf.nn.softmax(real_logits), self.positive_skew)
         return real_loss, self.cross_entropy(a_0, tf.nn.softmax(fake_logits), self.negative_skew)
 
-    def accuracy(self, real_logits, fake_logits):
-        """Return the share of images whose expected outcome has the right sign."""
-        support = tf.linspace(self.negative_skew, self.positive_skew, self.num_outcomes)
-        return super().accuracy(*(tf.reduce_sum(support * tf.nn.softmax(x), -1) for x in (real_logits, fake_logits)))
-
-    def g_loss(self, real_logits, fake_logits):
-        a_0, a_1 = self.draw_anchors()
+    def g_loss(
+        self, real_logits: tf.Tensor | None, fake_logits: tf.Tensor, a_0: tf.Tensor, a_1: tf.Tensor
+    ) -> tf.Tensor:
         fake = tf.nn.softmax(fake_logits)
         loss = -self.cross_entropy(a_0, fake, self.negative_skew)
         if self.objective == 2:
@@ -64,13 +65,21 @@ class RealnessGAN(gan.GAN):
             loss += self.cross_entropy(a_1, fake, self.positive_skew)
         return loss
 
-    def cross_entropy(self, anchor, p, skew):
+    def accuracy(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+        """Return the share of images whose expected outcome has the right sign."""
+        support = tf.linspace(self.negative_skew, self.positive_skew, self.num_outcomes)
+        return super().accuracy(*(tf.reduce_sum(support * tf.nn.softmax(x), -1) for x in (real_logits, fake_logits)))
+
+    def cross_entropy(self, anchor: tf.Tensor, p: tf.Tensor, skew: float) -> tf.Tensor:
         """Return `cross_entropy` of the shifted anchor on the support of this GAN."""
         return cross_entropy(anchor @ shift(self.num_outcomes, self.negative_skew, self.positive_skew, skew), p)
 
-    def draw_anchors(self):
-        """Return A_0 and A_1 of this iteration, float32 [1, A] each: histograms over their draws' own range."""
-        seeds = tf.unstack(tf.random.split(self.noise_seed(gan.ANCHORS), 2))
+    def draw(self) -> tuple[tf.Tensor, tf.Tensor]:
+        return self.draw_anchors()
+
+    def draw_anchors(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draw A_0 and A_1 of this iteration, float32 [1, A] each: histograms over their draws' own range."""
+        seeds = tf.unstack(tf.random.split(self.noise_seed(ANCHORS), 2))
         if self.anchors == "normal_uniform":
             zeros = tf.random.stateless_normal([NUM_DRAWS], seeds[0], stddev=0.1, alg="philox")
             ones = tf.random.stateless_uniform([NUM_DRAWS], seeds[1], -1, 1, alg="philox")
@@ -79,12 +88,12 @@ class RealnessGAN(gan.GAN):
         return histogram(zeros, self.num_outcomes), histogram(ones, self.num_outcomes)
 
 
-def cross_entropy(anchor, p):
+def cross_entropy(anchor: tf.Tensor, p: tf.Tensor) -> tf.Tensor:
     """Return - mean_B sum_A anchor log p, for distributions [B, A] and [..., B, A] -> [...]."""
     return -tf.reduce_mean(tf.reduce_sum(anchor * tf.math.log(p + 1e-16), axis=-1), axis=-1)
 
 
-def shift(num_outcomes, lowest, highest, skew):
+def shift(num_outcomes: int, lowest: float, highest: float, skew: float) -> np.ndarray:
     """Return the matrix that moves a distribution over an evenly spaced support by `skew`.
 
     What leaves the support stays at its ends; what falls between two outcomes is divided among them, as in the
@@ -103,7 +112,7 @@ def shift(num_outcomes, lowest, highest, skew):
     return matrix
 
 
-def histogram(draws, num_bins):
+def histogram(draws: tf.Tensor, num_bins: int) -> tf.Tensor:
     """Return the share of draws in each of `num_bins` bins between the smallest and the largest, float32 [1, A]."""
     lowest, highest = tf.reduce_min(draws), tf.reduce_max(draws)
     places = tf.cast(num_bins * (draws - lowest) / (highest - lowest), tf.int32)
@@ -111,7 +120,7 @@ def histogram(draws, num_bins):
     return tf.reduce_mean(bins, axis=0, keepdims=True)
 
 
-def skew_normal(alpha, seed):
+def skew_normal(alpha: float, seed: tf.Tensor) -> tf.Tensor:
     """Draw from the skew normal distribution of shape `alpha` (Azzalini 1985): [NUM_DRAWS]."""
     delta = alpha / np.sqrt(1 + alpha**2)
     normals = tf.random.stateless_normal([2, NUM_DRAWS], seed, alg="philox")

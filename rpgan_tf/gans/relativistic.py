@@ -19,14 +19,17 @@ without the optimizers and shows negative pixels as black; none of that is here.
 One iteration: D takes a step; then, with new noise and new real images (`g_real`), G does.
 """
 
+import types
 from typing import Literal
 
 import tensorflow as tf
 
 from rpgan_tf import gan
 from rpgan_tf.config import NonNegative, Positive
-from rpgan_tf.devices import replicas
-from rpgan_tf.gans.wgan_gp import gradient_penalty
+from rpgan_tf.devices.steps import Logs
+from rpgan_tf.gans import penalties
+from rpgan_tf.nets.base import Judged
+from rpgan_tf.randomness import G_STEP, PENALTY
 
 
 class _Relativistic(gan.GAN):
@@ -38,37 +41,33 @@ class _Relativistic(gan.GAN):
     penalty: NonNegative = 0.0  # times the gradient penalty of WGAN-GP; 0: none
     learning_rate: Positive = 1e-4
 
-    def d_penalty(self, real, fake, step):
-        if self.penalty:
-            seed = self.noise_seed(gan.PENALTY, step)
-            return self.penalty * gradient_penalty(self.discriminator, real, fake, seed)
+    def d_penalty(self, real: Judged, fake: Judged, step: int | tf.Tensor) -> tf.Tensor | None:
+        if not self.penalty:
+            return None
+        seed = self.noise_seed(PENALTY, step)
+        return self.penalty * penalties.gradient_penalty(self.discriminator, real, fake, seed)
 
     @classmethod
-    def g_sees_real(cls, options):
-        return True
+    def schedule(cls, options: types.SimpleNamespace, iteration: int | tf.Tensor) -> gan.Schedule:
+        batches = {"resample": options.d_steps + options.g_steps, "recompute": options.d_steps, "stale": 1}
+        steps = options.d_steps, options.g_steps, batches[options.g_real]
+        return gan.Schedule(*(number * options.accumulation for number in steps), g_sees_real=True)
 
-    @classmethod
-    def batches(cls, options, iteration):
-        steps = {"resample": options.d_steps + options.g_steps, "recompute": options.d_steps, "stale": 1}
-        return steps[options.g_real] * options.accumulation
-
-    def iterate(self, real):
+    def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: gan.Schedule) -> Logs:
         if self.g_real == "resample":
-            return super().iterate(real)
+            return super().iterate(real, labels, schedule)
         stale = self.g_real == "stale"
 
-        def prepare(real):
-            real = self.divide(real)
+        def divide(real: tf.Tensor) -> tf.Tensor:
+            real, _ = self.divide(real, None, schedule)
             return tf.tile(real, [self.d_steps] + [1] * (len(real.shape) - 1)) if stale else real
 
-        def g_step(i, real, r):
-            return self.g_step(real[-1], self.latents(tf.shape(real)[1], gan.G_STEP, i), r)
+        def g_step(i: int | tf.Tensor, real: tf.Tensor, real_logits: tf.Tensor | None) -> Logs:
+            return self.g_step(real[-1], self.latents(tf.shape(real)[1], G_STEP, i), i, real_logits=real_logits)
 
-        real = self.run(prepare, real)
-        logs = self.all_d_steps(real)
-        return logs | self.repeat(
-            self.g_steps * self.accumulation, g_step, real, logs["real_logits"] if stale else None
-        )
+        real = self.run(divide, real)
+        logs = self.all_d_steps(schedule, real, None)
+        return logs | self.repeat(schedule.g_steps, g_step, real, logs["real_logits"] if stale else None)
 
 
 class RSGAN(_Relativistic):
@@ -77,44 +76,41 @@ class RSGAN(_Relativistic):
     D:  E bce(r - f, 1)
     G:  E bce(f - r, 1)
 
-    Its loss is of pairs, so of what it is charged, real and fake images are said to have half each.
+    The loss is per pair; half is reported as the real term, half as the fake term.
     """
 
-    def d_terms(self, r, f):
+    def d_terms(self, r: tf.Tensor, f: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         loss = tf.reduce_mean(tf.nn.softplus(f - r), axis=-1)
         return loss / 2, loss / 2
 
-    def accuracy(self, r, f):
+    def accuracy(self, r: tf.Tensor, f: tf.Tensor) -> tf.Tensor:
         """Return the share of pairs that are ranked right."""
         return gan.share(r > f)
 
-    def g_loss(self, r, f):
+    def g_loss(self, r: tf.Tensor, f: tf.Tensor) -> tf.Tensor:
         return self.d_loss(f, r)
 
 
 class _Averaging(_Relativistic):
     """Relativistic average GANs: a loss of r - E f and f - E r; G's has real and fake change places."""
 
-    def d_terms(self, r, f):
-        r_to_f, f_to_r = self.differences(r, f)
+    compares_batch = True
+
+    def d_terms(self, r: tf.Tensor, f: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        r_to_f, f_to_r = differences(r, f)
         real_loss = tf.reduce_mean(self.real_term(r_to_f), axis=-1)
         fake_loss = tf.reduce_mean(self.real_term(-f_to_r), axis=-1)
         return real_loss / 2, fake_loss / 2
 
-    def accuracy(self, r, f):
+    def accuracy(self, r: tf.Tensor, f: tf.Tensor) -> tf.Tensor:
         """Return the share of images on their side of the mean of the others."""
-        return super().accuracy(*self.differences(r, f))
+        return super().accuracy(*differences(r, f))
 
-    def differences(self, r, f):
-        """Return r - E f and f - E r."""
-        mean_f, mean_r = (replicas.mean(tf.reduce_mean(x, axis=-1, keepdims=True)) for x in (f, r))
-        return r - mean_f, f - mean_r
-
-    def g_loss(self, r, f):
+    def g_loss(self, r: tf.Tensor, f: tf.Tensor) -> tf.Tensor:
         return self.d_loss(f, r)
 
-    def real_term(self, t):
-        """Return what is charged for t, which D wants to be large."""
+    def real_term(self, t: tf.Tensor) -> tf.Tensor:
+        """Return the loss of a difference t, which D wants to be large."""
         raise NotImplementedError
 
 
@@ -125,7 +121,7 @@ class RaSGAN(_Averaging):
     G:  1/2 ( E bce(f - E r, 1) + E bce(r - E f, 0) )
     """
 
-    def real_term(self, t):
+    def real_term(self, t: tf.Tensor) -> tf.Tensor:
         return tf.nn.softplus(-t)
 
 
@@ -136,7 +132,7 @@ class RaLSGAN(_Averaging):
     G:  1/2 ( E (f - E r - 1)^2 + E (r - E f + 1)^2 )
     """
 
-    def real_term(self, t):
+    def real_term(self, t: tf.Tensor) -> tf.Tensor:
         return (t - 1) ** 2
 
 
@@ -147,5 +143,10 @@ class RaHingeGAN(_Averaging):
     G:  1/2 ( E max(0, 1 - (f - E r)) + E max(0, 1 + (r - E f)) )
     """
 
-    def real_term(self, t):
+    def real_term(self, t: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(1 - t)
+
+
+def differences(r: tf.Tensor, f: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return r - E f and f - E r: logits [..., B] of the whole batch."""
+    return r - tf.reduce_mean(f, axis=-1, keepdims=True), f - tf.reduce_mean(r, axis=-1, keepdims=True)

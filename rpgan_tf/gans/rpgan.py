@@ -11,10 +11,12 @@ from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf import gan
+from rpgan_tf.devices.steps import Logs
+from rpgan_tf.gan import Schedule
+from rpgan_tf.gans.dcgan import DCGAN
 
 
-class RPGAN(gan.GAN):
+class RPGAN(DCGAN):
     """K discriminators D_k on K random projections W_k (equation 2, with the non-saturating loss of G).
 
     G:    mean_k  E_z  -log D_k(W_k^T G(z))                                       = mean_k  E sp(-fake_logits_k)
@@ -26,19 +28,14 @@ class RPGAN(gan.GAN):
     filts: str = "<wts_dir>/filts.npz"  # from tools/rproj.py
     prior: Literal["normal", "uniform"] = "uniform"
 
-    def g_loss(self, real_logits, fake_logits):
-        del real_logits
-        return tf.reduce_mean(tf.nn.softplus(-fake_logits), axis=-1)
-
-    def d_terms(self, real_logits, fake_logits):
-        real_loss = tf.reduce_mean(tf.nn.softplus(-real_logits), axis=-1)
-        fake_loss = tf.reduce_mean(tf.nn.softplus(fake_logits), axis=-1)
+    def d_terms(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        real_loss, fake_loss = super().d_terms(real_logits, fake_logits)
         return real_loss / 2, fake_loss / 2
 
-    def iterate(self, real):
+    def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: Schedule) -> Logs:
         """Do the steps of G, then those of D, unlike the other papers."""
-        real = self.run(self.divide, real)
-        return self.all_g_steps(real) | self.all_d_steps(real)
+        data = self.run(self.divide, real, labels, schedule)
+        return self.all_g_steps(schedule, *data) | self.all_d_steps(schedule, *data)
 
 
 class Baseline(RPGAN):

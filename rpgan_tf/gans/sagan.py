@@ -33,10 +33,10 @@ class SAGAN(gan.GAN):
     beta_1: Share = 0.0
     beta_2: Share = 0.9
 
-    def d_terms(self, real_logits, fake_logits):
+    def d_terms(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         penalize = tf.nn.softplus if self.criterion == "bce" else lambda logits: tf.nn.relu(1 + logits)
         return tf.reduce_mean(penalize(-real_logits), axis=-1), tf.reduce_mean(penalize(fake_logits), axis=-1)
 
-    def g_loss(self, real_logits, fake_logits):
+    def g_loss(self, real_logits: tf.Tensor | None, fake_logits: tf.Tensor) -> tf.Tensor:
         del real_logits
         return tf.reduce_mean(tf.nn.softplus(-fake_logits) if self.criterion == "bce" else -fake_logits, axis=-1)

@@ -22,16 +22,34 @@ lets GPUs round products to TF32 unless it is told otherwise.
 """
 
 import functools
-from typing import Literal
+import types
+from collections.abc import Callable
+from typing import Any, Literal
 
+import keras
 import tensorflow as tf
 
 from rpgan_tf import gan, optimizers
 from rpgan_tf.config import Count, NonNegative, Positive, Probability, Share
 from rpgan_tf.devices import replicas
+from rpgan_tf.devices.steps import Logs
 from rpgan_tf.errors import UserError
-from rpgan_tf.gans import augment
+from rpgan_tf.gans import augment, penalties
 from rpgan_tf.gans.dcgan import DCGAN
+from rpgan_tf.nets.base import Judged
+from rpgan_tf.randomness import (
+    AUGMENTATION,
+    D_STEP,
+    DIRECTIONS,
+    G_STEP,
+    MIXING,
+    NOISE,
+    PATHS,
+    PENALTY,
+    REAL,
+)
+
+Term = tf.Tensor | float  # 0.0 without one
 
 LARGEST = 1e5  # gradients that are not finite become 0 or this
 ADA_INTERVAL = 4  # iterations between adjustments of p
@@ -72,14 +90,13 @@ class StyleGAN2(DCGAN):
 
     nets = "stylegan2", "glead"  # those that it can train
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.options.net not in self.nets:
             raise UserError(
                 f"gan = '{type(self).__name__}' trains the nets {' and '.join(self.nets)}, received net = "
                 f"'{self.options.net}'"
             )
-        self.conditional = self.options.num_classes > 0
         of_all = {"trainable": False, "aggregation": "mean"}  # replicas
         self.path_length = self.add_weight((), "zeros", name="path_length", **of_all)
         self.r1_penalty = self.add_weight((), "zeros", name="r1_penalty", **of_all)
@@ -89,85 +106,88 @@ class StyleGAN2(DCGAN):
             self.ada = {name: self.add_weight((), "zeros", name=name, **of_all) for name in names}
 
     @property
-    def state(self):
+    def state(self) -> dict[str, tf.Variable]:
         return {"path_length": self.path_length, "r1_penalty": self.r1_penalty} | self.ada
 
     @classmethod
-    def batches(cls, options, iteration):
-        return options.accumulation
+    def schedule(cls, options: types.SimpleNamespace, iteration: int | tf.Tensor) -> gan.Schedule:
+        return gan.Schedule(options.accumulation, options.accumulation, options.accumulation)
 
-    def make_optimizer(self, learning_rate, name, **arguments):
+    def make_optimizer(self, learning_rate: Any, name: str, **arguments: Any) -> keras.Optimizer:
         """Return Adam, corrected for the steps on a regularizer in between."""
         k = self.g_interval if name == "g_optimizer" else self.d_interval
         c = k / (k + 1)
         beta_1, beta_2 = self.beta_1**c, self.beta_2**c
         return optimizers.Adam(c * learning_rate, beta_1, beta_2, epsilon=1e-8, name=name, **arguments)
 
-    def iterate(self, real):
-        real, labels = real if self.conditional else (real, None)
-        real = self.run(self.divide, real)
-        labels = self.run(self.divide, labels) if self.conditional else None
+    def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: gan.Schedule) -> Logs:
+        """Do the four phases; generated images have the labels of the batch's real images."""
+        data = self.run(self.divide, real, labels, schedule)
 
-        def latents(role, i, real, labels, shrink=1):  # generated images have the labels of the real ones
+        def z_and_labels(role: int, i: int, real: tf.Tensor, labels: tf.Tensor | None, shrink: int = 1) -> tuple:
             size = tf.maximum(tf.shape(real)[1] // shrink, 1)
-            z = self.latents(size, role, i)
-            return tf.concat([z, labels[i, ::shrink][:size]], axis=1) if self.conditional else z
+            return self.latents(size, role, i), None if labels is None else labels[i, ::shrink][:size]
 
-        def g_step(i, *data):
-            return self.g_step(None, latents(gan.G_STEP, i, *data), step=i)
+        def g_step(i: int, *data: tf.Tensor) -> Logs:
+            z, labels = z_and_labels(G_STEP, i, *data)
+            return self.g_step(None, z, i, labels)
 
-        def path_step(i, *data):
-            self.path_step(latents(gan.PATHS, i, *data, shrink=self.pl_shrink), i)
+        def path_step(i: int, *data: tf.Tensor) -> None:
+            z, labels = z_and_labels(PATHS, i, *data, shrink=self.pl_shrink)
+            self.path_step(z, i, labels)
 
-        def d_step(i, real, labels):
-            return self.d_step(real[i], latents(gan.D_STEP, i, real, labels), i)
+        def d_step(i: int, real: tf.Tensor, labels: tf.Tensor | None) -> Logs:
+            z, own = z_and_labels(D_STEP, i, real, labels)
+            return self.d_step(real[i], z, i, own)
 
-        def r1_step(i, real, labels):
-            self.r1_step(real[i], i, labels[i] if self.conditional else None)
+        def r1_step(i: int, real: tf.Tensor, labels: tf.Tensor | None) -> None:
+            self.r1_step(real[i], i, None if labels is None else labels[i])
 
-        logs = self.repeat(self.accumulation, g_step, real, labels)
+        logs = self.repeat(schedule.g_steps, g_step, *data)
         if self.pl_weight:
-            self.every(self.g_interval, path_step, real, labels)
-        logs |= self.repeat(self.accumulation, d_step, real, labels)
+            self.every(self.g_interval, path_step, *data)
+        logs |= self.repeat(schedule.d_steps, d_step, *data)
         if self.r1_gamma:
-            self.every(self.d_interval, r1_step, real, labels)
+            self.every(self.d_interval, r1_step, *data)
         logs |= {"path_length": tf.identity(self.path_length), "r1_penalty": tf.identity(self.r1_penalty)}
         if self.aug == "ada":
             tf.cond(tf.equal((self.iteration + 1) % ADA_INTERVAL, 0), self.adjust_augmentation, lambda: None)
             logs["aug_p"] = tf.identity(self.ada["ada_p"])
         return logs
 
-    def every(self, interval, step, *values):
-        """Do step(0, *values) ... for all accumulated batches, if it is its turn."""
+    def every(self, interval: int, step: Callable, *values: tf.Tensor | None) -> None:
+        """Do step(0, *values) ... for all accumulated batches, every `interval` iterations."""
 
-        def turn():
+        def turn() -> None:
             for i in range(self.accumulation):
                 self.run(functools.partial(step, i), *values)
 
         tf.cond(tf.equal(self.iteration % interval, 0), turn, lambda: None)
 
-    def g_step(self, real, z, real_logits=None, step=0):
+    def g_step(
+        self, real: Any, z: Any, step: int | tf.Tensor = 0, labels: Any = None, real_logits: tf.Tensor | None = None
+    ) -> Logs:
         """Do a step of G's loss."""
         del real, real_logits
         with tf.GradientTape() as tape:
-            fake, _ = self.synthesize(self.codes(z, gan.G_STEP, step), gan.G_STEP, step)
-            loss = self.g_loss(None, self.judge(self.augmented(fake, gan.G_STEP, step), self.labels_of(z)))
+            fake, _ = self.synthesize(self.codes(z, labels, G_STEP, step), G_STEP, step)
+            loss = self.g_loss(None, self.judge(self.augmented(fake, G_STEP, step), labels))
         self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
         return {"g_loss": loss}
 
-    def path_step(self, z, step=0):
+    def path_step(self, z: Any, step: int | tf.Tensor = 0, labels: Any = None) -> None:
         """Do a step of G on the lengths of its paths (1912.04958, section 3.2).
 
         |J^T y| is the norm of the gradient of sum(G(w) y) by the codes, root mean square over these, with y ~ N(0, 1) /
         sqrt(H W).
         """
         with tf.GradientTape() as tape:
-            codes = self.codes(z, gan.PATHS, step)
+            codes = self.codes(z, labels, PATHS, step)
             with tf.GradientTape() as inner:
                 inner.watch(codes)
-                images, _ = self.synthesize(codes, gan.PATHS, step)
+                images, _ = self.synthesize(codes, PATHS, step)
                 shape = [tf.shape(images)[0], *images.shape[1:]]
-                y = replicas.normal(shape, self.noise_seed(gan.DIRECTIONS, step))
+                y = replicas.normal(shape, self.noise_seed(DIRECTIONS, step))
                 product = tf.reduce_sum(images * y) / (images.shape[1] * images.shape[2]) ** 0.5
             lengths = path_lengths(inner.gradient(product, codes))
             current = replicas.mean(tf.reduce_mean(lengths))
@@ -176,10 +196,10 @@ class StyleGAN2(DCGAN):
         self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
         self.path_length.assign(tf.where(tf.math.is_finite(mean), mean, self.path_length))
 
-    def d_step(self, real, z, step=0):
-        """Do a step of D's loss; groups of images are all real or all fake. Their labels stand behind the latents."""
-        labels = self.labels_of(z)
-        fake, made = self.synthesize(self.codes(z, gan.D_STEP, step), gan.D_STEP, step)
+    def d_step(self, real: Any, z: Any, step: int | tf.Tensor = 0, labels: Any = None) -> Logs:
+        """Do a step of D's loss; groups of images are all real or all fake."""
+        real = tf.convert_to_tensor(real, tf.float32)
+        fake, made = self.synthesize(self.codes(z, labels, D_STEP, step), D_STEP, step)
         with tf.GradientTape() as tape:
             real_logits, real_term = self.judge_real(real, step, labels)
             fake_logits, fake_term = self.judge_fake(fake, made, step, labels)
@@ -194,55 +214,54 @@ class StyleGAN2(DCGAN):
         logs = {name: value for name, value in logs.items() if isinstance(value, tf.Tensor)}
         return logs | {"real_logits": real_logits, "fake_logits": fake_logits}
 
-    def labels_of(self, z):
-        """Return the labels [B, num_classes] that stand behind latents; None without labels."""
-        return z[:, self.generator.zlen :] if self.conditional else None
+    def judge_real(self, real: tf.Tensor, step: int | tf.Tensor, labels: Any = None) -> tuple[tf.Tensor, Term]:
+        """Return D's logits of real images, and a term that is added to its loss."""
+        return self.judge(self.augmented(real, REAL, step), labels), 0.0
 
-    def judge(self, images, labels=None, training=True):
-        return self.discriminator(self.packed(images), labels, training=training)
-
-    def judge_real(self, real, step, labels=None):
-        """Return D's logits of real images, and what is added to its loss for them."""
-        return self.judge(self.augmented(real, gan.REAL, step), labels), 0.0
-
-    def judge_fake(self, fake, made, step, labels=None):
-        """Return D's logits of G's images, and what is added to its loss for them; `made` is what G's blocks made."""
+    def judge_fake(
+        self, fake: tf.Tensor, made: dict, step: int | tf.Tensor, labels: Any = None
+    ) -> tuple[tf.Tensor, Term]:
+        """Return D's logits of fake images, and a term that is added to its loss; `made` is from `synthesize`."""
         del made
-        return self.judge(self.augmented(fake, gan.D_STEP, step), labels), 0.0
+        return self.judge(self.augmented(fake, D_STEP, step), labels), 0.0
 
-    def r1_step(self, real, step=0, labels=None):
-        """Do a step of D on its gradient at real images (Mescheder et al., arXiv 1801.04406, equation 9)."""
+    def r1_step(self, real: Any, step: int | tf.Tensor = 0, labels: Any = None) -> None:
+        """Do a step of D on R1 at real images that are not augmented yet (Mescheder et al., arXiv 1801.04406)."""
+        real = tf.convert_to_tensor(real, tf.float32)
         with tf.GradientTape() as tape:
-            penalty = r1(lambda images: self.judge(self.augmented(images, gan.PENALTY, step), labels), real)
+            with tf.GradientTape() as inner:
+                inner.watch(real)
+                logits = self.judge(self.augmented(real, PENALTY, step), labels)
+            penalty = penalties.r1(self.discriminator, Judged(real, logits, real, inner))
             objective = self.d_interval * (self.r1_gamma / 2 * penalty + self.r1_term(real, step, labels))
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
         self.r1_penalty.assign(tf.where(tf.math.is_finite(penalty), penalty, self.r1_penalty))
 
-    def r1_term(self, real, step, labels=None):
-        """Return what is added to the penalty."""
+    def r1_term(self, real: tf.Tensor, step: int | tf.Tensor, labels: Any = None) -> Term:
+        """Return a term that is added to the penalty."""
         del real, step, labels
         return 0.0
 
     @property
-    def aug_strength(self):
+    def aug_strength(self) -> Term:
         """The probability of each augmentation."""
         return self.ada["ada_p"].value if self.aug == "ada" else self.aug_p
 
-    def augmented(self, images, role, step):
+    def augmented(self, images: tf.Tensor, role: int, step: int | tf.Tensor) -> tf.Tensor:
         """Return images as D is to see them."""
         if self.aug == "no":
             return images
-        seed = self.noise_seed(gan.AUGMENTATION + role, step)
+        seed = self.noise_seed(AUGMENTATION + role, step)
         return augment.augment(images, self.aug_strength, seed, self.aug_pipe)
 
-    def augmented_features(self, features, role, step):
+    def augmented_features(self, features: tf.Tensor, role: int, step: int | tf.Tensor) -> tf.Tensor:
         """Return features of images [B, r, r, C], moved as `augmented` moves these images."""
         if self.aug == "no":
             return features
-        seed = self.noise_seed(gan.AUGMENTATION + role, step)
+        seed = self.noise_seed(AUGMENTATION + role, step)
         return augment.augment_features(features, self.aug_strength, seed, self.aug_pipe)
 
-    def adjust_augmentation(self):
+    def adjust_augmentation(self) -> None:
         """Move p by the share of `ada_kimg` that D saw since the last time, towards a mean sign of `ada_target`."""
         p, signs, count = self.ada.values()
         direction = tf.sign(signs / count - self.ada_target)
@@ -250,40 +269,29 @@ class StyleGAN2(DCGAN):
         signs.assign(0.0)
         count.assign(0.0)
 
-    def codes(self, z, role, step):
+    def codes(self, z: Any, labels: Any, role: int, step: int | tf.Tensor) -> tf.Tensor:
         """Return codes of latents [B, zlen]; from some layer on, perhaps those of others (arXiv 1812.04948, 3.1)."""
-        codes = self.generator.codes(z, training=True)
+        codes = self.generator.codes(z, labels, training=True)
         if not self.style_mixing:
             return codes
-        seeds = tf.unstack(tf.random.split(self.noise_seed(gan.MIXING + role, step), 3))
-        other = tf.concat([self.draw_latents(tf.shape(z)[0], seeds[0]), z[:, self.generator.zlen :]], axis=1)
-        others = self.generator.codes(other)
+        seeds = tf.unstack(tf.random.split(self.noise_seed(MIXING + role, step), 3))
+        others = self.generator.codes(self.draw_latents(tf.shape(z)[0], seeds[0]), labels)
         layers = tf.range(self.generator.num_codes)
         start = tf.random.stateless_uniform([], seeds[1], 1, self.generator.num_codes, tf.int32, alg="philox")
         mixed = tf.random.stateless_uniform([], seeds[2], alg="philox") < self.style_mixing
         return tf.where((mixed & (layers >= start))[:, None], others, codes)
 
-    def synthesize(self, codes, role, step):
-        """Return the images of codes [B, num_codes, w_dim], with new noise, and what each block made on the way."""
-        return self.generator.synthesize(codes, self.noise_seed(gan.NOISE + role, step))
+    def synthesize(self, codes: tf.Tensor, role: int, step: int | tf.Tensor) -> tuple[tf.Tensor, dict]:
+        """Return the images of codes [B, num_codes, w_dim] with new noise, and what each block made."""
+        return self.generator.synthesize(codes, self.noise_seed(NOISE + role, step))
 
-    def test_step(self, real):
-        if not self.conditional:
-            return super().test_step(real)
-        real, labels = real
-        z = self.draw_latents(tf.shape(real)[0], tf.random.fold_in([self.options.seed, gan.HELD_OUT], 0))
-        logits = self.judge(real, labels, training=False), self.judge(self.generator(z, labels), labels, training=False)
-        return {"g_loss": self.g_loss(*logits), "d_loss": self.d_loss(*logits)}
-
-    def update(self, optimizer, variables, objective, tape):
-        """Do a step of an optimizer; a variable that has no part in the objective has a gradient of 0."""
-        values = [variable.value for variable in variables]
-        weight = replicas.part_of_mean(objective)
+    def gradients(self, objective: tf.Tensor, values: list, weight: tf.Tensor, tape: tf.GradientTape) -> list:
+        """Return finite gradients; that of a variable without a part in the objective is 0."""
         gradients = tape.gradient(objective, values, weight, tf.UnconnectedGradients.ZERO)
         finite = [tf.where(tf.math.is_finite(each), each, LARGEST * tf.sign(each)) for each in gradients]
-        optimizer.apply([tf.where(tf.math.is_nan(each), 0.0, each) for each in finite], variables)
+        return [tf.where(tf.math.is_nan(each), 0.0, each) for each in finite]
 
-    def update_average(self):
+    def update_average(self) -> None:
         momentum = self.ema
         if self.ema_ramp and not self.options.start_from:  # whose average is to last
             before = tf.cast(self.iteration - 1, tf.float32)  # `train_step` has counted this iteration
@@ -291,14 +299,6 @@ class StyleGAN2(DCGAN):
         self.move_average(momentum)
 
 
-def path_lengths(gradients):
+def path_lengths(gradients: tf.Tensor) -> tf.Tensor:
     """Return sqrt(mean over layers of |gradient|^2): [B, num_codes, w_dim] -> [B]."""
     return tf.sqrt(tf.reduce_mean(tf.reduce_sum(gradients**2, axis=2), axis=1))
-
-
-def r1(judge, real):
-    """Return the mean over the batch of |gradient of the sum of logits|^2 at images [B, H, W, C]."""
-    with tf.GradientTape() as tape:
-        tape.watch(real)
-        total = tf.reduce_sum(judge(real))
-    return tf.reduce_mean(tf.reduce_sum(tape.gradient(total, real) ** 2, axis=[1, 2, 3]))

@@ -15,24 +15,48 @@ One iteration: the critic takes its steps, each with new real images and noise a
 one.
 """
 
+import types
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from rpgan_tf import gan, optimizers
 from rpgan_tf.config import Count, Positive, Share, Whole
 from rpgan_tf.devices import replicas
+from rpgan_tf.devices.steps import Logs
 
 
-class WGAN(gan.GAN):
-    """Wasserstein GAN (equation 2 and algorithm 1); f is the critic, its logits are its values.
+class _Wasserstein(gan.GAN):
+    """The Wasserstein distance (equation 2); f is the critic.
 
-    Critic:  minimize  E_z f(G(z)) - E_x f(x),  then  w <- clip(w, -clip, clip) for every trainable weight w
+    Critic:  minimize  E_z f(G(z)) - E_x f(x)
     G:       minimize -E_z f(G(z))
     """
+
+    def value(self, logits: tf.Tensor) -> tf.Tensor:
+        """Return f."""
+        return logits
+
+    def d_terms(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return -tf.reduce_mean(self.value(real_logits), axis=-1), tf.reduce_mean(self.value(fake_logits), axis=-1)
+
+    def g_loss(self, real_logits: tf.Tensor | None, fake_logits: tf.Tensor) -> tf.Tensor:
+        del real_logits
+        return -tf.reduce_mean(self.value(fake_logits), axis=-1)
+
+    def accuracy(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+        """Return the share of pairs that are ranked right: the values of a critic have no threshold."""
+        return gan.share(real_logits > fake_logits)
+
+
+class WGAN(_Wasserstein):
+    """Wasserstein GAN (algorithm 1): w <- clip(w, -clip, clip) for each weight w after each critic step."""
 
     d_steps: Count = 5
     warmup_steps: Count = 100  # critic steps of a warm-up iteration
     warmup_iterations: Whole = 25  # at the start
-    warmup_every: Whole = 500  # iterations; 0: never again
+    warmup_every: Whole = 500  # iterations between later ones; 0: none
     clip: Positive = 0.01
     sigmoid: bool = False  # f = sigmoid(logits)
     learning_rate: Positive = 5e-5
@@ -40,46 +64,25 @@ class WGAN(gan.GAN):
     beta_1: None = None
     beta_2: None = None
 
-    def d_terms(self, real_logits, fake_logits):
-        return -tf.reduce_mean(self.value(real_logits), axis=-1), tf.reduce_mean(self.value(fake_logits), axis=-1)
-
-    def accuracy(self, real_logits, fake_logits):
-        """Return the share of pairs that are ranked right: a critic's values have no zero."""
-        return gan.share(real_logits > fake_logits)
-
-    def g_loss(self, real_logits, fake_logits):
-        del real_logits
-        return -tf.reduce_mean(self.value(fake_logits), axis=-1)
-
-    def value(self, logits):
-        """Return f."""
-        return tf.sigmoid(logits) if self.sigmoid else logits
-
-    def make_optimizer(self, learning_rate, **arguments):
-        return optimizers.RMSprop(learning_rate, self.rho, epsilon=1e-8, **arguments)
-
-    @staticmethod
-    def warming_up(options, iteration):
-        """Return whether this iteration, an int or an int tensor, is one of warm-up."""
+    @classmethod
+    def schedule(cls, options: types.SimpleNamespace, iteration: int | tf.Tensor) -> gan.Schedule:
         warm = iteration < options.warmup_iterations
         if options.warmup_every:
             warm |= iteration % options.warmup_every == 0
-        return warm
+        d_steps = options.d_steps + (tf.cast(warm, tf.int32) if tf.is_tensor(warm) else warm) * (
+            options.warmup_steps - options.d_steps
+        )
+        d_steps *= options.accumulation
+        return gan.Schedule(d_steps, options.g_steps * options.accumulation, batches=d_steps)
 
-    @classmethod
-    def batches(cls, options, iteration):
-        steps = options.warmup_steps if cls.warming_up(options, iteration) else options.d_steps
-        return steps * options.accumulation
+    def value(self, logits: tf.Tensor) -> tf.Tensor:
+        return tf.sigmoid(logits) if self.sigmoid else logits
 
-    def num_d_steps(self):
-        warm = self.warming_up(self.options, tf.convert_to_tensor(self.iteration))
-        return tf.where(warm, self.warmup_steps, self.d_steps)
+    def make_optimizer(self, learning_rate: Any, **arguments: Any) -> keras.Optimizer:
+        return optimizers.RMSprop(learning_rate, self.rho, epsilon=1e-8, **arguments)
 
-    def num_batches(self):
-        return self.num_d_steps() * self.accumulation
-
-    def d_step(self, real, z, step=0):
-        logs = super().d_step(real, z, step)
+    def d_step(self, real: Any, z: Any, step: int | tf.Tensor = 0, labels: Any = None) -> Logs:
+        logs = super().d_step(real, z, step, labels)
         clip = lambda weight: tf.clip_by_value(weight, -self.clip, self.clip)  # noqa: E731
         replicas.assign(self.discriminator.trainable_variables, clip)
         return logs

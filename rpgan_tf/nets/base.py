@@ -1,5 +1,9 @@
 """What all nets share: their weights as named arrays, and how a discriminator is asked. Knows no architecture."""
 
+from __future__ import annotations
+
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
@@ -32,6 +36,22 @@ class Net(keras.Model):
         """Assign what `get_arrays` returned."""
         for weight in self.weights:
             weight.assign(arrays[weight.path.removeprefix(f"{self.name}/")])
+
+
+class Judged(NamedTuple):
+    """Images that a discriminator has judged.
+
+    Attributes:
+        images: [B, H, W, C], or points [B, dims].
+        logits: [..., B], or [..., B, A].
+        seen: what `project` made of the images, if it was watched.
+        tape: of the gradient of `logits` at `seen`.
+    """
+
+    images: tf.Tensor
+    logits: tf.Tensor
+    seen: tf.Tensor | None = None
+    tape: tf.GradientTape | None = None
 
 
 class Discriminator(Net):
@@ -69,6 +89,24 @@ class Discriminator(Net):
     def judge(self, seen, training=False):
         """Return the logits of what `project` returned."""
         raise NotImplementedError
+
+    def look(self, images: tf.Tensor, watch: bool = False) -> Judged:
+        """Judge images in training; `watch` what `project` makes of them, for a gradient there."""
+        seen = self.project(images)
+        if not watch:
+            return Judged(images, self.judge(seen, training=True))
+        with tf.GradientTape() as tape:
+            tape.watch(seen)
+            logits = self.judge(seen, training=True)
+        return Judged(images, logits, seen, tape)
+
+    def look_at_both(self, real: tf.Tensor, fake: tf.Tensor, watch: bool = False) -> tuple[Judged, Judged]:
+        """Judge real and fake images, in one call if that makes no difference and none is watched."""
+        if watch or not self.independent:
+            return self.look(real, watch), self.look(fake, watch)
+        logits = self.look(tf.concat([real, fake], axis=0)).logits
+        real_logits, fake_logits = tf.split(logits, 2, axis=self.batch_axis)
+        return Judged(real, real_logits), Judged(fake, fake_logits)
 
     def flat(self, x):
         """Return the last layer's [B, ..., A or 1] as logits, with as many for an image as stand in between."""

@@ -36,9 +36,9 @@ def load(options, path, batch_statistics=False):
 
     With `batch_statistics`, nets that have running averages normalize by the batch of all N, as in training, too.
     """
-    from rpgan_tf import gan
+    from rpgan_tf import factory
 
-    generator = gan.build_generator(options)
+    generator = factory.build_generator(options)
     if batch_statistics:
         checkpoint.load_npz(generator, path)
         return lambda z: np.asarray(generator(z, training=True))

@@ -55,12 +55,12 @@ def read_images(options, count):
 
 def load(options, path, full=False):
     """Return the generator whose weights are at `path`; with `full`, all of it computes in full precision."""
-    from rpgan_tf import gan
+    from rpgan_tf import factory
 
     if full:
         options = copy.copy(options)
         options.num_half = 0
-    generator = gan.build_generator(options)
+    generator = factory.build_generator(options)
     checkpoint.load_npz(generator, path)
     return generator
 

@@ -279,7 +279,7 @@ def _losses(logs):
 
 def _real_images(gan, iteration):
     """Return how many real images the last of so many iterations took."""
-    return gan.batches(gan.options, iteration - 1) * gan.options.bsz * gan.pack
+    return gan.schedule(gan.options, iteration - 1).batches * gan.options.bsz * gan.pack
 
 
 def _iteration(gan):

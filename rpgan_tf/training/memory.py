@@ -5,15 +5,17 @@ is traced in it. Its operations are then gone through in the order in which they
 memory from there on, until the last operation that takes it.
 """
 
+import functools
 import itertools
 import math
 import pathlib
+import re
 import tempfile
 import types
 
 import tensorflow as tf
 
-from rpgan_tf import gan, projections
+from rpgan_tf import factory, projections
 from rpgan_tf.data import stream
 from rpgan_tf.devices import strategies
 from rpgan_tf.files import atomic
@@ -49,7 +51,8 @@ def report(options, num_replicas=1):
     """
     divided = strategies.divide_discriminators(options, num_replicas)
     options = types.SimpleNamespace(**vars(options) | {"bsz": options.bsz // num_replicas})
-    numbers = stream.numbers_of_batches(options)
+    schedules = set(map(functools.partial(factory.find(options).schedule, options), range(options.MAXITER)))
+    numbers = {schedule.batches for schedule in schedules}
     count = max(numbers) * options.bsz * options.pack
     points = options.lfile.startswith("mixture:")
     inputs = [tf.TensorSpec([count, *([] if points else [options.imsz] * 2), options.channels])]
@@ -61,14 +64,9 @@ def report(options, num_replicas=1):
             projections.check_division(int(arrays["nfilt"]), num_replicas)
             options.filts = str(pathlib.Path(folder, "filts.npz"))
             atomic.save_arrays(options.filts, arrays | {"nfilt": arrays["nfilt"] // num_replicas})
-        model = gan.build(options)
-        if divided:
-            packed = model.packed
-            model.packed = lambda images: tf.concat([packed(images)] * num_replicas, axis=0)
-        graph, notes = trace(model, inputs, max(numbers))
-        kept = {optimizer: 0 for optimizer in (model.d_optimizer, model.g_optimizer)}
-        for optimizer, inner, place in notes:
-            kept[optimizer] = max(kept[optimizer], Liveness(inner).at(place))
+        model = factory.build(options, _shown_all(options, num_replicas) if divided else None)
+        graph = trace(model, inputs, max(schedules, key=lambda schedule: schedule.batches))
+        kept = {name: _kept(graph, name) for name in ("d_optimizer", "g_optimizer")}
         return {
             "weights of G": _total(model.generator.variables),
             "weights of D": _total(model.discriminator.variables),
@@ -77,8 +75,8 @@ def report(options, num_replicas=1):
             "optimizer of D": _total(model.d_optimizer.variables),
             "input": (1 + stream.num_ahead(numbers)) * _total(inputs),
             "iteration": Liveness(graph).height(),
-            "kept for D": kept[model.d_optimizer],
-            "kept for G": kept[model.g_optimizer],
+            "kept for D": kept["d_optimizer"],
+            "kept for G": kept["g_optimizer"],
         }
 
 
@@ -101,19 +99,32 @@ def describe(found):
     return [f"{text:50} {found[what] / 2**20:12,.1f} MiB" for what, text in rows]
 
 
-def trace(model, inputs, num_batches):
-    """Return the graph of an iteration; and (optimizer, graph, how many operations it had) where gradients begin."""
-    notes, update = [], model.update
+def trace(model, inputs, schedule):
+    """Return the graph of an iteration; a scope <name of the optimizer>/gradients begins where gradients do."""
+    step = tf.function(lambda *inputs: model.train_step(inputs if inputs[1:] else inputs[0], schedule), autograph=False)
+    return step.get_concrete_function(*inputs).graph
 
-    def update_and_note(optimizer, *arguments):
-        graph = tf.compat.v1.get_default_graph()
-        notes.append((optimizer, graph, len(graph.get_operations())))
-        update(optimizer, *arguments)
 
-    model.update = update_and_note
-    model.num_batches = lambda: num_batches  # the most, where it changes
-    step = tf.function(lambda *inputs: model.train_step(inputs if inputs[1:] else inputs[0]), autograph=False)
-    return step.get_concrete_function(*inputs).graph, notes
+def _shown_all(options, num_replicas):
+    """Return the class of a GAN whose discriminators are shown the images of all replicas."""
+
+    class ShownAll(factory.find(options)):
+        def packed(self, images):
+            return tf.concat([super().packed(images)] * num_replicas, axis=0)
+
+    return ShownAll
+
+
+def _kept(graph, optimizer):
+    """Return the most bytes that wait for gradients in a step of an optimizer, in a graph and its functions."""
+    scopes, most = set(), 0
+    for place, operation in enumerate(graph.get_operations()):
+        scope = re.match(rf"(.*/)?{optimizer}/gradients(_\d+)?/", operation.name)
+        if scope and scope[0] not in scopes:
+            scopes.add(scope[0])
+            most = max(most, Liveness(graph).at(place))
+        most = max([most, *(_kept(inner, optimizer) for inner in functions_of(operation))])
+    return most
 
 
 class Liveness:

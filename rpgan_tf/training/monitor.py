@@ -14,7 +14,7 @@ import tqdm
 from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
-from rpgan_tf.gan import MONITOR
+from rpgan_tf.randomness import MONITOR
 from rpgan_tf.training.counted import Counted
 from rpgan_tf.training.diagnosis import advice, verdict
 
@@ -37,7 +37,7 @@ def diagnose(gan, real, z, labels=None):
         "gradient_norm": the mean over the batch of || d (B g_loss) / d image ||_2, the gradient of an image's own share
         of the loss. With `pack`, an image is `pack` of them, stacked.
     """
-    labels = () if labels is None else (labels,)
+    labels, drawn = () if labels is None else (labels,), gan.draw()
     real, fake = gan.packed(real), gan.packed(gan.generator(z, *labels, training=False))
     discriminator = gan.discriminator
     real_logits = discriminator(real, *labels, training=False)
@@ -45,14 +45,14 @@ def diagnose(gan, real, z, labels=None):
         tape.watch(fake)
         seen = discriminator.project(fake)
         fake_logits = discriminator.judge(seen, *labels, training=False)
-        g_loss = gan.g_loss(real_logits, fake_logits)
+        g_loss = gan.g_loss(real_logits, fake_logits, *drawn)
         total = tf.reduce_sum(g_loss)
-    real_loss, fake_loss = gan.d_terms(real_logits, fake_logits)
+    real_loss, fake_loss = gan.d_terms(real_logits, fake_logits, *drawn)
     return {
         "g_loss": g_loss,
         "real_loss": real_loss,
         "fake_loss": fake_loss,
-        "chance_loss": gan.d_loss(tf.zeros_like(real_logits), tf.zeros_like(fake_logits)),
+        "chance_loss": gan.d_loss(tf.zeros_like(real_logits), tf.zeros_like(fake_logits), *drawn),
         "accuracy": gan.accuracy(real_logits, fake_logits),
         "gradient_norm": _gradient_norm(tape, total, seen, fake, g_loss.shape),
     }

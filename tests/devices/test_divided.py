@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config
+from rpgan_tf import checkpoint, config, factory
 from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
@@ -56,7 +56,7 @@ def test_mistakes(tiny, monkeypatch):
     values = vars(tiny) | {"divide": "discriminators"}
     monkeypatch.setattr(tf.distribute, "get_strategy", lambda: types.SimpleNamespace(num_replicas_in_sync=2))
     with pytest.raises(UserError, match="K = 3 discriminators cannot be divided among 2 devices: expected a multiple"):
-        rpgan_tf.gan.build_discriminator(types.SimpleNamespace(**values))
+        factory.build_discriminator(types.SimpleNamespace(**values))
 
 
 def test_optimizers_other_than_adam_cannot_be_divided(tiny):

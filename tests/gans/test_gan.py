@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config, gan, projections
+from rpgan_tf import checkpoint, config, factory, projections
 from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
@@ -80,7 +80,7 @@ def test_identical_discriminators_give_the_gradient_of_one_times_their_number(na
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(fake)
             r, f = gan.judge(real), gan.judge(fake)
-            d_loss, g_loss = gan.d_loss(r, f), gan.g_loss(r, f)
+            d_loss, g_loss = gan.d_loss(r, f, *gan.draw()), gan.g_loss(r, f, *gan.draw())
             d_sum, g_mean = tf.reduce_sum(d_loss), tf.reduce_mean(g_loss)
         return tape.gradient(d_sum, fake), tape.gradient(g_mean, fake)
 
@@ -96,7 +96,7 @@ def test_steps_and_batches_of_an_iteration(name):
     values = values_of(name) | {"d_steps": 3, "g_steps": 2, "accumulation": 2}
     gan = on_points(name, **values)
     looks = name.startswith("R")  # relativistic and realness objectives
-    assert gan.batches(gan.options, 0) == (3 + 2 * looks) * 2
+    assert gan.schedule(gan.options, 0).batches == (3 + 2 * looks) * 2
     before = gan.generator.get_arrays()
     gan.fit(stream.dataset(gan.options), steps_per_epoch=2, verbose=0, shuffle=False)
     assert (int(gan.iteration), int(gan.d_optimizer.iterations), int(gan.g_optimizer.iterations)) == (2, 6, 4)
@@ -126,7 +126,7 @@ def test_relativistic_generator_sees_the_real_images_it_should():
     """New ones; those of D's last step, judged by the new D; or what the old D said of them."""
     calls = []
 
-    class Spy(gan.find(config.resolve({"gan": "RSGAN", "net": "toy", "lfile": "mixture:ring8"}))):
+    class Spy(factory.find(config.resolve({"gan": "RSGAN", "net": "toy", "lfile": "mixture:ring8"}))):
         def g_loss(self, r, f):
             calls.append(r.numpy())
             return super().g_loss(r, f)

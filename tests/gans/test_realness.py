@@ -27,7 +27,8 @@ def test_discriminator_loss(numbers):
     real, fake = tf.constant(numbers["logits_real"]), tf.constant(numbers["logits_fake"])
     with tf.GradientTape() as tape:
         tape.watch([real, fake])
-        loss = with_anchors(numbers).d_loss(real, fake)
+        gan = with_anchors(numbers)
+        loss = gan.d_loss(real, fake, *gan.draw())
     np.testing.assert_allclose(loss, numbers["d_real"] + numbers["d_fake"], rtol=1e-6)
     for gradient, name in zip(tape.gradient(loss, [real, fake]), ("d_grad_real", "d_grad_fake")):
         np.testing.assert_allclose(gradient, numbers[name], atol=1e-6)
@@ -41,15 +42,17 @@ def test_generator_loss(numbers, objective, loss_name, gradient_name):
     fake = tf.constant(numbers["logits_fake"])
     with tf.GradientTape() as tape:
         tape.watch(fake)
-        loss = with_anchors(numbers, objective=objective).g_loss(numbers["logits_real"], fake)
+        gan = with_anchors(numbers, objective=objective)
+        loss = gan.g_loss(numbers["logits_real"], fake, *gan.draw())
     np.testing.assert_allclose(loss, numbers[loss_name], rtol=2e-6)
     np.testing.assert_allclose(tape.gradient(loss, fake), numbers[gradient_name], atol=1e-6)
 
 
 def test_first_objective_is_what_the_others_have_in_common(numbers):
-    loss = with_anchors(numbers, objective=1).g_loss(None, tf.constant(numbers["logits_fake"]))
+    gan = with_anchors(numbers, objective=1)
+    loss = gan.g_loss(None, tf.constant(numbers["logits_fake"]), *gan.draw())
     np.testing.assert_allclose(loss, -numbers["d_fake"], rtol=1e-6)
-    assert with_anchors(numbers, objective=1).batches(config.resolve({"gan": "RealnessGAN", "objective": 1}), 0) == 1
+    assert gan.schedule(config.resolve({"gan": "RealnessGAN", "objective": 1}), 0) == (1, 1, 1, False)
 
 
 @pytest.mark.parametrize("skew", ["-1", "-0.3", "0", "0.45", "1"])
@@ -74,7 +77,7 @@ def test_two_outcomes_with_certain_anchors_are_the_standard_gan():
     gan.draw_anchors = lambda: (np.float32([[1, 0]]), np.float32([[0, 1]]))
     real, fake = np.random.default_rng(0).normal(size=(2, 7, 2)).astype(np.float32)
     expected = np.logaddexp(0, real[:, 0] - real[:, 1]).mean() + np.logaddexp(0, fake[:, 1] - fake[:, 0]).mean()
-    np.testing.assert_allclose(gan.d_loss(real, fake), expected, rtol=1e-5)
+    np.testing.assert_allclose(gan.d_loss(real, fake, *gan.draw()), expected, rtol=1e-5)
 
 
 def test_anchors_are_histograms_of_fresh_draws():
@@ -102,8 +105,10 @@ def test_skew_normal_anchors():
 def test_leading_axes_stay():
     gan = on_points("RealnessGAN", num_outcomes=4)
     real, fake = np.random.default_rng(1).normal(size=(2, 3, 6, 4)).astype(np.float32)
+    anchors = gan.draw()
     for loss in (gan.d_loss, gan.g_loss):
-        np.testing.assert_allclose(loss(real, fake), [loss(r, f) for r, f in zip(real, fake)], rtol=1e-5)
+        each = [loss(r, f, *anchors) for r, f in zip(real, fake)]
+        np.testing.assert_allclose(loss(real, fake, *anchors), each, rtol=1e-5)
 
 
 def test_toy_experiment_of_the_paper(monkeypatch):

@@ -1,0 +1,46 @@
+"""Gradient penalties on a discriminator f, for images, points and banks of K alike: [] or [K].
+
+All take images as D judged them in this step, so that it judges them once. For a bank, the gradient is taken at what
+each discriminator sees, W_k^T x, the input of the function that the penalty makes smooth.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from rpgan_tf.devices import replicas
+from rpgan_tf.nets.base import Discriminator, Judged
+
+
+def gradient_penalty(discriminator: Discriminator, real: Judged, fake: Judged, seed: tf.Tensor) -> tf.Tensor:
+    """Return E (|| grad f(x_hat) ||_2 - 1)^2, x_hat = u real + (1 - u) fake (arXiv 1704.00028, equation 3).
+
+    With projections, x_hat between real and fake images projects to points between their projections.
+
+    Args:
+        discriminator: f is its logits.
+        real, fake: images [B, H, W, C] or points [B, dims], judged.
+        seed: int [2], of u ~ U[0, 1), one for each image.
+    """
+    shape = [tf.shape(real.images)[0]] + [1] * (len(real.images.shape) - 1)
+    u = replicas.uniform(shape, seed)
+    between = discriminator.look(u * real.images + (1 - u) * fake.images, watch=True)
+    norm = tf.sqrt(tf.maximum(squared_norm(discriminator, between), 1e-30))  # the root has no derivative at 0
+    return mean(discriminator, between, (norm - 1) ** 2)
+
+
+def r1(discriminator: Discriminator, judged: Judged) -> tf.Tensor:
+    """Return E || grad f(x) ||^2: R1 of watched real images, R2 of fake ones (arXiv 1801.04406, equation 9)."""
+    return mean(discriminator, judged, squared_norm(discriminator, judged))
+
+
+def squared_norm(discriminator: Discriminator, judged: Judged) -> tf.Tensor:
+    """Return || grad f ||^2 at each watched image: [B], or [K, B] of a bank."""
+    gradient = judged.tape.gradient(judged.logits, judged.seen)
+    return tf.reduce_sum(gradient**2, axis=discriminator.feature_axes)
+
+
+def mean(discriminator: Discriminator, judged: Judged, values: tf.Tensor) -> tf.Tensor:
+    """Return the mean of values of images over the batch, in the shape of a loss."""
+    leading = tf.shape(judged.logits)[: discriminator.batch_axis]
+    return tf.reshape(tf.reduce_mean(values, axis=-1), leading)
