@@ -47,6 +47,7 @@ class GAN(steps.Replicated):
     beta_2: Share = 0.999
     ema: Share = 0.0  # momentum of the moving average of G that draws samples; 0: G itself draws them
 
+    average: Any  # `Net`, or None
     penalizes_images = False  # whether `d_penalty` takes gradients of D at the real and fake images
     compares_batch = False  # whether the loss of an image depends on the logits of the whole batch
 

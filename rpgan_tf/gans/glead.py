@@ -52,7 +52,7 @@ class GLeaD(StyleGAN2):
         self.real_comparison = "image", self.real_loss, self.real_weight
         self.fake_comparison = self.fake_target, fake_loss, fake_weight
         arrays = lpips_weights.load_for(self.options)
-        self.lpips = LPIPS(arrays) if arrays else None
+        self.lpips: Any = LPIPS(arrays) if arrays else None
 
     def judge_real(self, real, step, labels=None):
         return self.judge_and_compare(real, self.real_comparison, None, RECONSTRUCTION, step, labels)

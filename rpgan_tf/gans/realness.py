@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from rpgan_tf import gan
 from rpgan_tf.config import CountFrom2, Negative, Positive
+from rpgan_tf.devices.steps import Schedule, Step
 from rpgan_tf.randomness import ANCHORS
 
 NUM_DRAWS = 1000  # of which an anchor is the histogram
@@ -43,10 +44,10 @@ class RealnessGAN(gan.GAN):
     negative_skew: Negative = -1.0  # by which A_0 is shifted, and the lower end of the support
 
     @classmethod
-    def schedule(cls, options: types.SimpleNamespace, iteration: int | tf.Tensor) -> gan.Schedule:
+    def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:
         d_steps, g_steps, _, _ = super().schedule(options, iteration)
         sees_real = options.objective == 2
-        return gan.Schedule(d_steps, g_steps, d_steps + g_steps * sees_real, sees_real)
+        return Schedule(d_steps, g_steps, d_steps + g_steps * sees_real, sees_real)
 
     def d_terms(
         self, real_logits: tf.Tensor, fake_logits: tf.Tensor, a_0: tf.Tensor, a_1: tf.Tensor

@@ -26,7 +26,7 @@ import tensorflow as tf
 
 from rpgan_tf import gan
 from rpgan_tf.config import NonNegative, Positive
-from rpgan_tf.devices.steps import Logs
+from rpgan_tf.devices.steps import Logs, Schedule, Step
 from rpgan_tf.gans import penalties
 from rpgan_tf.nets.base import Judged
 from rpgan_tf.randomness import G_STEP, PENALTY
@@ -41,19 +41,19 @@ class _Relativistic(gan.GAN):
     penalty: NonNegative = 0.0  # times the gradient penalty of WGAN-GP; 0: none
     learning_rate: Positive = 1e-4
 
-    def d_penalty(self, real: Judged, fake: Judged, step: int | tf.Tensor) -> tf.Tensor | None:
+    def d_penalty(self, real: Judged, fake: Judged, step: Step) -> tf.Tensor | None:
         if not self.penalty:
             return None
         seed = self.noise_seed(PENALTY, step)
         return self.penalty * penalties.gradient_penalty(self.discriminator, real, fake, seed)
 
     @classmethod
-    def schedule(cls, options: types.SimpleNamespace, iteration: int | tf.Tensor) -> gan.Schedule:
+    def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:
         batches = {"resample": options.d_steps + options.g_steps, "recompute": options.d_steps, "stale": 1}
-        steps = options.d_steps, options.g_steps, batches[options.g_real]
-        return gan.Schedule(*(number * options.accumulation for number in steps), g_sees_real=True)
+        d_steps, g_steps, _, _ = super().schedule(options, iteration)
+        return Schedule(d_steps, g_steps, batches[options.g_real] * options.accumulation, g_sees_real=True)
 
-    def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: gan.Schedule) -> Logs:
+    def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: Schedule) -> Logs:
         if self.g_real == "resample":
             return super().iterate(real, labels, schedule)
         stale = self.g_real == "stale"
@@ -62,7 +62,7 @@ class _Relativistic(gan.GAN):
             real, _ = self.divide(real, None, schedule)
             return tf.tile(real, [self.d_steps] + [1] * (len(real.shape) - 1)) if stale else real
 
-        def g_step(i: int | tf.Tensor, real: tf.Tensor, real_logits: tf.Tensor | None) -> Logs:
+        def g_step(i: Step, real: tf.Tensor, real_logits: tf.Tensor | None) -> Logs:
             return self.g_step(real[-1], self.latents(tf.shape(real)[1], G_STEP, i), i, real_logits=real_logits)
 
         real = self.run(divide, real)

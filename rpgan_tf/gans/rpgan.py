@@ -11,8 +11,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from rpgan_tf.devices.steps import Logs
-from rpgan_tf.gan import Schedule
+from rpgan_tf.devices.steps import Logs, Schedule
 from rpgan_tf.gans.dcgan import DCGAN
 
 

@@ -24,15 +24,15 @@ lets GPUs round products to TF32 unless it is told otherwise.
 import functools
 import types
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import keras
 import tensorflow as tf
 
-from rpgan_tf import gan, optimizers
+from rpgan_tf import optimizers
 from rpgan_tf.config import Count, NonNegative, Positive, Probability, Share
 from rpgan_tf.devices import replicas
-from rpgan_tf.devices.steps import Logs
+from rpgan_tf.devices.steps import Logs, Schedule, Step
 from rpgan_tf.errors import UserError
 from rpgan_tf.gans import augment, penalties
 from rpgan_tf.gans.dcgan import DCGAN
@@ -49,7 +49,7 @@ from rpgan_tf.randomness import (
     REAL,
 )
 
-Term = tf.Tensor | float  # 0.0 without one
+Term: TypeAlias = tf.Tensor | float  # 0.0 without one
 
 LARGEST = 1e5  # gradients that are not finite become 0 or this
 ADA_INTERVAL = 4  # iterations between adjustments of p
@@ -110,17 +110,16 @@ class StyleGAN2(DCGAN):
         return {"path_length": self.path_length, "r1_penalty": self.r1_penalty} | self.ada
 
     @classmethod
-    def schedule(cls, options: types.SimpleNamespace, iteration: int | tf.Tensor) -> gan.Schedule:
-        return gan.Schedule(options.accumulation, options.accumulation, options.accumulation)
+    def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:
+        return Schedule(options.accumulation, options.accumulation, options.accumulation)
 
-    def make_optimizer(self, learning_rate: Any, name: str, **arguments: Any) -> keras.Optimizer:
+    def make_optimizer(self, learning_rate: Any, **arguments: Any) -> keras.Optimizer:
         """Return Adam, corrected for the steps on a regularizer in between."""
-        k = self.g_interval if name == "g_optimizer" else self.d_interval
+        k = self.g_interval if arguments["name"] == "g_optimizer" else self.d_interval
         c = k / (k + 1)
-        beta_1, beta_2 = self.beta_1**c, self.beta_2**c
-        return optimizers.Adam(c * learning_rate, beta_1, beta_2, epsilon=1e-8, name=name, **arguments)
+        return optimizers.Adam(c * learning_rate, self.beta_1**c, self.beta_2**c, epsilon=1e-8, **arguments)
 
-    def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: gan.Schedule) -> Logs:
+    def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: Schedule) -> Logs:
         """Do the four phases; generated images have the labels of the batch's real images."""
         data = self.run(self.divide, real, labels, schedule)
 
@@ -128,13 +127,13 @@ class StyleGAN2(DCGAN):
             size = tf.maximum(tf.shape(real)[1] // shrink, 1)
             return self.latents(size, role, i), None if labels is None else labels[i, ::shrink][:size]
 
-        def g_step(i: int, *data: tf.Tensor) -> Logs:
-            z, labels = z_and_labels(G_STEP, i, *data)
-            return self.g_step(None, z, i, labels)
+        def g_step(i: int, real: tf.Tensor, labels: tf.Tensor | None) -> Logs:
+            z, own = z_and_labels(G_STEP, i, real, labels)
+            return self.g_step(None, z, i, own)
 
-        def path_step(i: int, *data: tf.Tensor) -> None:
-            z, labels = z_and_labels(PATHS, i, *data, shrink=self.pl_shrink)
-            self.path_step(z, i, labels)
+        def path_step(i: int, real: tf.Tensor, labels: tf.Tensor | None) -> None:
+            z, own = z_and_labels(PATHS, i, real, labels, self.pl_shrink)
+            self.path_step(z, i, own)
 
         def d_step(i: int, real: tf.Tensor, labels: tf.Tensor | None) -> Logs:
             z, own = z_and_labels(D_STEP, i, real, labels)
@@ -165,24 +164,24 @@ class StyleGAN2(DCGAN):
         tf.cond(tf.equal(self.iteration % interval, 0), turn, lambda: None)
 
     def g_step(
-        self, real: Any, z: Any, step: int | tf.Tensor = 0, labels: Any = None, real_logits: tf.Tensor | None = None
+        self, real: Any, z: Any, step: Step = 0, labels: Any = None, real_logits: tf.Tensor | None = None
     ) -> Logs:
         """Do a step of G's loss."""
         del real, real_logits
         with tf.GradientTape() as tape:
-            fake, _ = self.synthesize(self.codes(z, labels, G_STEP, step), G_STEP, step)
+            fake, _ = self.synthesize(self.codes(z, G_STEP, step, labels), G_STEP, step)
             loss = self.g_loss(None, self.judge(self.augmented(fake, G_STEP, step), labels))
         self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
         return {"g_loss": loss}
 
-    def path_step(self, z: Any, step: int | tf.Tensor = 0, labels: Any = None) -> None:
+    def path_step(self, z: Any, step: Step = 0, labels: Any = None) -> None:
         """Do a step of G on the lengths of its paths (1912.04958, section 3.2).
 
         |J^T y| is the norm of the gradient of sum(G(w) y) by the codes, root mean square over these, with y ~ N(0, 1) /
         sqrt(H W).
         """
         with tf.GradientTape() as tape:
-            codes = self.codes(z, labels, PATHS, step)
+            codes = self.codes(z, PATHS, step, labels)
             with tf.GradientTape() as inner:
                 inner.watch(codes)
                 images, _ = self.synthesize(codes, PATHS, step)
@@ -196,10 +195,10 @@ class StyleGAN2(DCGAN):
         self.update(self.g_optimizer, self.generator.trainable_variables, loss, tape)
         self.path_length.assign(tf.where(tf.math.is_finite(mean), mean, self.path_length))
 
-    def d_step(self, real: Any, z: Any, step: int | tf.Tensor = 0, labels: Any = None) -> Logs:
+    def d_step(self, real: Any, z: Any, step: Step = 0, labels: Any = None) -> Logs:
         """Do a step of D's loss; groups of images are all real or all fake."""
         real = tf.convert_to_tensor(real, tf.float32)
-        fake, made = self.synthesize(self.codes(z, labels, D_STEP, step), D_STEP, step)
+        fake, made = self.synthesize(self.codes(z, D_STEP, step, labels), D_STEP, step)
         with tf.GradientTape() as tape:
             real_logits, real_term = self.judge_real(real, step, labels)
             fake_logits, fake_term = self.judge_fake(fake, made, step, labels)
@@ -214,18 +213,16 @@ class StyleGAN2(DCGAN):
         logs = {name: value for name, value in logs.items() if isinstance(value, tf.Tensor)}
         return logs | {"real_logits": real_logits, "fake_logits": fake_logits}
 
-    def judge_real(self, real: tf.Tensor, step: int | tf.Tensor, labels: Any = None) -> tuple[tf.Tensor, Term]:
+    def judge_real(self, real: tf.Tensor, step: Step, labels: Any = None) -> tuple[tf.Tensor, Term]:
         """Return D's logits of real images, and a term that is added to its loss."""
         return self.judge(self.augmented(real, REAL, step), labels), 0.0
 
-    def judge_fake(
-        self, fake: tf.Tensor, made: dict, step: int | tf.Tensor, labels: Any = None
-    ) -> tuple[tf.Tensor, Term]:
+    def judge_fake(self, fake: tf.Tensor, made: dict, step: Step, labels: Any = None) -> tuple[tf.Tensor, Term]:
         """Return D's logits of fake images, and a term that is added to its loss; `made` is from `synthesize`."""
         del made
         return self.judge(self.augmented(fake, D_STEP, step), labels), 0.0
 
-    def r1_step(self, real: Any, step: int | tf.Tensor = 0, labels: Any = None) -> None:
+    def r1_step(self, real: Any, step: Step = 0, labels: Any = None) -> None:
         """Do a step of D on R1 at real images that are not augmented yet (Mescheder et al., arXiv 1801.04406)."""
         real = tf.convert_to_tensor(real, tf.float32)
         with tf.GradientTape() as tape:
@@ -237,7 +234,7 @@ class StyleGAN2(DCGAN):
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
         self.r1_penalty.assign(tf.where(tf.math.is_finite(penalty), penalty, self.r1_penalty))
 
-    def r1_term(self, real: tf.Tensor, step: int | tf.Tensor, labels: Any = None) -> Term:
+    def r1_term(self, real: tf.Tensor, step: Step, labels: Any = None) -> Term:
         """Return a term that is added to the penalty."""
         del real, step, labels
         return 0.0
@@ -247,14 +244,14 @@ class StyleGAN2(DCGAN):
         """The probability of each augmentation."""
         return self.ada["ada_p"].value if self.aug == "ada" else self.aug_p
 
-    def augmented(self, images: tf.Tensor, role: int, step: int | tf.Tensor) -> tf.Tensor:
+    def augmented(self, images: tf.Tensor, role: int, step: Step) -> tf.Tensor:
         """Return images as D is to see them."""
         if self.aug == "no":
             return images
         seed = self.noise_seed(AUGMENTATION + role, step)
         return augment.augment(images, self.aug_strength, seed, self.aug_pipe)
 
-    def augmented_features(self, features: tf.Tensor, role: int, step: int | tf.Tensor) -> tf.Tensor:
+    def augmented_features(self, features: tf.Tensor, role: int, step: Step) -> tf.Tensor:
         """Return features of images [B, r, r, C], moved as `augmented` moves these images."""
         if self.aug == "no":
             return features
@@ -269,7 +266,7 @@ class StyleGAN2(DCGAN):
         signs.assign(0.0)
         count.assign(0.0)
 
-    def codes(self, z: Any, labels: Any, role: int, step: int | tf.Tensor) -> tf.Tensor:
+    def codes(self, z: Any, role: int, step: Step, labels: Any = None) -> tf.Tensor:
         """Return codes of latents [B, zlen]; from some layer on, perhaps those of others (arXiv 1812.04948, 3.1)."""
         codes = self.generator.codes(z, labels, training=True)
         if not self.style_mixing:
@@ -281,7 +278,7 @@ class StyleGAN2(DCGAN):
         mixed = tf.random.stateless_uniform([], seeds[2], alg="philox") < self.style_mixing
         return tf.where((mixed & (layers >= start))[:, None], others, codes)
 
-    def synthesize(self, codes: tf.Tensor, role: int, step: int | tf.Tensor) -> tuple[tf.Tensor, dict]:
+    def synthesize(self, codes: tf.Tensor, role: int, step: Step) -> tuple[tf.Tensor, dict]:
         """Return the images of codes [B, num_codes, w_dim] with new noise, and what each block made."""
         return self.generator.synthesize(codes, self.noise_seed(NOISE + role, step))
 

@@ -24,7 +24,7 @@ import tensorflow as tf
 from rpgan_tf import gan, optimizers
 from rpgan_tf.config import Count, Positive, Share, Whole
 from rpgan_tf.devices import replicas
-from rpgan_tf.devices.steps import Logs
+from rpgan_tf.devices.steps import Logs, Schedule, Step
 
 
 class _Wasserstein(gan.GAN):
@@ -65,7 +65,7 @@ class WGAN(_Wasserstein):
     beta_2: None = None
 
     @classmethod
-    def schedule(cls, options: types.SimpleNamespace, iteration: int | tf.Tensor) -> gan.Schedule:
+    def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:
         warm = iteration < options.warmup_iterations
         if options.warmup_every:
             warm |= iteration % options.warmup_every == 0
@@ -73,7 +73,7 @@ class WGAN(_Wasserstein):
             options.warmup_steps - options.d_steps
         )
         d_steps *= options.accumulation
-        return gan.Schedule(d_steps, options.g_steps * options.accumulation, batches=d_steps)
+        return Schedule(d_steps, options.g_steps * options.accumulation, batches=d_steps)
 
     def value(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.sigmoid(logits) if self.sigmoid else logits
@@ -81,7 +81,7 @@ class WGAN(_Wasserstein):
     def make_optimizer(self, learning_rate: Any, **arguments: Any) -> keras.Optimizer:
         return optimizers.RMSprop(learning_rate, self.rho, epsilon=1e-8, **arguments)
 
-    def d_step(self, real: Any, z: Any, step: int | tf.Tensor = 0, labels: Any = None) -> Logs:
+    def d_step(self, real: Any, z: Any, step: Step = 0, labels: Any = None) -> Logs:
         logs = super().d_step(real, z, step, labels)
         clip = lambda weight: tf.clip_by_value(weight, -self.clip, self.clip)  # noqa: E731
         replicas.assign(self.discriminator.trainable_variables, clip)

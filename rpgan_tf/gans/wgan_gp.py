@@ -17,6 +17,7 @@ One iteration: the critic takes `d_steps` steps, each with new real images and n
 import tensorflow as tf
 
 from rpgan_tf.config import Count, NonNegative, Positive, Share
+from rpgan_tf.devices.steps import Step
 from rpgan_tf.gans import penalties
 from rpgan_tf.gans.wgan import _Wasserstein
 from rpgan_tf.nets.base import Judged
@@ -36,6 +37,6 @@ class WGANGP(_Wasserstein):
     beta_1: Share = 0.0
     beta_2: Share = 0.9
 
-    def d_penalty(self, real: Judged, fake: Judged, step: int | tf.Tensor) -> tf.Tensor:
+    def d_penalty(self, real: Judged, fake: Judged, step: Step) -> tf.Tensor:
         seed = self.noise_seed(PENALTY, step)
         return self.penalty * penalties.gradient_penalty(self.discriminator, real, fake, seed)

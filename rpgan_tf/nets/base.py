@@ -50,8 +50,8 @@ class Judged(NamedTuple):
 
     images: tf.Tensor
     logits: tf.Tensor
-    seen: tf.Tensor | None = None
-    tape: tf.GradientTape | None = None
+    seen: tf.Tensor = None
+    tape: tf.GradientTape = None
 
 
 class Discriminator(Net):
