@@ -1,8 +1,9 @@
 """Experiment files: plain assignments, checked before TensorFlow is imported.
 
 An experiment may set the `Options` below, those of every GAN (`rpgan_tf/gan.py`), of its GAN (`gans/<paper>.py`) and of
-its nets (`nets/<net>.py`). An option is an annotated class attribute; the annotation says what it may be, and None
-takes back what a base class offers. The sources are parsed, not imported, so a mistake is reported at once.
+its nets (`nets/<net>.py`). An option is an annotated class attribute; the annotation says what it may be. `Fixed[...]`
+takes back what a base class offers: the value stands, and an experiment cannot set it. The sources are parsed, not
+imported, so a mistake is reported at once.
 """
 
 import ast
@@ -15,7 +16,7 @@ import pathlib
 import re
 import traceback
 import types
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple, TypeAlias, TypeVar
 
 from rpgan_tf import projections
 from rpgan_tf.config import presets
@@ -23,8 +24,21 @@ from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.files import image_folders, lpips_weights
 
-Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom8 = SizeFrom16 = SizeFrom32 = int
-Positive = Negative = NonNegative = Share = Probability = float
+Count: TypeAlias = int
+CountFrom2: TypeAlias = int
+CountFrom8: TypeAlias = int
+Whole: TypeAlias = int
+Size: TypeAlias = int
+SizeFrom8: TypeAlias = int
+SizeFrom16: TypeAlias = int
+SizeFrom32: TypeAlias = int
+Positive: TypeAlias = float
+Negative: TypeAlias = float
+NonNegative: TypeAlias = float
+Share: TypeAlias = float
+Probability: TypeAlias = float
+Value = TypeVar("Value")
+Fixed: TypeAlias = Annotated[Value, "a value that an experiment cannot set"]
 
 NONE = (None, "", "None")  # what stands for no value
 STACKED = "digits:stacked"
@@ -87,6 +101,24 @@ class Options:
     evaluate_reference: str = "train"  # what samples are compared with, as --reference of tools/evaluate.py
     extractor: str = ""  # of features; "": digits for the embedded digits, else inception
     lpips_weights: str | None = None  # .npz of tools/convert_lpips.py; for GLeaD, ppl_w, projection to w
+    # Only some GANs or nets offer these; with all others they have the values that stand here.
+    filts: Fixed[str | None] = None
+    num_classes: Fixed[Whole] = 0
+    num_outcomes: Fixed[CountFrom2 | None] = None
+    num_half: Fixed[Whole] = 0
+    mbstd_group: Fixed[Count] = 1
+    heads: Fixed[bool] = False
+    divide: Fixed[Literal["batch", "discriminators"]] = "batch"
+    chunk: Fixed[Count | None] = None
+    penalty: Fixed[NonNegative] = 0.0
+
+
+class Option(NamedTuple):
+    """An option as a class declares it."""
+
+    annotation: str
+    default: bool | int | float | str | None
+    fixed: bool  # whether an experiment cannot set it
 
 
 OF_IMAGES = ("subset", "mirror", "crop", "resize", "resize_filter", "channels", "imsz", "cache", "cache_dir")
@@ -139,19 +171,19 @@ def resolve(values, source="options"):
         raise UserError(f"{source}: unknown gan '{gan}'; {nearest(gan, gans)}")
     if net not in nets:
         raise UserError(f"{source}: unknown net '{net}'; {nearest(net, nets)}")
-    of_gan, of_net = _of_gan(gan), _of_net(net)
-    declared = _annotated(_classes("config/experiment.py")["Options"][1]) | of_net | of_gan
+    of_gan, of_net, declared = _of_gan(gan), _of_net(net), _options(gan, net)
     for key, value in values.items():
-        if not declared.get(key) and value not in NONE:
+        if not _offers(declared, key) and value not in NONE:
             raise UserError(f"{source}: {_unknown(key, gan, net, declared, gans, nets)}")
 
     def typed(key):
-        return _typed(key, values.get(key, declared[key][1]), declared[key][0], source)
+        annotation, default, fixed = declared[key]
+        return default if fixed else _typed(key, values.get(key, default), annotation, source)
 
     if values.get("cfg"):
         bsz = typed("bsz") if "bsz" in values else None
         values = presets.values(typed("cfg"), typed("imsz"), bsz, typed("accumulation")) | values
-    options = {key: typed(key) for key, option in declared.items() if option}
+    options = {key: typed(key) for key in sorted(declared, key=lambda key: declared[key].fixed)}
     if options["seed"] >= 2**31:
         raise UserError(f"{source}: option 'seed' must be in 0 .. 2^31 - 1, received {options['seed']}")
     if options["crop"] and options["resize"] != "no":
@@ -178,22 +210,21 @@ def resolve(values, source="options"):
             f"{source}: what is evaluated is saved: evaluate_every must be a multiple of SAVEFREQ = "
             f"{options['SAVEFREQ']}, received {options['evaluate_every']}"
         )
-    options.setdefault("filts", None)
     if options["filts"] and "filts" not in of_net:
         raise UserError(
             f"{source}: net = '{net}' has no discriminators for projections, received filts = '{options['filts']}'; "
             f"take net = 'rpgan', or a gan without filts (gan = '{gan}')"
         )
-    if of_gan.get("filts") and not options["filts"]:
+    if _offers(of_gan, "filts") and not options["filts"]:
         raise UserError(
             f"{source}: gan = '{gan}' needs filts, a file of tools/rproj.py, received None; gan = 'Baseline' has none"
         )
-    if options["precision"] != "float32" and "num_half" in options:
+    if options["precision"] != "float32" and _offers(declared, "num_half"):
         raise UserError(
             f"{source}: net = '{net}' has half precision of its own: expected num_half = 4 (or another number of "
             f"resolutions) and half = 'float16' or 'bfloat16', received precision = '{options['precision']}'"
         )
-    if options.get("divide") == "discriminators" and not options["filts"]:
+    if options["divide"] == "discriminators" and not options["filts"]:
         raise UserError(
             f"{source}: divide = 'discriminators' is for those of filts, received filts = None; take divide = 'batch'"
         )
@@ -205,7 +236,7 @@ def resolve(values, source="options"):
             f"{source}: aug_p is the probability of aug = 'fixed', which needs it, and of no other aug: received aug = "
             f"'{options['aug']}' with aug_p = {options['aug_p']}; change one of them"
         )
-    if options.get("num_classes") and "style_mixing" not in options:
+    if options["num_classes"] and "style_mixing" not in options:
         raise UserError(
             f"{source}: gan = '{gan}' knows no labels: expected num_classes = 0, received {options['num_classes']}; "
             "take gan = 'StyleGAN2', 'GGDR' or 'GLeaD'"
@@ -265,7 +296,7 @@ def check_files(options):
         source = getattr(options, key)
         if key == "lfile" or source:
             check_source(key, source)
-            check_labels(key, source, getattr(options, "num_classes", 0))
+            check_labels(key, source, options.num_classes)
 
 
 def check_filters(options):
@@ -273,7 +304,7 @@ def check_filters(options):
     if options.filts:
         filters = projections.load(options.filts)
         projections.check_fit(filters, options.imsz, options.filts, options.channels)
-        projections.check_chunk(vars(options).get("chunk"), len(filters.kernels))
+        projections.check_chunk(options.chunk, len(filters.kernels))
         projections.check_kept(filters, options.filts, options.wts_dir)
 
 
@@ -319,8 +350,9 @@ def parse_overrides(assignments):
 
 
 def to_json(options):
-    """Return the resolved options as JSON text."""
-    return json.dumps(vars(options), indent=2) + "\n"
+    """Return the resolved options as JSON text, without those that cannot be set, except for `filts`."""
+    fixed = {key for key, option in _options(options.gan, options.net).items() if option.fixed} - {"filts"}
+    return json.dumps({key: value for key, value in vars(options).items() if key not in fixed}, indent=2) + "\n"
 
 
 def changes(options, path):
@@ -375,12 +407,12 @@ def _typed(key, value, annotation, source):
 
 def _unknown(key, gan, net, declared, gans, nets):
     """Return what to say of an option that gan and net have not: whose it is, or what it may have meant."""
-    owners = [f"gan = '{name}'" for name in gans if _of_gan(name).get(key)]
-    owners += [f"net = '{name}'" for name in nets if _of_net(name).get(key)]
+    owners = [f"gan = '{name}'" for name in gans if _offers(_of_gan(name), key)]
+    owners += [f"net = '{name}'" for name in nets if _offers(_of_net(name), key)]
     if owners:
         owners = ", ".join(owners[:4])
         return f"gan = '{gan}' with net = '{net}' has no option '{key}', {owners} would have; remove or change one"
-    return f"unknown option '{key}'; {nearest(key, [name for name, option in declared.items() if option])}"
+    return f"unknown option '{key}'; {nearest(key, [name for name in declared if _offers(declared, name)])}"
 
 
 @functools.cache
@@ -393,17 +425,39 @@ def _class_nodes(path):
     return [node for node in _body(path) if isinstance(node, ast.ClassDef)]
 
 
+def _options(gan, net):
+    """Return {name: Option} of a GAN with a net, in the order of options.json: those of all, of the net, of the GAN."""
+    options = {}
+    for declared in (_annotated(_classes("config/experiment.py")["Options"][1]), _of_net(net), _of_gan(gan)):
+        for key, option in declared.items():
+            if not option.fixed and not _offers(options, key):
+                options.pop(key, None)  # it stands where it is first offered
+            options[key] = option
+    return options
+
+
+def _offers(options, key):
+    """Return whether an experiment can set the option `key`, given {name: Option}."""
+    return key in options and not options[key].fixed
+
+
 def _annotated(node):
-    """Return the annotated attributes of a class as {option: (annotation, default)}, None where it is taken back."""
+    """Return the options that a class declares, {name: Option}; functions and tuples with names have none."""
+    if not isinstance(node, ast.ClassDef) or "NamedTuple" in map(ast.unparse, node.bases):
+        return {}
     return {
-        item.target.id: None if ast.unparse(item.annotation) == "None" else _option(item)
+        item.target.id: _option(item)
         for item in node.body
-        if isinstance(item, ast.AnnAssign) and item.value is not None
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and item.value is not None
     }
 
 
 def _option(item):
-    return ast.unparse(item.annotation), ast.literal_eval(item.value)
+    annotation = ast.unparse(item.annotation)
+    fixed = annotation.startswith("Fixed[")
+    if fixed:
+        annotation = annotation.removeprefix("Fixed[").removesuffix("]")
+    return Option(annotation, ast.literal_eval(item.value), fixed)
 
 
 def _classes(pattern):
@@ -414,7 +468,8 @@ def _classes(pattern):
 
 def _gans():
     """Return the GANs that an experiment may name; classes with a leading underscore are only built upon."""
-    return {name: found for name, found in _classes("gans/*.py").items() if not name.startswith("_")}
+    found = _classes("gans/*.py").items()
+    return {name: value for name, value in found if not name.startswith("_") and "learning_rate" in _of_gan(name)}
 
 
 def _nets():

@@ -12,6 +12,7 @@ from typing import Literal
 import tensorflow as tf
 
 from rpgan_tf import gan
+from rpgan_tf.config import Fixed
 
 
 class RPGAN(gan.GAN):
@@ -23,7 +24,7 @@ class RPGAN(gan.GAN):
     with sp = softplus and D = sigmoid(logits). The half is in the authors' code, not in the paper.
     """
 
-    filts: str = "<wts_dir>/filts.npz"  # from tools/rproj.py
+    filts: str | None = "<wts_dir>/filts.npz"  # from tools/rproj.py
     prior: Literal["normal", "uniform"] = "uniform"
 
     def g_loss(self, real_logits, fake_logits):
@@ -44,4 +45,4 @@ class RPGAN(gan.GAN):
 class Baseline(RPGAN):
     """The same nets and losses with a single discriminator on the image: what the paper compares RP-GAN with."""
 
-    filts: None = None
+    filts: Fixed[str | None] = None

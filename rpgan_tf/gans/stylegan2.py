@@ -27,7 +27,7 @@ from typing import Literal
 import tensorflow as tf
 
 from rpgan_tf import gan, optimizers
-from rpgan_tf.config import Count, NonNegative, Positive, Probability, Share
+from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Probability, Share
 from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
 from rpgan_tf.gans import augment
@@ -54,10 +54,10 @@ class StyleGAN2(DCGAN):
     style_mixing: NonNegative = 0.9  # probability that codes are of two latents
     pack: Literal[1] = 1
     learning_rate: Positive = 2.5e-3
-    decay: None = None
-    weight_decay: None = None
-    d_steps: None = None
-    g_steps: None = None
+    decay: Fixed[Share] = 0.0
+    weight_decay: Fixed[NonNegative] = 0.0
+    d_steps: Fixed[Count] = 1
+    g_steps: Fixed[Count] = 1
     beta_1: Share = 0.0
     beta_2: Share = 0.99
     ema: Share = 0.999  # half of it is forgotten after log(1/2) / log(ema) iterations

@@ -18,7 +18,7 @@ one.
 import tensorflow as tf
 
 from rpgan_tf import gan, optimizers
-from rpgan_tf.config import Count, Positive, Share, Whole
+from rpgan_tf.config import Count, Fixed, Positive, Share, Whole
 from rpgan_tf.devices import replicas
 
 
@@ -37,8 +37,8 @@ class WGAN(gan.GAN):
     sigmoid: bool = False  # f = sigmoid(logits)
     learning_rate: Positive = 5e-5
     rho: Share = 0.99  # RMSprop's
-    beta_1: None = None
-    beta_2: None = None
+    beta_1: Fixed[Share] = 0.0  # RMSprop has neither
+    beta_2: Fixed[Share] = 0.0
 
     def d_terms(self, real_logits, fake_logits):
         return -tf.reduce_mean(self.value(real_logits), axis=-1), tf.reduce_mean(self.value(fake_logits), axis=-1)

@@ -99,7 +99,7 @@ def build_discriminator(options, projections=None, seeds=None):
         options.imsz,
         options.pack * options.channels,
         options.adaptive_reparam,
-        vars(options).get("num_outcomes"),
+        options.num_outcomes,
         options.seed,
         seeds,
         name="discriminator",

@@ -326,9 +326,9 @@ def build_discriminator(options, projections=None, seeds=None):
         projections,
         options.channels,
         options.pack,
-        vars(options).get("num_outcomes"),
+        options.num_outcomes,
         divided,
-        vars(options).get("chunk"),
+        options.chunk,
         seeds,
         name="discriminator",
     )

@@ -133,7 +133,7 @@ def build_discriminator(options, projections=None, seeds=None):
         options.d_width,
         options.pack * options.channels,
         projections,
-        vars(options).get("num_outcomes"),
+        options.num_outcomes,
         seeds,
         name="discriminator",
     )

@@ -53,7 +53,7 @@ def report(options, num_replicas=1):
     count = max(numbers) * options.bsz * options.pack
     points = options.lfile.startswith("mixture:")
     inputs = [tf.TensorSpec([count, *([] if points else [options.imsz] * 2), options.channels])]
-    if vars(options).get("num_classes"):
+    if options.num_classes:
         inputs.append(tf.TensorSpec([count, options.num_classes]))
     with tf.Graph().as_default(), tempfile.TemporaryDirectory() as folder:
         if divided:  # a device has the discriminators of some filters, and is shown the images of all devices
