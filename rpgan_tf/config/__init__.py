@@ -1,17 +1,17 @@
 """Experiment files and their options, checked before TensorFlow is imported."""
 
-from rpgan_tf.config.experiment import (
-    DIGITS,
+from rpgan_tf.config.checks import DIGITS, STACKED, check_files, check_filters, check_labels, check_source
+from rpgan_tf.config.declared import gan_module, gans, nets
+from rpgan_tf.config.experiment import changes, load, parse_overrides, resolve, to_json
+from rpgan_tf.config.kinds import (
     KINDS,
     NONE,
-    STACKED,
     Count,
     CountFrom2,
     CountFrom8,
     Fixed,
     Negative,
     NonNegative,
-    Options,
     Positive,
     Probability,
     Share,
@@ -21,17 +21,8 @@ from rpgan_tf.config.experiment import (
     SizeFrom32,
     Text,
     Whole,
-    changes,
-    check_files,
-    check_filters,
-    check_labels,
-    check_source,
-    gan_module,
-    load,
-    parse_overrides,
-    resolve,
-    to_json,
 )
+from rpgan_tf.config.options import Options
 
 __all__ = [
     "DIGITS",
@@ -60,7 +51,9 @@ __all__ = [
     "check_labels",
     "check_source",
     "gan_module",
+    "gans",
     "load",
+    "nets",
     "parse_overrides",
     "resolve",
     "to_json",

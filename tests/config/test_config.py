@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from rpgan_tf import config, projections
-from rpgan_tf.config import experiment
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 from tests.conftest import ROOT, command
@@ -339,11 +338,11 @@ def test_options_of_nets_and_papers():
 def combinations():
     """Return the options of each GAN with each net, where these go together."""
     found = []
-    for gan, net in itertools.product(experiment._gans(), experiment._nets()):
+    for gan, net in itertools.product(config.gans(), config.nets()):
         data = {"lfile": "mixture:ring8"} if net == "toy" else {}
         with contextlib.suppress(UserError):
             found.append(config.resolve({"gan": gan, "net": net} | data))
-    assert {options.gan for options in found} == set(experiment._gans())
+    assert {options.gan for options in found} == set(config.gans())
     return found
 
 
