@@ -9,13 +9,13 @@ import contextlib
 import functools
 import importlib
 import inspect
-from typing import Literal
+from typing import ClassVar, Literal
 
 import keras
 import tensorflow as tf
 
 from rpgan_tf import config, optimizers, projections
-from rpgan_tf.config import Count, NonNegative, Positive, Share
+from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Rules, Share, Whole
 from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
 
@@ -48,6 +48,10 @@ class GAN(keras.Model):
     beta_1: Share = 0.5
     beta_2: Share = 0.999
     ema: Share = 0.0  # samples come from the moving average of G's weights with this momentum; 0: from G itself
+    num_classes: Fixed[Whole] = 0  # length of a label; GANs that know labels offer it
+
+    rules: ClassVar[Rules] = []  # on options, see `config.checks`
+    needs: ClassVar[list[str]] = []  # checks of files, see `config.checks`
 
     def __init__(self, generator, discriminator, options, average=None, **kwargs):
         super().__init__(**kwargs)

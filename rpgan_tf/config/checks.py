@@ -1,51 +1,95 @@
-"""Checks of options against each other and of the files that they name."""
+"""Checks of options against each other, by the rules that classes declare, and of the files that they name.
 
+A class of a GAN or a net declares `rules`, pairs of a condition and a message. The condition is a Python expression
+that must hold. Its names are the options, `given` (the set of those that the experiment sets, but to None), `of_net`
+(the set of those that the net offers), `min` and `max`. The message has options as {fields}.
+
+A class declares `needs`, functions "module:name" that check the files it reads: they take the options and raise a
+`UserError`.
+"""
+
+import importlib
 import importlib.util
 import os
 import pathlib
+import types
+from typing import Any
 
 from rpgan_tf import projections
+from rpgan_tf.config import declared
 from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError, nearest
-from rpgan_tf.files import image_folders, lpips_weights
+from rpgan_tf.files import image_folders
 
 STACKED = "digits:stacked"
 DIGITS = ("digits", "digits:train", "digits:test", STACKED)
 OF_IMAGES = ("subset", "mirror", "crop", "resize", "resize_filter", "channels", "imsz", "cache", "cache_dir")
-OF_POINTS = "toy"  # the net for data that are no images
 
 
-def check_kind_of_data(options, values, source):
-    """Check that images meet nets for images and points the net for points, which are 1 x 1 images of many channels."""
-    if options["net"] != OF_POINTS:
-        for key in ("lfile", "test_lfile"):
-            if options[key].startswith("mixture:"):
-                raise UserError(
-                    f"{source}: {key} = '{options[key]}' has points, and net = '{options['net']}' is for images; "
-                    f"take net = '{OF_POINTS}'"
-                )
+def check_rules(options: dict[str, Any], given: set[str], source: str) -> None:
+    """Check resolved options against the rules of the GAN, the net and every experiment; raises `UserError`."""
+    gan, net = options["gan"], options["net"]
+    of_net = {key for key, option in declared.of_net(net).items() if not option.fixed}
+    names = options | {"given": given, "of_net": of_net, "min": min, "max": max, "__builtins__": {}}
+    for condition, message in declared.literals("rules", gan, net):
+        if not eval(condition, names):
+            raise UserError(f"{source}: {message.format_map(options)}")
+
+
+def check_data(options: dict[str, Any], given: set[str], source: str) -> None:
+    """Check that the data suit the net and each other; points are images of one pixel with a channel a coordinate.
+
+    Raises:
+        UserError: they do not.
+    """
+    lfile, test_lfile = options["lfile"], options["test_lfile"]
+    if options["points"]:
+        _check_points(options, given, source)
         return
-    if not options["lfile"].startswith("mixture:"):
-        expected = "expected lfile = 'mixture:<name>'"
+    for key, value in (("lfile", lfile), ("test_lfile", test_lfile)):
+        if value.startswith("mixture:"):
+            of_points = [net for net in declared.nets() if declared.of(options["gan"], net)["points"].default]
+            raise UserError(
+                f"{source}: {key} = '{value}' has points, and net = '{options['net']}' is for images; take net = "
+                f"{' or '.join(map(repr, of_points))}"
+            )
+    if options["channels"] == 1 and STACKED in (lfile, test_lfile):
         raise UserError(
-            f"{source}: net = '{OF_POINTS}' is for points: {expected}, received lfile = '{options['lfile']}'"
+            f"{source}: '{STACKED}' has a digit in each of three channels: expected channels = 3, received 1"
+        )
+    if lfile == STACKED and (options["subset"] or options["mirror"]):
+        raise UserError(f"{source}: '{STACKED}' is drawn without end: expected subset = None and mirror = False")
+    if options["cache"] and lfile in DIGITS:
+        raise UserError(
+            f"{source}: lfile = '{lfile}' is in memory as it is: expected cache = None, received '{options['cache']}'"
+        )
+
+
+def _check_points(options, given, source):
+    """Check the data of a net for points, and set the options that follow from them."""
+    lfile, test_lfile = options["lfile"], options["test_lfile"]
+    if not lfile.startswith("mixture:"):
+        raise UserError(
+            f"{source}: net = '{options['net']}' is for points: expected lfile = 'mixture:<name>', received lfile = "
+            f"'{lfile}'"
         )
     for key in OF_IMAGES:
-        if key in values:
-            raise UserError(f"{source}: option '{key}' is of images, and lfile = '{options['lfile']}' has points")
-    options |= {"imsz": 1, "channels": mixtures.find(options["lfile"]).dims}
-    if options["test_lfile"] and mixtures.find(options["test_lfile"]).dims != options["channels"]:
-        raise UserError(
-            f"{source}: test_lfile = '{options['test_lfile']}' has points of another dimension than lfile = "
-            f"'{options['lfile']}'"
-        )
+        if key in given:
+            raise UserError(
+                f"{source}: option '{key}' is of images, and lfile = '{lfile}' has points; leave it out: --set "
+                f"{key}=None"
+            )
+    options |= {"imsz": 1, "channels": mixtures.find(lfile).dims}
+    if test_lfile and mixtures.find(test_lfile).dims != options["channels"]:
+        raise UserError(f"{source}: test_lfile = '{test_lfile}' has points of another dimension than lfile = '{lfile}'")
 
 
-def check_files(options):
-    """Raise a `UserError` unless the files that training reads are there and fit, and its folder can be written."""
+def check_files(options: types.SimpleNamespace) -> None:
+    """Raise a `UserError` unless the files that training reads are there and fit, and its folders can be written."""
     check_filters(options)
-    if hasattr(options, "real_loss"):
-        lpips_weights.load_for(options)
+    for function in declared.literals("needs", options.gan, options.net):
+        module, _, name = function.partition(":")
+        getattr(importlib.import_module(module), name)(options)
     for key in ("wts_dir", "cache_dir"):
         value = getattr(options, key)
         folder = pathlib.Path(value).absolute()
@@ -66,8 +110,8 @@ def check_files(options):
             check_labels(key, source, options.num_classes)
 
 
-def check_filters(options):
-    """Raise a `UserError` unless the filters, if there are any, fit, also those that a run was trained with."""
+def check_filters(options: types.SimpleNamespace) -> None:
+    """Raise a `UserError` unless the filters, if there are any, fit the data and the run trained so far."""
     if options.filts:
         filters = projections.load(options.filts)
         projections.check_fit(filters, options.imsz, options.filts, options.channels)
@@ -75,8 +119,8 @@ def check_filters(options):
         projections.check_kept(filters, options.filts, options.wts_dir)
 
 
-def check_source(key, source, argument=None):
-    """Raise a `UserError` if there are no data where `source`, the value of option `key` or of an argument, says."""
+def check_source(key: str, source: str, argument: str | None = None) -> None:
+    """Raise a `UserError` if there are no data at `source`, the value of option `key` or of a command's `argument`."""
     if source.startswith("mixture:"):
         mixtures.find(source)
     elif source.partition(":")[0] == "digits":
@@ -93,8 +137,11 @@ def check_source(key, source, argument=None):
         )
 
 
-def check_labels(key, source, num_classes):
-    """Raise a `UserError` unless the data have labels of length `num_classes` or that is 0; tfds: is read later."""
+def check_labels(key: str, source: str, num_classes: int) -> None:
+    """Raise a `UserError` unless the data have labels of length `num_classes`, or that is 0.
+
+    Those of tfds: are checked when they are read.
+    """
     if not num_classes or source.startswith("tfds:"):
         return
     if source in DIGITS:

@@ -1,13 +1,14 @@
-"""The options that classes of GANs and nets declare, read from their sources by `ast` without importing them.
+"""The options and rules that classes of GANs and nets declare, read from their sources by `ast` without importing them.
 
 An option is an annotated class attribute with a value. `Fixed[...]` takes back an option of a base class: its value
-stands, and experiments cannot set it. `ClassVar[...]` and fields of a NamedTuple are no options.
+stands, and experiments cannot set it. `ClassVar[...]` and fields of a NamedTuple are no options. Rules (see `checks`)
+are lists of literals in class attributes; those of base classes apply, too.
 """
 
 import ast
 import functools
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PACKAGE = pathlib.Path(__file__).parent.parent
 
@@ -55,7 +56,7 @@ def of(gan: str, net: str) -> dict[str, Option]:
     first offered.
     """
     options: dict[str, Option] = {}
-    for declared in (_merged(_lineage(PACKAGE / "config/options.py", "Options")), of_net(net), of_gan(gan)):
+    for declared in (_merged(_of_all()), of_net(net), of_gan(gan)):
         for key, option in declared.items():
             if not option.fixed and not offers(options, key):
                 options.pop(key, None)
@@ -66,6 +67,29 @@ def of(gan: str, net: str) -> dict[str, Option]:
 def offers(options: dict[str, Option], key: str) -> bool:
     """Return whether an experiment can set the option `key`."""
     return key in options and not options[key].fixed
+
+
+def literals(attribute: str, gan: str, net: str) -> list[Any]:
+    """Return the items of the lists that classes assign to `attribute`.
+
+    Those of the GAN come first, then those of the net, then those of every experiment; subclasses come before their
+    base classes.
+    """
+    nodes = [*_of_all(), *_classes_of_net(net), *_lineage(_modules()[gan], gan)]
+    return [item for node in reversed(nodes) for item in _literal(node, attribute)]
+
+
+def _of_all():
+    return _lineage(PACKAGE / "config/options.py", "Options")
+
+
+def _literal(node, attribute):
+    """Return the list that a class assigns to `attribute`, empty if it does not."""
+    for item in node.body:
+        targets = item.targets if isinstance(item, ast.Assign) else [getattr(item, "target", None)]
+        if [getattr(target, "id", None) for target in targets] == [attribute]:
+            return ast.literal_eval(item.value)
+    return []
 
 
 @functools.cache

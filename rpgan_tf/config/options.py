@@ -1,8 +1,8 @@
 """The options of every experiment. Knows no GAN and no net, except for the names of the defaults."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from rpgan_tf.config.kinds import Count, CountFrom2, Fixed, NonNegative, Size, Whole
+from rpgan_tf.config.kinds import Count, CountFrom2, Fixed, NonNegative, Rules, Size, Whole
 
 
 class Options:
@@ -39,6 +39,8 @@ class Options:
     extractor: str = ""  # of features; "": digits for the embedded digits, else inception
     lpips_weights: str | None = None  # .npz of tools/convert_lpips.py; for losses by LPIPS, ppl_w, projection to w
 
+    points: Fixed[bool] = False  # whether the data are points and not images, as the net says
+
     # Only some GANs or nets offer these; with all others they have the values that stand here.
     filts: Fixed[str | None] = None
     num_classes: Fixed[Whole] = 0
@@ -49,3 +51,21 @@ class Options:
     divide: Fixed[Literal["batch", "discriminators"]] = "batch"
     chunk: Fixed[Count | None] = None
     penalty: Fixed[NonNegative] = 0.0
+
+    rules: ClassVar[Rules] = [
+        ("seed < 2**31", "option 'seed' must be in 0 .. 2^31 - 1, received {seed}"),
+        (
+            "not crop or resize == 'no'",
+            "crop = True resizes by itself and excludes resize = '{resize}'; keep one of them",
+        ),
+        (
+            "cache == 'disk' or 'cache_dir' not in given",
+            "cache_dir is of cache = 'disk', received cache = {cache!r}; set cache=disk, or leave it out: --set "
+            "cache_dir=None",
+        ),
+        (
+            "evaluate_every % SAVEFREQ == 0",
+            "evaluations are at saves: evaluate_every must be a multiple of SAVEFREQ = {SAVEFREQ}, received "
+            "{evaluate_every}",
+        ),
+    ]

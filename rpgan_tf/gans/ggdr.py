@@ -7,10 +7,8 @@ import tensorflow as tf
 
 from rpgan_tf import gan
 from rpgan_tf.config import NonNegative
-from rpgan_tf.errors import UserError
 from rpgan_tf.gans.stylegan2 import StyleGAN2
 from rpgan_tf.nets.glead import resize
-from rpgan_tf.nets.stylegan2 import widths
 
 
 class GGDR(StyleGAN2):
@@ -22,19 +20,17 @@ class GGDR(StyleGAN2):
     """
 
     fake_weight: NonNegative = 10.0
+    heads: bool = False
 
-    nets = ("glead",)
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        options = self.options
-        width = widths(options.imsz, options.channel_base, options.channel_max)
-        if options.heads or width[options.res_d] != width[options.res_g]:
-            raise UserError(
-                "gan = 'GGDR' compares D's map with G's features, without heads: expected heads = False, and as many "
-                f"channels at res_d as at res_g; received heads = {options.heads}, {width[options.res_d]} and "
-                f"{width[options.res_g]} channels; set heads=0 and res_g={options.res_d}"
-            )
+    rules = [
+        ("net == 'glead'", "gan = '{gan}' trains net = 'glead' alone, received net = '{net}'"),
+        (
+            "not heads and min(channel_base // res_d, channel_max) == min(channel_base // res_g, channel_max)",
+            "gan = 'GGDR' compares D's map with G's features, without heads: expected heads = False and as many "
+            "channels at res_d as at res_g; received heads = {heads}, res_d = {res_d} and res_g = {res_g} with "
+            "channel_base = {channel_base} and channel_max = {channel_max}; --set heads=False res_g={res_d}",
+        ),
+    ]
 
     def judge_fake(self, fake, made, step, labels=None):
         features = self.discriminator.features(self.augmented(fake, gan.D_STEP, step))

@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from rpgan_tf import gan
 from rpgan_tf.config import NonNegative
-from rpgan_tf.errors import UserError
 from rpgan_tf.files import lpips_weights
 from rpgan_tf.gans.ggdr import cosine_distance
 from rpgan_tf.gans.stylegan2 import StyleGAN2
@@ -31,7 +30,6 @@ class GLeaD(StyleGAN2):
     features). A weight of 0 leaves a term out. Needs net = 'glead' with heads.
     """
 
-    nets = ("glead",)
     real_loss: Literal["lpips", "mse", "cosine"] = "lpips"
     real_weight: NonNegative = 10.0
     fake_target: Literal["image", "features"] = "image"
@@ -39,12 +37,22 @@ class GLeaD(StyleGAN2):
     fake_weight: NonNegative | None = None  # None: 3 for images, 10 for features
     r1_with_term: bool = True  # whether the term of real images is also part of the steps on R1
 
+    rules = [
+        ("net == 'glead'", "gan = '{gan}' trains net = 'glead' alone, received net = '{net}'"),
+        (
+            "heads",
+            "gan = 'GLeaD' needs D's heads: expected heads = True, received False; gan = 'GGDR' has none",
+        ),
+        (
+            "fake_target == 'image' or fake_loss != 'lpips'",
+            "fake_loss = 'lpips' compares images, and fake_target = 'features' are none; take fake_loss = 'cosine' or "
+            "'mse', or fake_target = 'image'",
+        ),
+    ]
+    needs = ["rpgan_tf.files.lpips_weights:load_for"]
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        if not self.options.heads:
-            raise UserError(
-                "gan = 'GLeaD' needs D's heads: expected heads = True, received False; gan = 'GGDR' has none"
-            )
         fake_loss = self.fake_loss or lpips_weights.FAKE_LOSS[self.fake_target]
         fake_weight = (
             {"image": 3.0, "features": 10.0}[self.fake_target] if self.fake_weight is None else self.fake_weight

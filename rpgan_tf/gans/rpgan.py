@@ -27,6 +27,18 @@ class RPGAN(gan.GAN):
     filts: str | None = "<wts_dir>/filts.npz"  # from tools/rproj.py
     prior: Literal["normal", "uniform"] = "uniform"
 
+    rules = [
+        (
+            "not filts or 'filts' in of_net",
+            "net = '{net}' has no discriminators for projections, received filts = '{filts}'; take net = 'rpgan', or a "
+            "gan without filts such as 'DCGAN'",
+        ),
+        (
+            "filts or gan == 'Baseline'",
+            "gan = '{gan}' needs filts, a file of tools/rproj.py, received None; gan = 'Baseline' has none",
+        ),
+    ]
+
     def g_loss(self, real_logits, fake_logits):
         del real_logits
         return tf.reduce_mean(tf.nn.softplus(-fake_logits), axis=-1)

@@ -1,12 +1,17 @@
 """What all nets share: their weights as named arrays, and how a discriminator is asked. Knows no architecture."""
 
+from typing import ClassVar
+
 import keras
 import tensorflow as tf
+
+from rpgan_tf.config import Rules
 
 
 class Net(keras.Model):
     """A net whose weights are all there before its first call, and can be read and set by name."""
 
+    rules: ClassVar[Rules] = []  # on options, see `config.checks`
     synchronized = False  # whether batch normalization normalizes the batch of all replicas as one
     product_type = "float32"  # in which convolutions and products are computed
 
