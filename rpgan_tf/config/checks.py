@@ -37,7 +37,9 @@ def check_rules(options: dict[str, Any], given: set[str], source: str) -> None:
 
 
 def check_data(options: dict[str, Any], given: set[str], source: str) -> None:
-    """Check that the data suit the net and each other; points are images of one pixel with a channel a coordinate.
+    """Check that the data suit the net and each other.
+
+    Points are images of one pixel with a channel for each coordinate: `imsz` and `channels` are set accordingly.
 
     Raises:
         UserError: they do not.
@@ -66,7 +68,7 @@ def check_data(options: dict[str, Any], given: set[str], source: str) -> None:
 
 
 def _check_points(options, given, source):
-    """Check the data of a net for points, and set the options that follow from them."""
+    """Check the data of a net for points, and set `imsz` and `channels`."""
     lfile, test_lfile = options["lfile"], options["test_lfile"]
     if not lfile.startswith("mixture:"):
         raise UserError(

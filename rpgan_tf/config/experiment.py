@@ -69,9 +69,9 @@ def resolve(values: dict[str, Any], source: str = "options") -> types.SimpleName
         if name not in names:
             raise UserError(f"{source}: unknown {key} '{name}'; {nearest(name, names)}")
     known = declared.of(gan, net)
-    for key, value in values.items():
-        if not declared.offers(known, key) and value not in kinds.NONE:
-            raise UserError(f"{source}: {_unknown(key, gan, net)}")
+    unknown = [key for key, value in values.items() if not declared.offers(known, key) and value not in kinds.NONE]
+    if unknown:
+        raise UserError(f"{source}: {_unknown(unknown, gan, net)}")
     values = {key: value for key, value in values.items() if not _taken_back(key, value, known)}
     given = {key for key, value in values.items() if value not in kinds.NONE}
 
@@ -98,18 +98,24 @@ def _taken_back(key, value, known):
     return isinstance(value, kinds.Text) and value == "None" and not kinds.admits_none(known[key].annotation)
 
 
-def _unknown(key, gan, net):
-    """Return the message for an option that gan and net do not offer: its owners, or the nearest known option."""
+def _unknown(keys, gan, net):
+    """Return the message for options that gan and net do not offer: who does, or the nearest known option."""
+    owners = {key: _owners(key) for key in keys}
+    for key in keys:
+        if not owners[key]:
+            known = declared.of(gan, net)
+            return f"unknown option '{key}'; {nearest(key, [name for name in known if declared.offers(known, name)])}"
+    listed = ", ".join(owners[keys[0]][:4]) + ", ..." * (len(owners[keys[0]]) > 4)
+    return (
+        f"gan = '{gan}' with net = '{net}' has no option '{keys[0]}' ({listed} has): change gan or net, or leave out "
+        f"options of others: --set {' '.join(f'{key}=None' for key in keys)}"
+    )
+
+
+def _owners(key):
+    """Return the GANs and nets that offer an option, as they are written in an experiment."""
     owners = [f"gan = '{name}'" for name in declared.gans() if declared.offers(declared.of_gan(name), key)]
-    owners += [f"net = '{name}'" for name in declared.nets() if declared.offers(declared.of_net(name), key)]
-    if owners:
-        listed = ", ".join(owners[:4]) + ", ..." * (len(owners) > 4)
-        return (
-            f"gan = '{gan}' with net = '{net}' has no option '{key}' ({listed} has): change gan or net, or leave it "
-            f"out: --set {key}=None"
-        )
-    known = declared.of(gan, net)
-    return f"unknown option '{key}'; {nearest(key, [name for name in known if declared.offers(known, name)])}"
+    return owners + [f"net = '{name}'" for name in declared.nets() if declared.offers(declared.of_net(name), key)]
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:

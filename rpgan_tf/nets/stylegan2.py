@@ -63,6 +63,10 @@ class Generator(base.Net):
 
     rules = [
         (
+            "channel_base >= imsz",
+            "channel_base = {channel_base} leaves no channels at imsz = {imsz}: expected at least {imsz}; change one",
+        ),
+        (
             "precision == 'float32'",
             "net = '{net}' has half precision of its own: expected num_half = 4 (or another number of resolutions) and "
             "half = 'float16' or 'bfloat16', received precision = '{precision}'",

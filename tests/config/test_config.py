@@ -91,10 +91,10 @@ def test_none_takes_back_what_the_file_says(project):
         (
             "clip=1",
             "gan = 'RPGAN' with net = 'rpgan' has no option 'clip' (gan = 'WGAN' has): change "
-            "gan or net, or leave it out: --set clip=None",
+            "gan or net, or leave out options of others: --set clip=None",
         ),
-        ("net=dcgan", "has no option 'ksz' (net = 'rpgan' has): change gan or net, or leave it out: --set ksz="),
-        ("net=toy", "has no option 'ksz' (net = 'rpgan' has)"),
+        ("net=dcgan", "has no option 'ksz' (net = 'rpgan' has)"),
+        ("net=toy", "leave out options of others: --set ksz=None f1=None df=None"),
         (
             "lfile=mixture:ring8",
             "lfile = 'mixture:ring8' has points, and net = 'rpgan' is for images; take net = 'toy'",
@@ -162,6 +162,10 @@ def test_imports_and_private_names_are_no_options(project):
         ({"gan": "Draws"}, "unknown gan 'Draws'"),
         ({"net": "layers"}, "unknown net 'layers'"),
         ({"gan": "StyleGAN2"}, "gan = 'StyleGAN2' trains the nets stylegan2 and glead, received net = 'rpgan'"),
+        (
+            {"gan": "DCGAN", "net": "stylegan2", "channel_base": 128},
+            "channel_base = 128 leaves no channels at imsz = 256: expected at least 256",
+        ),
         ({"ksz": 1}, "ksz = 1, imsz = 64, f1 = 1024 do not fit: expected imsz ="),
         ({"gan": "DCGAN", "net": "dcgan", "test_lfile": "mixture:ring8"}, "test_lfile = 'mixture:ring8' has points"),
         (
