@@ -1,6 +1,7 @@
 """A user's mistakes: one line, exit code 2, no traceback."""
 
 import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -10,8 +11,8 @@ class UserError(Exception):
     """
 
 
-def nearest(name, known):
-    """Return the end of a message about an unknown `name`: the nearest known one, else all of them."""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown `name`: the nearest known name, or all of them if none is near."""
     lower = {other.lower(): other for other in known}
     close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
-    return f"did you mean '{lower[close[0]]}'?" if close else f"known: {', '.join(sorted(known)) or 'none'}"
+    return f"did you mean '{lower[close[0]]}'?" if close else f"known: {', '.join(sorted(lower.values())) or 'none'}"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import inspect
 import types
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
 
 from rpgan_tf import optimizers
-from rpgan_tf.config import Count, NonNegative, Positive, Share
+from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Rules, Share, Whole
 from rpgan_tf.devices import replicas, steps
 from rpgan_tf.devices.steps import Logs, Schedule, Step
 from rpgan_tf.nets.base import Discriminator, Judged, Net
@@ -46,7 +46,10 @@ class GAN(steps.Replicated):
     beta_1: Share = 0.5
     beta_2: Share = 0.999
     ema: Share = 0.0  # momentum of the moving average of G that draws samples; 0: G itself draws them
+    num_classes: Fixed[Whole] = 0  # length of a label; GANs with labels offer it
 
+    rules: ClassVar[Rules] = []  # on options, see `config.checks`
+    needs: ClassVar[list[str]] = []  # checks of files, see `config.checks`
     average: Any  # `Net`, or None
     penalizes_images = False  # whether `d_penalty` takes gradients of D at the real and fake images
     compares_batch = False  # whether the loss of an image depends on the logits of the whole batch

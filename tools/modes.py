@@ -179,7 +179,7 @@ def label(objective, options):
     parts = [options.gan]
     parts += [f"projections of K = {np.load(options.filts)['nfilt']}"] if options.filts else []
     parts += [f"packing {options.pack}"] if options.pack > 1 else []
-    parts += [f"penalty {options.penalty:g}"] if vars(options).get("penalty") else []
+    parts += [f"penalty {options.penalty:g}"] if options.penalty else []
     parts += ["EMA"] if options.ema else []
     return ("best: " if objective == "best" else "") + ", ".join(parts)
 

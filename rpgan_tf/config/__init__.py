@@ -1,35 +1,29 @@
 """Experiment files and their options, checked before TensorFlow is imported."""
 
-from rpgan_tf.config.experiment import (
-    DIGITS,
+from rpgan_tf.config.checks import DIGITS, STACKED, check_files, check_filters, check_labels, check_source
+from rpgan_tf.config.declared import gan_module, gans, nets
+from rpgan_tf.config.experiment import changes, load, parse_overrides, resolve, to_json
+from rpgan_tf.config.kinds import (
     KINDS,
     NONE,
-    STACKED,
     Count,
     CountFrom2,
     CountFrom8,
+    Fixed,
     Negative,
     NonNegative,
-    Options,
     Positive,
     Probability,
+    Rules,
     Share,
     Size,
     SizeFrom8,
     SizeFrom16,
     SizeFrom32,
+    Text,
     Whole,
-    changes,
-    check_files,
-    check_filters,
-    check_labels,
-    check_source,
-    gan_module,
-    load,
-    parse_overrides,
-    resolve,
-    to_json,
 )
+from rpgan_tf.config.options import Options
 
 __all__ = [
     "DIGITS",
@@ -39,16 +33,19 @@ __all__ = [
     "Count",
     "CountFrom2",
     "CountFrom8",
+    "Fixed",
     "Negative",
     "NonNegative",
     "Options",
     "Positive",
     "Probability",
+    "Rules",
     "Share",
     "Size",
     "SizeFrom8",
     "SizeFrom16",
     "SizeFrom32",
+    "Text",
     "Whole",
     "changes",
     "check_files",
@@ -56,7 +53,9 @@ __all__ = [
     "check_labels",
     "check_source",
     "gan_module",
+    "gans",
     "load",
+    "nets",
     "parse_overrides",
     "resolve",
     "to_json",

@@ -287,7 +287,7 @@ def _find_labels(option, options):
     Raises:
         UserError: there are none, or not of that length.
     """
-    lfile, num_classes = getattr(options, option), getattr(options, "num_classes", 0)
+    lfile, num_classes = getattr(options, option), options.num_classes
     if not num_classes:
         return None
     found = None

@@ -155,7 +155,7 @@ class Replicated(Randomness, keras.Model):
         fake = self.generator(z, *labels, training=False)
 
         def losses(real: tf.Tensor, fake: tf.Tensor) -> Logs:
-            logits = [self.judge(images, *labels, training=False) for images in (real, fake)]
+            logits = [self.judge(images, next(iter(labels), None), training=False) for images in (real, fake)]
             drawn = self.draw()
             return {"g_loss": self.g_loss(*logits, *drawn), "d_loss": self.d_loss(*logits, *drawn)}
 

@@ -194,7 +194,7 @@ def check_batch(options, number=None):
             f"bsz = {options.bsz} images cannot be divided among {number} devices; set a multiple, such as "
             f"--set bsz={-(-options.bsz // number) * number}"
         )
-    own, group = options.bsz // number, getattr(options, "mbstd_group", 1)
+    own, group = options.bsz // number, options.mbstd_group
     if own > group and own % group:
         raise UserError(
             f"bsz = {options.bsz} gives each of {number} devices {own} images, which are not groups of mbstd_group = "
@@ -204,7 +204,7 @@ def check_batch(options, number=None):
 
 def divide_discriminators(options, number=None):
     """Return whether so many devices, None for those of the strategy, divide the discriminators and not the batch."""
-    return vars(options).get("divide") == "discriminators" and (number or count()) > 1
+    return options.divide == "discriminators" and (number or count()) > 1
 
 
 def several_machines():

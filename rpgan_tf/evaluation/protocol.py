@@ -83,12 +83,12 @@ def check(options, metrics, samples, reference, extractor):
         raise UserError("pr and dc need scikit-learn: pip install scikit-learn")
     if "swd" in metrics and (options.imsz < 8 or options.imsz & (options.imsz - 1)):
         raise UserError(f"swd needs images whose side is a power of two >= 8, received {options.imsz}; leave it out")
-    if "ppl" in metrics and getattr(options, "num_classes", 0):
+    if "ppl" in metrics and options.num_classes:
         raise UserError("ppl is of latents without labels, and the net has num_classes > 0; leave it out")
     if "ppl_w" in metrics:
         w_codes.check(options, "ppl_w")
         lpips_weights.load_for_metric(options, "ppl_w")
-    if "ppl" in metrics and getattr(options, "num_half", 0):
+    if "ppl" in metrics and options.num_half:
         raise UserError("ppl needs full precision, and the net has num_half > 0: add --set num_half=0, or take ppl_w")
     if samples is not None and samples < 2:
         raise UserError(f"expected --samples of at least 2, received {samples}")

@@ -81,13 +81,8 @@ def load_for(options):
     """Read the weights of LPIPS if the options of GLeaD need them; else return None.
 
     Raises:
-        UserError: as `load`; no file is named; images are too small; features are to be compared by LPIPS.
+        UserError: as `load`; no file is named; images are too small.
     """
-    if options.fake_target == "features" and options.fake_loss == "lpips":
-        raise UserError(
-            "fake_loss = 'lpips' compares images, and fake_target = 'features' are none; take fake_loss = 'cosine' or "
-            "'mse', or fake_target = 'image'"
-        )
     fake_loss = options.fake_loss or FAKE_LOSS[options.fake_target]
     if "lpips" not in (options.real_weight != 0 and options.real_loss, options.fake_weight != 0 and fake_loss):
         return None

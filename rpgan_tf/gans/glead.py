@@ -1,22 +1,22 @@
-"""GLeaD: StyleGAN2 whose D must be able to say what G needs to make an image again.
+"""GLeaD: StyleGAN2 with a task for D: from its output, G reconstructs the image.
 
 Bai et al., "GLeaD: Improving GANs with A Generator-Leading Task", arXiv 2212.03752, section 3; the authors' code:
-github.com/EzioBy/glead. D's heads give features, an image and w, from which G, which is not trained here, goes on;
-the images it makes are compared with those that D saw.
+github.com/EzioBy/glead. D's heads predict features, an image and w. From them G, fixed in this step, generates an
+image, which is compared with the one that D saw.
 
-As in that code, and not said in the paper: the term of real images is part of the steps on R1, too, times their
-interval, so that it counts twice over time (`r1_with_term = False`: it is not).
+The code adds the term of real images to the steps on R1, too, times their interval, so that it counts twice over time;
+the paper does not mention it. `r1_with_term = False` leaves it out.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import tensorflow as tf
 
 from rpgan_tf.config import NonNegative
-from rpgan_tf.errors import UserError
+from rpgan_tf.devices.steps import Step
 from rpgan_tf.files import lpips_weights
 from rpgan_tf.gans.ggdr import cosine_distance
-from rpgan_tf.gans.stylegan2 import StyleGAN2
+from rpgan_tf.gans.stylegan2 import StyleGAN2, Term
 from rpgan_tf.nets.glead import reconstruct
 from rpgan_tf.nets.lpips import LPIPS
 from rpgan_tf.randomness import NOISE, RECONSTRUCTION
@@ -31,7 +31,6 @@ class GLeaD(StyleGAN2):
     features). A weight of 0 leaves a term out. Needs net = 'glead' with heads.
     """
 
-    nets = ("glead",)
     real_loss: Literal["lpips", "mse", "cosine"] = "lpips"
     real_weight: NonNegative = 10.0
     fake_target: Literal["image", "features"] = "image"
@@ -39,12 +38,22 @@ class GLeaD(StyleGAN2):
     fake_weight: NonNegative | None = None  # None: 3 for images, 10 for features
     r1_with_term: bool = True  # whether the term of real images is also part of the steps on R1
 
-    def __init__(self, *args, **kwargs):
+    rules = [
+        ("net == 'glead'", "gan = '{gan}' trains net = 'glead' alone, received net = '{net}'"),
+        (
+            "heads",
+            "gan = 'GLeaD' needs D's heads: expected heads = True, received False; gan = 'GGDR' has none",
+        ),
+        (
+            "fake_target == 'image' or fake_loss != 'lpips'",
+            "fake_loss = 'lpips' compares images, and fake_target = 'features' are none; take fake_loss = 'cosine' or "
+            "'mse', or fake_target = 'image'",
+        ),
+    ]
+    needs = ["rpgan_tf.files.lpips_weights:load_for"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not self.options.heads:
-            raise UserError(
-                "gan = 'GLeaD' needs D's heads: expected heads = True, received False; gan = 'GGDR' has none"
-            )
         fake_loss = self.fake_loss or lpips_weights.FAKE_LOSS[self.fake_target]
         fake_weight = (
             {"image": 3.0, "features": 10.0}[self.fake_target] if self.fake_weight is None else self.fake_weight
@@ -54,22 +63,28 @@ class GLeaD(StyleGAN2):
         arrays = lpips_weights.load_for(self.options)
         self.lpips: Any = LPIPS(arrays) if arrays else None
 
-    def judge_real(self, real, step, labels=None):
-        return self.judge_and_compare(real, self.real_comparison, None, RECONSTRUCTION, step, labels)
+    def judge_real(self, real: tf.Tensor, step: Step, labels: Any = None) -> tuple[tf.Tensor, Term]:
+        return self.judge_and_compare(real, self.real_comparison, {}, RECONSTRUCTION, step, labels)
 
-    def judge_fake(self, fake, made, step, labels=None):
+    def judge_fake(self, fake: tf.Tensor, made: dict, step: Step, labels: Any = None) -> tuple[tf.Tensor, Term]:
         return self.judge_and_compare(fake, self.fake_comparison, made, RECONSTRUCTION + 1, step, labels)
 
-    def r1_term(self, real, step, labels=None):
+    def r1_term(self, real: tf.Tensor, step: Step, labels: Any = None) -> Term:
         if not self.r1_with_term:
             return 0.0
-        return self.judge_and_compare(real, self.real_comparison, None, RECONSTRUCTION + 2, step, labels)[1]
+        return self.judge_and_compare(real, self.real_comparison, {}, RECONSTRUCTION + 2, step, labels)[1]
 
-    def judge_and_compare(self, images, comparison, made, role, step, labels=None):
-        """Return D's logits of images, and weight times how far what D says of them is from the target.
+    def judge_and_compare(
+        self, images: tf.Tensor, comparison: tuple, made: dict, role: int, step: Step, labels: Any = None
+    ) -> tuple[tf.Tensor, Term]:
+        """Return D's logits of images, and the weighted distance of its reconstruction from the target.
 
-        `comparison` is (target, loss, weight); an image is what G makes of what D says. What D sees is augmented, and
-        features move with it; an image as a target is not.
+        Args:
+            images: [B, H, W, C]. D sees them augmented; a target image is not augmented, target features move along.
+            comparison: (target, loss, weight).
+            made: features of G's blocks, for target = "features".
+            role, step: of the random draws.
+            labels: [B, num_classes], or None.
         """
         target, loss, weight = comparison
         seen = self.augmented(images, role, step)
@@ -83,8 +98,8 @@ class GLeaD(StyleGAN2):
         again = reconstruct(self.generator, found, self.noise_seed(NOISE + role, step))
         return logits, weight * self.distance(loss, again, images)
 
-    def distance(self, loss, found, targets):
-        """Return how far images or features are from their targets: twice [B, H, W, C] -> []."""
+    def distance(self, loss: str, found: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Return the distance of images or features from their targets: twice [B, H, W, C] -> []."""
         if loss == "lpips":
             return tf.reduce_mean(self.lpips(found, targets))
         return cosine_distance(found, targets) if loss == "cosine" else tf.reduce_mean((found - targets) ** 2)

@@ -11,6 +11,7 @@ from typing import Literal
 
 import tensorflow as tf
 
+from rpgan_tf.config import Fixed
 from rpgan_tf.devices.steps import Logs, Schedule
 from rpgan_tf.gans.dcgan import DCGAN
 
@@ -24,8 +25,20 @@ class RPGAN(DCGAN):
     with sp = softplus and D = sigmoid(logits). The half is in the authors' code, not in the paper.
     """
 
-    filts: str = "<wts_dir>/filts.npz"  # from tools/rproj.py
+    filts: str | None = "<wts_dir>/filts.npz"  # from tools/rproj.py
     prior: Literal["normal", "uniform"] = "uniform"
+
+    rules = [
+        (
+            "not filts or 'filts' in of_net",
+            "net = '{net}' has no discriminators for projections, received filts = '{filts}'; take net = 'rpgan', or a "
+            "gan without filts such as 'DCGAN'",
+        ),
+        (
+            "filts or gan == 'Baseline'",
+            "gan = '{gan}' needs filts, a file of tools/rproj.py, received None; gan = 'Baseline' has none",
+        ),
+    ]
 
     def d_terms(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         real_loss, fake_loss = super().d_terms(real_logits, fake_logits)
@@ -40,4 +53,4 @@ class RPGAN(DCGAN):
 class Baseline(RPGAN):
     """The same nets and losses with a single discriminator on the image: what the paper compares RP-GAN with."""
 
-    filts: None = None
+    filts: Fixed[str | None] = None

@@ -30,10 +30,9 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf import optimizers
-from rpgan_tf.config import Count, NonNegative, Positive, Probability, Share
+from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Probability, Share, Whole
 from rpgan_tf.devices import replicas
 from rpgan_tf.devices.steps import Logs, Schedule, Step
-from rpgan_tf.errors import UserError
 from rpgan_tf.gans import augment, penalties
 from rpgan_tf.gans.dcgan import DCGAN
 from rpgan_tf.nets.base import Judged
@@ -72,10 +71,10 @@ class StyleGAN2(DCGAN):
     style_mixing: NonNegative = 0.9  # probability that codes are of two latents
     pack: Literal[1] = 1
     learning_rate: Positive = 2.5e-3
-    decay: None = None
-    weight_decay: None = None
-    d_steps: None = None
-    g_steps: None = None
+    decay: Fixed[Share] = 0.0
+    weight_decay: Fixed[NonNegative] = 0.0
+    d_steps: Fixed[Count] = 1
+    g_steps: Fixed[Count] = 1
     beta_1: Share = 0.0
     beta_2: Share = 0.99
     ema: Share = 0.999  # half of it is forgotten after log(1/2) / log(ema) iterations
@@ -87,16 +86,32 @@ class StyleGAN2(DCGAN):
     aug_p: Probability | None = None  # of each operation, where it is fixed
     ada_target: Share = 0.6  # of the mean sign of D's logits of real images
     ada_kimg: Positive = 500.0  # thousands of real images in which p goes from 0 to 1, at the fastest
+    num_classes: Whole = 0  # length of a label; 0: no labels
 
-    nets = "stylegan2", "glead"  # those that it can train
+    rules = [
+        ("net in ('stylegan2', 'glead')", "gan = '{gan}' trains the nets stylegan2 and glead, received net = '{net}'"),
+        (
+            "(aug == 'fixed') == (aug_p is not None)",
+            "aug_p is the probability of aug = 'fixed', which needs it, and of no other aug: received aug = '{aug}' "
+            "with aug_p = {aug_p}; change one of them",
+        ),
+        (
+            "aug != 'no' or 'aug_pipe' not in given",
+            "aug_pipe is of aug = 'ada' and 'fixed', received aug = 'no'; change aug, or leave it out: --set "
+            "aug_pipe=None",
+        ),
+        (
+            "aug == 'ada' or 'ada_target' not in given",
+            "ada_target is of aug = 'ada', received aug = '{aug}'; change aug, or leave it out: --set ada_target=None",
+        ),
+        (
+            "aug == 'ada' or 'ada_kimg' not in given",
+            "ada_kimg is of aug = 'ada', received aug = '{aug}'; change aug, or leave it out: --set ada_kimg=None",
+        ),
+    ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.options.net not in self.nets:
-            raise UserError(
-                f"gan = '{type(self).__name__}' trains the nets {' and '.join(self.nets)}, received net = "
-                f"'{self.options.net}'"
-            )
         of_all = {"trainable": False, "aggregation": "mean"}  # replicas
         self.path_length = self.add_weight((), "zeros", name="path_length", **of_all)
         self.r1_penalty = self.add_weight((), "zeros", name="r1_penalty", **of_all)

@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf import gan, optimizers
-from rpgan_tf.config import Count, Positive, Share, Whole
+from rpgan_tf.config import Count, Fixed, Positive, Share, Whole
 from rpgan_tf.devices import replicas
 from rpgan_tf.devices.steps import Logs, Schedule, Step
 
@@ -61,8 +61,8 @@ class WGAN(_Wasserstein):
     sigmoid: bool = False  # f = sigmoid(logits)
     learning_rate: Positive = 5e-5
     rho: Share = 0.99  # RMSprop's
-    beta_1: None = None
-    beta_2: None = None
+    beta_1: Fixed[Share] = 0.0  # RMSprop has neither
+    beta_2: Fixed[Share] = 0.0
 
     @classmethod
     def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import keras
 import tensorflow as tf
+
+from rpgan_tf.config import Rules
 
 
 class Net(keras.Model):
     """A net whose weights are all there before its first call, and can be read and set by name."""
 
+    rules: ClassVar[Rules] = []  # on options, see `config.checks`
     synchronized = False  # whether batch normalization normalizes the batch of all replicas as one
     product_type = "float32"  # in which convolutions and products are computed
 

@@ -144,7 +144,7 @@ def build_discriminator(options, projections=None, seeds=None):
         options.pack * options.channels,
         options.d_norm,
         options.init,
-        vars(options).get("num_outcomes"),
+        options.num_outcomes,
         seeds,
         name="discriminator",
     )

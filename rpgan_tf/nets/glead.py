@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 import tensorflow as tf
 
 from rpgan_tf.config import SizeFrom8
-from rpgan_tf.errors import UserError
 from rpgan_tf.nets import stylegan2
 from rpgan_tf.nets.stylegan2 import Convolution, Discriminator, Generator, build_generator
 
@@ -52,6 +51,13 @@ class DecodingDiscriminator(Discriminator):
     decoder_kernel: Literal[1, 3] = 1
     heads: bool = True
 
+    rules = [
+        (
+            "max(res_d, res_g) < imsz",
+            "res_d = {res_d} and res_g = {res_g} must be below imsz = {imsz}; change one of them",
+        ),
+    ]
+
     def __init__(
         self,
         imsz=256,
@@ -68,8 +74,6 @@ class DecodingDiscriminator(Discriminator):
         **kwargs,
     ):
         super().__init__(imsz, channels, channel_base, channel_max, seeds=seeds, **kwargs)
-        if max(res_d, res_g) >= imsz:
-            raise UserError(f"res_d = {res_d} and res_g = {res_g} must be below imsz = {imsz}; change one of them")
         self.res_g, self.decoder = res_g, []
         width = stylegan2.widths(imsz, channel_base, channel_max)
         arguments = {"activation": False, "seeds": seeds}

@@ -67,7 +67,7 @@ def build_discriminator(options, projections=None, seeds=None):
         options.imsz,
         options.pack * options.channels,
         options.init,
-        vars(options).get("num_outcomes"),
+        options.num_outcomes,
         seeds,
         name="discriminator",
     )

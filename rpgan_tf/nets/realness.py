@@ -5,9 +5,11 @@ code, github.com/kam1107/RealnessGAN. Differs from it in: of the discriminator's
 used is built.
 """
 
+from typing import Literal
+
 import tensorflow as tf
 
-from rpgan_tf.config import Count, SizeFrom16
+from rpgan_tf.config import Count, Fixed, SizeFrom16
 from rpgan_tf.devices import replicas
 from rpgan_tf.nets import base, dcgan
 from rpgan_tf.nets.layers import Convolution, Dense
@@ -19,6 +21,7 @@ class Generator(dcgan.Generator):
     imsz: SizeFrom16 = 64
     zlen: Count = 128
     ngf: Count = 32
+    init: Fixed[Literal["dcgan"]] = "dcgan"
 
 
 class Discriminator(base.Discriminator):
@@ -99,7 +102,7 @@ def build_discriminator(options, projections=None, seeds=None):
         options.imsz,
         options.pack * options.channels,
         options.adaptive_reparam,
-        vars(options).get("num_outcomes"),
+        options.num_outcomes,
         options.seed,
         seeds,
         name="discriminator",

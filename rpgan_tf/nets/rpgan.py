@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from rpgan_tf.config import Count
 from rpgan_tf.devices import replicas, strategies
-from rpgan_tf.errors import UserError
 from rpgan_tf.nets import base, chunks
 from rpgan_tf.projections import check_chunk, check_division
 
@@ -45,16 +44,19 @@ class Generator(base.Net):
     zlen: Count = 100
     f1: Count = 1024
 
+    rules = [
+        (
+            "ksz > 1 and imsz % (ksz - ksz % 2) == 0 and 2 <= imsz // (ksz - ksz % 2) <= 2 * f1",
+            "ksz = {ksz}, imsz = {imsz}, f1 = {f1} do not fit: expected imsz = (ksz - ksz % 2) * 2^n with n >= 1 and "
+            "f1 >= 2^(n-1), since each layer doubles the size and halves the channels; change one of them",
+        ),
+    ]
+
     def __init__(self, ksz, zlen, f1, imsz, channels=3, seeds=None, **kwargs):
         super().__init__(**kwargs)
         self.ksz, self.zlen, self.f1, self.imsz, self.channels = ksz, zlen, f1, imsz, channels
         self.first_size = ksz - ksz % 2
-        num_doublings = math.log2(imsz / self.first_size) if self.first_size else 0
-        if num_doublings < 1 or num_doublings % 1 or f1 >> int(num_doublings - 1) < 1:
-            raise UserError(
-                f"ksz = {ksz}, imsz = {imsz}, f1 = {f1} do not fit: expected imsz = (ksz - ksz % 2) * 2^n with n >= 1 "
-                "and f1 >= 2^(n-1), since each layer doubles the size and halves the channels; change one of them"
-            )
+        num_doublings = math.log2(imsz / self.first_size)
         # As in the original: kernels [1, 1, zlen, f1 * size^2] and [ksz, ksz, f_out, f_in], a bias for each layer.
         self.kernels, self.biases = [], []
         for layer in range(1, int(num_doublings) + 2):
@@ -161,6 +163,12 @@ class Discriminator(base.Discriminator):
     divide: Literal["batch", "discriminators"] = "batch"  # among several devices
     chunk: Count | None = None  # discriminators whose activations are in memory at a time
 
+    rules = [
+        (
+            "divide == 'batch' or filts",
+            "divide = 'discriminators' is for those of filts, received filts = None; take divide = 'batch'",
+        ),
+    ]
     independent = True
 
     def __init__(
@@ -326,9 +334,9 @@ def build_discriminator(options, projections=None, seeds=None):
         projections,
         options.channels,
         options.pack,
-        vars(options).get("num_outcomes"),
+        options.num_outcomes,
         divided,
-        vars(options).get("chunk"),
+        options.chunk,
         seeds,
         name="discriminator",
     )

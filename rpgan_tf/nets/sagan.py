@@ -121,7 +121,7 @@ def build_discriminator(options, projections=None, seeds=None):
         options.imsz,
         options.pack * options.channels,
         options.spectral,
-        vars(options).get("num_outcomes"),
+        options.num_outcomes,
         seeds,
         name="discriminator",
     )

@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from rpgan_tf.config import Count, SizeFrom16, Whole
 from rpgan_tf.devices import replicas
-from rpgan_tf.errors import UserError
 from rpgan_tf.nets import base, fir
 from rpgan_tf.nets.dcgan import check_size
 
@@ -61,6 +60,18 @@ class Generator(base.Net):
     num_half: Whole = 0
     half: Literal["float16", "bfloat16"] = "float16"
     num_classes: Whole = 0
+
+    rules = [
+        (
+            "channel_base >= imsz",
+            "channel_base = {channel_base} leaves no channels at imsz = {imsz}: expected at least {imsz}; change one",
+        ),
+        (
+            "precision == 'float32'",
+            "net = '{net}' has half precision of its own: expected num_half = 4 (or another number of resolutions) and "
+            "half = 'float16' or 'bfloat16', received precision = '{precision}'",
+        ),
+    ]
 
     def __init__(
         self,
@@ -150,6 +161,13 @@ class Discriminator(base.Discriminator):
     d_arch: Literal["resnet", "orig"] = "resnet"
     mbstd_group: Count = 4
     freeze: Whole = 0
+
+    rules = [
+        (
+            "bsz <= mbstd_group or bsz % mbstd_group == 0",
+            "bsz = {bsz} must be a multiple of mbstd_group = {mbstd_group}, or smaller; change one",
+        ),
+    ]
     jit_compile = True
 
     def __init__(
@@ -547,19 +565,11 @@ def build_generator(options, seeds=None):
 
 
 def build_discriminator(options, projections=None, seeds=None):
-    """Build the discriminator that `options` describe; this net takes no projections.
-
-    Raises:
-        UserError: the batch is no multiple of the groups.
-    """
+    """Build the discriminator that `options` describe; this net takes no projections."""
     return Discriminator(**discriminator_arguments(options), seeds=seeds, name="discriminator")
 
 
 def discriminator_arguments(options):
-    """Return the arguments of a discriminator that `options` describe; raises `UserError`."""
-    if options.bsz > options.mbstd_group and options.bsz % options.mbstd_group:
-        raise UserError(
-            f"bsz = {options.bsz} must be a multiple of mbstd_group = {options.mbstd_group}, or smaller; change one"
-        )
+    """Return the arguments of a discriminator that `options` describe."""
     names = "imsz channel_base channel_max num_half half num_classes d_arch mbstd_group freeze"
     return {name: getattr(options, name) for name in names.split()} | {"channels": options.pack * options.channels}

@@ -7,7 +7,7 @@ PacGAN's. Knows no loss.
 import keras
 import tensorflow as tf
 
-from rpgan_tf.config import Count
+from rpgan_tf.config import Count, Fixed
 from rpgan_tf.nets import base
 from rpgan_tf.nets.dcgan import gamma
 from rpgan_tf.nets.layers import BatchNormalization, Dense
@@ -29,6 +29,7 @@ class Generator(base.Net):
 
     zlen: Count = 128
     g_width: Count = 400
+    points: Fixed[bool] = True
 
     def __init__(self, zlen, g_width, dims, seeds=None, **kwargs):
         super().__init__(**kwargs)
@@ -133,7 +134,7 @@ def build_discriminator(options, projections=None, seeds=None):
         options.d_width,
         options.pack * options.channels,
         projections,
-        vars(options).get("num_outcomes"),
+        options.num_outcomes,
         seeds,
         name="discriminator",
     )

@@ -82,7 +82,7 @@ def labels(options, count, seed):
 
 def label_drawer(options):
     """Return the function from a count and a seed to what `labels` returns; the data's are read once."""
-    if not getattr(options, "num_classes", 0):
+    if not options.num_classes:
         return lambda count, seed: np.zeros([count, 0], np.float32)
     from rpgan_tf.data import stream
 

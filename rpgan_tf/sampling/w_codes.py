@@ -23,7 +23,7 @@ def check(options, command, heads=False):
     """Raise a `UserError` unless the experiment has codes, and with `heads` a D that says them of images."""
     if options.net not in NETS:
         raise UserError(f"{command} is for net = {' or '.join(map(repr, NETS))}, received net = '{options.net}'")
-    if heads and not getattr(options, "heads", False):
+    if heads and not options.heads:
         raise UserError(f"{command} needs a D with heads: gan = 'GLeaD', net = 'glead'; received gan = '{options.gan}'")
 
 

@@ -96,7 +96,7 @@ def advice(name, options, num_discriminators):
         return tries if options.ema else [*tries, "samples of a moving average (ema = 0.999)"]
     more = "more random projections" if num_discriminators > 1 else "several discriminators on random projections"
     tries = [f"{more} (filts, tools/rproj.py)", f"a smaller d_learning_rate (it is {rate:g})"]
-    if vars(options).get("d_steps", 1) > 1:
+    if options.d_steps > 1:
         tries.append(f"fewer d_steps (they are {options.d_steps})")
     others = " or ".join(f"'{gan}'" for gan in ("WGANGP", "RaLSGAN") if gan != options.gan)
     return [*tries, f"another objective (gan = {others})"]

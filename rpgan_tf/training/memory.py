@@ -1,8 +1,8 @@
-"""How much memory training takes, told from the graph of an iteration before anything is allocated or run.
+"""How much memory training takes, estimated from the graph of an iteration, without allocating anything.
 
 Nets and optimizers are built in a graph that no session runs, where a variable is a name and a shape, and an iteration
-is traced in it. Its operations are then gone through in the order in which they were traced: what one returns is in
-memory from there on, until the last operation that takes it.
+is traced in it. The estimate walks its operations in the order of tracing: a tensor is in memory from the operation
+that returns it to the last one that takes it.
 """
 
 import functools
@@ -18,7 +18,9 @@ import tensorflow as tf
 from rpgan_tf import factory, projections
 from rpgan_tf.data import stream
 from rpgan_tf.devices import strategies
+from rpgan_tf.devices.steps import Schedule
 from rpgan_tf.files import atomic
+from rpgan_tf.gan import GAN
 
 SAME = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient", "EnsureShape"}
 SAME |= {"TensorScatterUpdate"}  # which writes to its first argument
@@ -34,7 +36,7 @@ FUNCTIONS |= dict.fromkeys(["If", "StatelessIf"], ["then_branch", "else_branch"]
 FUNCTIONS |= dict.fromkeys(["While", "StatelessWhile"], ["body"])
 
 
-def report(options, num_replicas=1):
+def report(options: types.SimpleNamespace, num_replicas: int = 1) -> dict[str, int]:
     """Return {what: bytes} of training on each of so many devices.
 
     Args:
@@ -45,9 +47,9 @@ def report(options, num_replicas=1):
         UserError: so many devices cannot divide the discriminators.
 
     Returns:
-        What stays: "weights of G", "weights of D", "average of G", "optimizer of G", "optimizer of D". "input": the
-        images of an iteration and those read ahead. "iteration": all else when it is most, of which "kept for D" and
-        "kept for G" are activations that wait for gradients in a step.
+        Permanent: "weights of G", "weights of D", "average of G", "optimizer of G", "optimizer of D". "input": the
+        images of an iteration and those read ahead. "iteration": the peak of everything else; "kept for D" and "kept
+        for G" are its activations that wait for the gradients of a step.
     """
     divided = strategies.divide_discriminators(options, num_replicas)
     options = types.SimpleNamespace(**vars(options) | {"bsz": options.bsz // num_replicas})
@@ -56,7 +58,7 @@ def report(options, num_replicas=1):
     count = max(numbers) * options.bsz * options.pack
     points = options.lfile.startswith("mixture:")
     inputs = [tf.TensorSpec([count, *([] if points else [options.imsz] * 2), options.channels])]
-    if vars(options).get("num_classes"):
+    if options.num_classes:
         inputs.append(tf.TensorSpec([count, options.num_classes]))
     with tf.Graph().as_default(), tempfile.TemporaryDirectory() as folder:
         if divided:  # a device has the discriminators of some filters, and is shown the images of all devices
@@ -80,7 +82,7 @@ def report(options, num_replicas=1):
         }
 
 
-def describe(found):
+def describe(found: dict[str, int]) -> list[str]:
     """Return the lines of what `report` returned."""
     together = sum(size for what, size in found.items() if not what.startswith("kept"))
     rows = [
@@ -99,23 +101,24 @@ def describe(found):
     return [f"{text:50} {found[what] / 2**20:12,.1f} MiB" for what, text in rows]
 
 
-def trace(model, inputs, schedule):
+def trace(model: GAN, inputs: list[tf.TensorSpec], schedule: Schedule) -> tf.Graph:
     """Return the graph of an iteration; a scope <name of the optimizer>/gradients begins where gradients do."""
     step = tf.function(lambda *inputs: model.train_step(inputs if inputs[1:] else inputs[0], schedule), autograph=False)
     return step.get_concrete_function(*inputs).graph
 
 
-def _shown_all(options, num_replicas):
+def _shown_all(options: types.SimpleNamespace, num_replicas: int) -> type[GAN]:
     """Return the class of a GAN whose discriminators are shown the images of all replicas."""
 
-    class ShownAll(factory.find(options)):
-        def packed(self, images):
-            return tf.concat([super().packed(images)] * num_replicas, axis=0)
+    gan = factory.find(options)
 
-    return ShownAll
+    def packed(self: GAN, images: tf.Tensor) -> tf.Tensor:
+        return tf.concat([gan.packed(self, images)] * num_replicas, axis=0)
+
+    return type(gan.__name__, (gan,), {"packed": packed})
 
 
-def _kept(graph, optimizer):
+def _kept(graph: tf.Graph, optimizer: str) -> int:
     """Return the most bytes that wait for gradients in a step of an optimizer, in a graph and its functions."""
     scopes, most = set(), 0
     for place, operation in enumerate(graph.get_operations()):
@@ -133,15 +136,15 @@ class Liveness:
     Arguments of the graph, variables and constants count nothing. What XLA compiles counts as if it did not.
     """
 
-    def __init__(self, graph):
+    def __init__(self, graph: tf.Graph) -> None:
         operations = needed(graph)
-        self.last = {}  # {tensor: place of the last operation that takes it, or what has its memory}
+        self.last: dict = {}  # {tensor: place of the last operation that takes it, or what has its memory}
         for place, operation in operations:
             self.last |= {tensor.ref(): place for tensor in (*operation.inputs, *operation.outputs)}
         self.last |= {tensor.ref(): math.inf for tensor in graph.outputs}
-        self.owners = {}  # {tensor: the one whose memory it has, or None}
-        self.first = {}  # {owner: place of the operation that returns it}
-        self.inside = {}  # {place: what the functions of an operation have in memory, beside what it returns}
+        self.owners: dict = {}  # {tensor: the one whose memory it has, or None}
+        self.first: dict = {}  # {owner: place of the operation that returns it}
+        self.inside: dict = {}  # {place: what the functions of an operation have in memory, beside what it returns}
         for place, operation in operations:
             inner, returned = functions_of(operation), 0
             for index, tensor in enumerate(operation.outputs):
@@ -174,11 +177,11 @@ class Liveness:
                     return self.owners[given.ref()]
         return tensor.ref()
 
-    def at(self, place):
+    def at(self, place: int) -> int:
         """Return the bytes of what operations before this place return and others take."""
         return sum(bytes_of(owner.deref()) for owner, first in self.first.items() if first < place <= self.last[owner])
 
-    def height(self):
+    def height(self) -> int:
         """Return the bytes that are in memory when they are most."""
         changes = [(first, 0, bytes_of(owner.deref())) for owner, first in self.first.items()]
         changes += [(self.last[owner], 3, -bytes_of(owner.deref())) for owner in self.first]
@@ -187,13 +190,13 @@ class Liveness:
         return max(itertools.accumulate((change for _, _, change in sorted(changes)), initial=0))
 
 
-def functions_of(operation):
+def functions_of(operation: tf.Operation) -> list[tf.Graph]:
     """Return the graphs of an operation's functions."""
     names = [operation.get_attr(key).name for key in FUNCTIONS.get(operation.type, ())]
     return [operation.graph._get_function(name).graph for name in names]
 
 
-def needed(graph):
+def needed(graph: tf.Graph) -> list[tuple[int, tf.Operation]]:
     """Return [(place, operation), ...] of a function's graph, without those that nothing needs: they are not run."""
     found, waiting = set(), [*(tensor.op for tensor in graph.outputs), *graph.control_outputs]
     while waiting:
@@ -204,12 +207,12 @@ def needed(graph):
     return [(place, each) for place, each in enumerate(graph.get_operations()) if each in found]
 
 
-def bytes_of(tensor):
+def bytes_of(tensor: tf.Tensor) -> int:
     """Return the bytes of a tensor; 0 for resources, and for lists of axes and logs of a loop, of unknown shapes."""
     if tensor.dtype in (tf.resource, tf.variant, tf.string):
         return 0
     return (tensor.shape.num_elements() or 0) * tensor.dtype.size
 
 
-def _total(tensors):
+def _total(tensors: list) -> int:
     return sum(math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in tensors)

@@ -1,17 +1,13 @@
-"""Experiment files: what is accepted, and what a mistake is told."""
+"""Experiment files: values that are accepted, and the errors for others."""
 
 import json
-import pathlib
 import re
-import sys
 
-import numpy as np
 import pytest
 
-from rpgan_tf import config, projections
+from rpgan_tf import config
 from rpgan_tf.errors import UserError
-from rpgan_tf.files import atomic
-from tests.conftest import ROOT, command
+from tests.conftest import ROOT
 
 FACE = {"ksz": 4, "zlen": 100, "f1": 1024, "imsz": 64, "bsz": 64, "lfile": "data/faces.txt", "crop": False}
 PUBLISHED = {  # the originals' values
@@ -43,7 +39,9 @@ def test_an_unmodified_original_file_loads(tmp_path):
     assert (options.gan, options.filts) == ("RPGAN", "models/face48/filts.npz")
     assert (options.SAVEFREQ, options.MAXITER) == (1000, 100000)
     assert type(options.SAVEFREQ) is int
-    assert json.loads(config.to_json(options)) == vars(options)
+    printed = json.loads(config.to_json(options))
+    assert printed.items() <= vars(options).items()
+    assert not printed.keys() & {"num_classes", "heads"} and printed["filts"] == options.filts
 
 
 def test_overrides_are_read_as_the_type_of_their_option(project):
@@ -52,6 +50,22 @@ def test_overrides_are_read_as_the_type_of_their_option(project):
     received = [options.bsz, options.crop, options.learning_rate, options.wts_dir, options.SAVEFREQ, options.beta_1]
     assert received == [8, True, 1e-3, "123", 200, 0.0]
     assert [type(value) for value in received] == [int, bool, float, str, int, float]
+
+
+def test_none_takes_back_what_the_file_says(project):
+    (project / "exp" / "tiny.py").write_text(
+        "lfile = 'digits'\nwts_dir = 'm'\ncache = 'disk'\ncache_dir = 'x'\nf1 = 16\n"
+    )
+    with pytest.raises(UserError, match="cache_dir is of cache = 'disk', .* or leave it out: --set cache_dir=None"):
+        config.load("tiny", config.parse_overrides(["cache=None", "lfile=a"]))
+    options = config.load("tiny", config.parse_overrides(["cache=None", "lfile=a", "cache_dir=None", "bsz=None"]))
+    assert (options.cache, options.cache_dir, options.bsz) == (None, "m/cache", 64)
+    toy = ["net=toy", "lfile=mixture:ring8", "cache_dir=None", "f1=None"]
+    with pytest.raises(UserError, match="option 'cache' is of images, .*; leave it out: --set cache=None"):
+        config.load("tiny", config.parse_overrides(toy))
+    assert config.load("tiny", config.parse_overrides([*toy, "cache=None"])).channels == 2
+    with pytest.raises(UserError, match="option 'bsz' must be a whole number, at least 1, received None"):
+        config.resolve({"bsz": None})
 
 
 @pytest.mark.parametrize(
@@ -74,9 +88,13 @@ def test_overrides_are_read_as_the_type_of_their_option(project):
         ("weight_decay=nan", "option 'weight_decay' must be a number >= 0, received 'nan'"),
         ("channels=2", "option 'channels' must be one of 1, 3, received '2'"),
         ("prior=gauss", "option 'prior' must be one of 'normal', 'uniform', received 'gauss'"),
-        ("clip=1", "gan = 'RPGAN' with net = 'rpgan' has no option 'clip', gan = 'WGAN' would have; remove or change"),
-        ("net=dcgan", "has no option 'ksz', net = 'rpgan' would have"),
-        ("net=toy", "has no option 'ksz', net = 'rpgan' would have"),
+        (
+            "clip=1",
+            "gan = 'RPGAN' with net = 'rpgan' has no option 'clip' (gan = 'WGAN' has): change "
+            "gan or net, or leave out options of others: --set clip=None",
+        ),
+        ("net=dcgan", "has no option 'ksz' (net = 'rpgan' has)"),
+        ("net=toy", "leave out options of others: --set ksz=None f1=None df=None"),
         (
             "lfile=mixture:ring8",
             "lfile = 'mixture:ring8' has points, and net = 'rpgan' is for images; take net = 'toy'",
@@ -85,7 +103,7 @@ def test_overrides_are_read_as_the_type_of_their_option(project):
         ("learning_rate=1e999", "option 'learning_rate' must be a positive number, received '1e999'"),
         ("learning_rate=-1", "option 'learning_rate' must be a positive number, received '-1'"),
         ("filts=", "gan = 'RPGAN' needs filts, a file of tools/rproj.py, received None"),
-        ("gan=Baseline", "gan = 'Baseline' with net = 'rpgan' has no option 'filts', gan = 'RPGAN', net = 'rpgan'"),
+        ("gan=Baseline", "gan = 'Baseline' with net = 'rpgan' has no option 'filts' (gan = 'RPGAN', net = 'rpgan'"),
     ],
 )
 def test_mistakes_in_options(project, text, message):
@@ -125,163 +143,6 @@ def test_imports_and_private_names_are_no_options(project):
     assert config.load("tiny").bsz == 4
 
 
-def check_filters(project, **changes):
-    options = config.load("tiny", changes)
-    config.check_files(options)
-
-
-def test_missing_and_damaged_files(project):
-    check_filters(project)
-    with pytest.raises(UserError, match="filters not found: expected a file 'no.npz'; make one with tools/rproj.py"):
-        check_filters(project, filts="no.npz")
-    (project / "bad.npz").write_bytes((project / "K2.npz").read_bytes()[:500])
-    with pytest.raises(UserError, match="cannot read 'bad.npz': expected an .npz file of plain arrays"):
-        check_filters(project, filts="bad.npz")
-    np.savez(project / "other.npz", a=1)
-    with pytest.raises(UserError, match="'other.npz' is not a filter file"):
-        check_filters(project, filts="other.npz")
-    np.savez(project / "pickled.npz", nfilt=np.array([{}], dtype=object))
-    with pytest.raises(UserError, match="cannot read 'pickled.npz'.*allow_pickle=False"):
-        check_filters(project, filts="pickled.npz")
-    with pytest.raises(UserError, match="images not found: lfile = 'no.txt' is no list file and no folder or .zip"):
-        check_filters(project, lfile="no.txt")
-
-
-@pytest.mark.parametrize(
-    "groups, imsz, message",
-    [
-        (
-            [(8, 2, 1, 2), (4, 2, 1, 2)],
-            16,
-            "projections of one size, stride and number of channels; it has 4x4x3x1 stride 2",
-        ),
-        ([(7, 2, 1, 2)], 16, "filters of size 7 with stride 2 do not fit: expected an even size - stride >= 0"),
-        ([(2, 4, 1, 2)], 16, "filters of size 2 with stride 4 do not fit"),
-        ([(5, 3, 1, 2)], 16, "does not fit imsz = 16: imsz / stride must be a power of two >= 2, received 16 / 3"),
-        ([(16, 16, 1, 2)], 16, "received 16 / 16"),
-    ],
-)
-def test_filters_that_do_not_fit(project, groups, imsz, message):
-    atomic.save_arrays("wrong.npz", projections.draw(groups, seed=0))
-    with pytest.raises(UserError, match=re.escape(message)):
-        check_filters(project, filts="wrong.npz", imsz=imsz)
-
-
-def test_filters_are_kept_with_the_run_and_must_stay_the_same(project):
-    atomic.save_arrays("K2b.npz", projections.draw([(8, 2, 1, 2)], seed=2))
-    arrays = atomic.load_arrays("K2.npz")
-    atomic.save_arrays("K2c.npz", arrays | {"s0": np.int64(4), "s1": np.int64(4)})
-    kept = project / "models/tiny/filts.npz"
-    for path in ("K2b.npz", "K2.npz", "K2.npz", "models/tiny/filts.npz"):  # nothing is trained yet: the last one counts
-        check_filters(project, filts=path)
-        content = (project / path).read_bytes()
-        projections.keep(path, "models/tiny")
-        assert kept.read_bytes() == content
-    atomic.save_arrays("models/tiny/iter_2.dmodel.npz", {})
-    check_filters(project)
-    for other in ("K2b.npz", "K2c.npz"):
-        with pytest.raises(UserError, match=f"'{other}' differs from 'models/tiny/filts.npz'.*--set filts="):
-            check_filters(project, filts=other)
-
-
-def test_drawn_filters_are_normal_and_of_unit_norm():
-    arrays = projections.draw([(8, 2, 3, 40), (4, 1, 1, 2)], seed=5)
-    assert arrays["nfilt"] == 42
-    assert (arrays["p0"].shape, arrays["s0"], arrays["p41"].shape, arrays["s41"]) == ((8, 8, 3, 3), 2, (4, 4, 3, 1), 1)
-    kernels = np.stack([arrays[f"p{i}"] for i in range(40)])
-    assert kernels.dtype == np.float32
-    np.testing.assert_allclose(np.sum(kernels**2, axis=(1, 2, 3)), 1, rtol=1e-5)
-    standardized = kernels * np.sqrt(192)
-    np.testing.assert_allclose([np.mean(standardized), np.mean(standardized**4)], [0, 3], atol=0.15)
-    assert np.array_equal(arrays["p7"], projections.draw([(8, 2, 3, 8)], seed=5)["p7"])
-    assert not np.array_equal(arrays["p7"], projections.draw([(8, 2, 3, 8)], seed=6)["p7"])
-
-
-@pytest.mark.parametrize("count", [12, 24, 48])
-def test_shipped_filters_are_those_of_their_command(count, tmp_path):
-    command("tools/rproj.py", tmp_path / "f.npz", f"8,2,1,{count}", "--seed", count)
-    shipped, made = (atomic.load_arrays(path) for path in (ROOT / f"filts/K{count}_dm12.npz", tmp_path / "f.npz"))
-    assert shipped.keys() == made.keys()
-    assert all(np.array_equal(shipped[name], made[name]) for name in made)
-    projections.check_fit(projections.load(tmp_path / "f.npz"), 64, "f.npz")
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["rproj.npz"], "the following arguments are required: k,stride,numf,K; usage: rproj.py"),
-        (["f.npz", "8,2,1"], "expected k,stride,numf,K: four whole numbers >= 1, as 8,2,1,12; received '8,2,1'"),
-        (["f.npz", "8,2,0,3"], "received '8,2,0,3'"),
-        (["f.txt", "8,2,1,3"], "expected a file name that ends in .npz, received 'f.txt'"),
-        (["f.npz", "8,2,1,3", "--seed", "-1"], "expected --seed >= 0"),
-    ],
-)
-def test_mistakes_of_rproj(project, arguments, message):
-    process = command("tools/rproj.py", *arguments, check=False)
-    assert (process.returncode, process.stdout) == (2, "")
-    assert process.stderr.startswith("rproj.py: ") and message in process.stderr
-    assert process.stderr.count("\n") == 1
-    assert not list(pathlib.Path().glob("f.*"))
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["tinny"], "did you mean 'tiny'?"),
-        (["tiny", "--set", "bzs=3"], "did you mean 'bsz'?"),
-        (["tiny", "--set", "filts=no.npz"], "filters not found"),
-        (["tiny", "--set", "lfile=no.txt"], "images not found"),
-        (["tiny", "--stet"], "unrecognized arguments: --stet"),
-        ([], "the following arguments are required: NAME"),
-    ],
-)
-def test_mistakes_end_in_one_line_before_tensorflow_is_imported(project, arguments, message):
-    """A finder that forbids the import stands in for measuring the time."""
-    (project / "sitecustomize.py").write_text("import sys\nsys.modules['tensorflow'] = None\n")
-    for name in ("train.py", "baseline_train.py")[: 1 if "filts=no.npz" in arguments else 2]:
-        process = command(name, *arguments, check=False, PYTHONPATH=str(project))
-        assert process.returncode == 2, process.stderr
-        assert process.stderr.startswith(f"{name}: ") and message in process.stderr
-        assert process.stderr.count("\n") == 1 and not process.stdout
-    assert not (project / "models").exists()
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["tiny", "--set", "wts_dir=K2.npz"], "cannot write wts_dir = 'K2.npz': "),
-        (["tiny", "--set", "wts_dir=K2.npz/below"], "cannot write wts_dir = 'K2.npz/below': "),
-        (["tiny", "--set", "filts=exp"], "filters not found: expected a file 'exp'"),
-        (["x" * 300], "File name too long"),
-        (["tiny", "--set", f"lfile={'x' * 300}"], "File name too long"),
-        (["tiny", "--set", f"filts={'x' * 300}"], "File name too long"),
-    ],
-)
-def test_paths_that_cannot_be_used(project, arguments, message):
-    process = command("train.py", *arguments, "--dry_run", check=False)
-    assert process.returncode == 2, process.stderr
-    assert message in process.stderr and process.stderr.count("\n") == 1
-
-
-def test_several_options_after_one_set(project):
-    process = command("train.py", "tiny", "--set", "bsz=2", "crop=True", "--set", "seed=3", "--dry_run")
-    options = json.loads(process.stdout)
-    assert (options["bsz"], options["crop"], options["seed"]) == (2, True, 3)
-
-
-def test_dry_run_prints_the_options_and_writes_nothing(project):
-    process = command("train.py", "tiny", "--set", "bsz=2", "--dry_run")
-    assert json.loads(process.stdout)["bsz"] == 2
-    assert not (project / "models").exists()
-
-
-def test_importing_the_library_does_not_import_tensorflow():
-    process = command(
-        "-c", "import rpgan_tf, sys; rpgan_tf.checkpoint, rpgan_tf.images; print('tensorflow' in sys.modules)"
-    )
-    assert process.stdout == "False\n", sys.path
-
-
 @pytest.mark.parametrize(
     "values, message",
     [
@@ -298,7 +159,14 @@ def test_importing_the_library_does_not_import_tensorflow():
         ({"gan": "WGAN", "beta_1": 0.5}, "gan = 'WGAN' with net = 'rpgan' has no option 'beta_1'"),
         ({"gan": "GAN"}, "unknown gan 'GAN'"),
         ({"gan": "_Averaging"}, "unknown gan '_Averaging'"),
+        ({"gan": "Draws"}, "unknown gan 'Draws'"),
         ({"net": "layers"}, "unknown net 'layers'"),
+        ({"gan": "StyleGAN2"}, "gan = 'StyleGAN2' trains the nets stylegan2 and glead, received net = 'rpgan'"),
+        (
+            {"gan": "DCGAN", "net": "stylegan2", "channel_base": 128},
+            "channel_base = 128 leaves no channels at imsz = 256: expected at least 256",
+        ),
+        ({"ksz": 1}, "ksz = 1, imsz = 64, f1 = 1024 do not fit: expected imsz ="),
         ({"gan": "DCGAN", "net": "dcgan", "test_lfile": "mixture:ring8"}, "test_lfile = 'mixture:ring8' has points"),
         (
             {"net": "toy", "gan": "DCGAN", "lfile": "mixture:ring8", "test_lfile": "mixture:1200d"},

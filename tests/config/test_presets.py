@@ -46,5 +46,5 @@ def test_what_the_experiment_says_wins():
 def test_mistakes():
     with pytest.raises(UserError, match="option 'cfg' must be one of '', 'auto', .* received 'paper128'"):
         resolve(cfg="paper128")
-    with pytest.raises(UserError, match="gan = 'DCGAN' with net = 'dcgan' has no option 'cfg', gan = 'GGDR'"):
+    with pytest.raises(UserError, match="gan = 'DCGAN' with net = 'dcgan' has no option 'cfg' .gan = 'GGDR'"):
         config.resolve({"gan": "DCGAN", "net": "dcgan", "cfg": "auto"})

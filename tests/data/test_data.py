@@ -29,7 +29,7 @@ DEEP = np.uint16(RANDOM.randint(0, 65536, (SIDE, SIDE, 4)))
 def options(lfile, **values):
     defaults = {"crop": False, "resize": "no", "resize_filter": "bilinear", "channels": 3, "imsz": SIDE, "bsz": 4}
     defaults |= {"gan": "RPGAN", "pack": 1, "d_steps": 1, "g_steps": 1, "accumulation": 1, "seed": 0, "MAXITER": 1000}
-    defaults |= {"subset": None, "mirror": False, "cache": None}
+    defaults |= {"subset": None, "mirror": False, "cache": None, "num_classes": 0}
     return types.SimpleNamespace(lfile=str(lfile), **(defaults | values))
 
 

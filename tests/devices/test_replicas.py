@@ -27,7 +27,7 @@ def test_several_devices_compute_what_one_does(strategy):
 
 
 def test_every_objective_is_checked():
-    assert {values["gan"] for values in check_devices.CASES.values()} == set(config._gans())
+    assert {values["gan"] for values in check_devices.CASES.values()} == set(config.gans())
 
 
 def test_a_difference_is_seen():

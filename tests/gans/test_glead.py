@@ -128,7 +128,6 @@ NONE = (
         ({"real_loss": "mse"}, NONE),
         ({"lpips_weights": "no.npz"}, "no weights of LPIPS: no file 'no.npz'; make it with tools/convert_lpips.py"),
         ({"imsz": 16}, "'alex' needs images of at least 31 pixels, received imsz = 16"),
-        (MSE | {"fake_target": "features", "fake_loss": "lpips"}, "fake_loss = 'lpips' compares images"),
     ],
 )
 def test_what_lpips_lacks_is_said(values, message, weights, tmp_path):
@@ -164,3 +163,8 @@ def test_the_command_ends_with_the_line(project):
 def test_heads_are_needed():
     with pytest.raises(UserError, match="gan = 'GLeaD' needs D's heads: expected heads = True, received False"):
         build(**MSE, heads=False)
+
+
+def test_features_are_not_compared_by_lpips():
+    with pytest.raises(UserError, match="fake_loss = 'lpips' compares images"):
+        resolve(TINY | MSE | {"fake_target": "features", "fake_loss": "lpips"})

@@ -379,6 +379,9 @@ class TestAugmentation:
             ({"aug": "ada", "aug_p": 0.5}, "received aug = 'ada' with aug_p = 0.5; change one of them"),
             ({"aug_p": 0.5}, "received aug = 'no' with aug_p = 0.5"),
             ({"aug": "fixed", "aug_p": 1.5}, "option 'aug_p' must be a number above 0, at most 1, received 1.5"),
+            ({"aug_pipe": "bg"}, "aug_pipe is of aug = 'ada' and 'fixed', received aug = 'no'; .* --set aug_pipe=None"),
+            ({"aug": "fixed", "aug_p": 0.5, "ada_kimg": 1}, "ada_kimg is of aug = 'ada', received aug = 'fixed'"),
+            ({"aug": "fixed", "aug_p": 0.5, "ada_target": 0.1}, "ada_target is of aug = 'ada', received aug = 'fixed'"),
             ({"aug": "ada", "aug_pipe": "bcg"}, "option 'aug_pipe' must be one of 'blit', .*, received 'bcg'"),
         ],
     )
@@ -391,7 +394,7 @@ class TestAugmentation:
 
 
 def test_mistakes():
-    with pytest.raises(UserError, match="gan = 'GLeaD' trains the nets glead, received net = 'stylegan2'"):
+    with pytest.raises(UserError, match="gan = 'GLeaD' trains net = 'glead' alone, received net = 'stylegan2'"):
         build(gan="GLeaD")
     with pytest.raises(UserError, match="unknown|no option 'decay'"):
         build(decay=0.1)
@@ -400,5 +403,5 @@ def test_mistakes():
     for values in ({"heads": True}, {"heads": False, "res_g": 4, "channel_base": 16}):
         with pytest.raises(UserError, match="gan = 'GGDR' compares D's map with G's features|option 'res_g'"):
             build(**{"gan": "GGDR", "net": "glead", "res_d": 8, "res_g": 8} | values)
-    with pytest.raises(UserError, match="gan = 'DCGAN' knows no labels: expected num_classes = 0, received 10"):
+    with pytest.raises(UserError, match="gan = 'DCGAN' with net = 'stylegan2' has no option 'num_classes'"):
         build(gan="DCGAN", num_classes=10)

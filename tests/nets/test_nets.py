@@ -12,7 +12,7 @@ from rpgan_tf.nets import dcgan, patchgan, realness, rpgan, sagan, toy
 
 DEFAULTS = {"imsz": 32, "channels": 3, "pack": 1, "seed": 5, "zlen": 6, "init": "dcgan", "num_outcomes": None}
 WIDTHS = {"ngf": 8, "ndf": 8, "d_norm": "batch", "spectral": "all", "adaptive_reparam": True}
-WIDTHS |= {"ksz": 4, "f1": 8, "df": 4, "g_width": 9, "d_width": 7}
+WIDTHS |= {"ksz": 4, "f1": 8, "df": 4, "g_width": 9, "d_width": 7, "divide": "batch", "chunk": None}
 FAMILIES = {  # module, values that differ, number of projections
     "dcgan": (dcgan, {}, 0),
     "dcgan-layer": (dcgan, {"d_norm": "layer"}, 0),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rpgan_tf import projections
+from rpgan_tf import config, projections
 from rpgan_tf.errors import UserError
 from rpgan_tf.nets import rpgan
 
@@ -40,7 +40,7 @@ def test_generator_sizes(imsz, ksz):
 @pytest.mark.parametrize("ksz, imsz, f1", [(1, 16, 8), (4, 4, 8), (7, 16, 8), (4, 64, 4)])
 def test_sizes_that_do_not_fit_are_refused(ksz, imsz, f1):
     with pytest.raises(UserError, match="do not fit: expected imsz ="):
-        rpgan.Generator(ksz, 6, f1, imsz)
+        config.resolve({"ksz": ksz, "f1": f1, "imsz": imsz})
 
 
 @pytest.mark.parametrize(

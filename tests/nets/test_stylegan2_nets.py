@@ -338,6 +338,6 @@ def test_frozen_layers_are_the_first():
 def test_mistakes():
     options = {"gan": "StyleGAN2", "net": "stylegan2", "bsz": 6, "imsz": 16}
     with pytest.raises(UserError, match="bsz = 6 must be a multiple of mbstd_group = 4"):
-        stylegan2.build_discriminator(resolve(options))
+        resolve(options)
     with pytest.raises(UserError, match="res_d = 16 and res_g = 8 must be below imsz = 16"):
-        glead.DecodingDiscriminator(16, res_d=16, res_g=8)
+        resolve({"gan": "GLeaD", "net": "glead", "imsz": 16, "res_d": 16, "res_g": 8})
