@@ -1,4 +1,4 @@
-"""Adam in one pass over the weights, and RMSprop as the originals compute it; both accumulate on replicas, too."""
+"""Adam in one pass over the weights, and RMSprop with PyTorch's epsilon; both also accumulate on replicas."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
 
 
-class Accumulating:
-    """Lets an optimizer of Keras accumulate gradients on several replicas; it says in `step` how it updates a variable.
+class Accumulating(keras.Optimizer):
+    """A Keras optimizer that also accumulates gradients on several replicas; `step` updates a variable.
 
-    Keras puts a condition around a whole update. What replicas exchange cannot stand in it, so that here they exchange
-    the gradients of each batch, and a condition is around what is done with them on each device.
+    Keras puts a condition around a whole update, in which replicas cannot exchange gradients. Here they exchange those
+    of each batch, and each device has a condition around its own update.
     """
 
     @property
-    def accumulates(self):
-        """Whether gradients are accumulated here: on one replica Keras does it."""
+    def accumulates(self) -> bool:
+        """Whether gradients are accumulated here; on one replica Keras does it."""
         return self.gradient_accumulation_steps and self._distribution_strategy.num_replicas_in_sync > 1
 
-    def _backend_apply_gradients(self, gradients, variables):
+    def _backend_apply_gradients(self, gradients: list, variables: list) -> None:
         if self.accumulates:
             self._backend_update_step(gradients, variables, self.learning_rate)
         else:
             super()._backend_apply_gradients(gradients, variables)
 
-    def update_step(self, gradient, variable, learning_rate):
-        """Update a variable and its moments in place, or add to its gradient until it is time."""
+    def step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        """Update a variable and its moments in place."""
+        raise NotImplementedError
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        """Update a variable and its moments in place, or accumulate its gradient."""
         if not self.accumulates:
             self.step(gradient, variable, learning_rate)
             return
@@ -36,11 +40,11 @@ class Accumulating:
         accumulated = self._accumulated_gradients[self._get_variable_index(variable)].value
         total = accumulated + gradient
 
-        def update():
+        def update() -> None:
             self.step(total / count, variable, learning_rate)
             accumulated.assign(tf.zeros_like(total))
 
-        def keep():
+        def keep() -> None:
             accumulated.assign(total)
 
         tf.cond(tf.equal((self._iterations + 1) % count, 0), update, keep)
@@ -49,23 +53,23 @@ class Accumulating:
 class Adam(Accumulating, keras.optimizers.Adam):
     """`keras.optimizers.Adam`, computed by TensorFlow's fused kernel, which the original ran too.
 
-    A bank of K discriminators has K times the weights of one, and Keras' form passes over them and both moments several
-    times: here it takes a third of the time. Kingma and Ba, arXiv 1412.6980, end of section 2: step =
+    A bank of K discriminators has K times the weights of one. Keras' form passes over them and both moments several
+    times and takes three times as long. Kingma and Ba, arXiv 1412.6980, end of section 2: step =
     lr * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon). No AMSGrad.
 
     Attributes:
-        local: whether each replica has weights of its own, which it moves by its own gradients.
+        local: whether each replica has weights of its own, which its own gradients update.
     """
 
     local = False
 
-    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+    def _backend_update_step(self, grads: list, trainable_variables: list, learning_rate: tf.Tensor) -> None:
         if not self.local:
             return super()._backend_update_step(grads, trainable_variables, learning_rate)
         for gradient, variable in zip(grads, trainable_variables):
             self.update_step(gradient, variable.value, learning_rate)
 
-    def step(self, gradient, variable, learning_rate):
+    def step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Update a `tf.Variable` and its moments in place."""
         index = self._get_variable_index(variable)
         step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, variable.dtype)
@@ -86,7 +90,7 @@ class Adam(Accumulating, keras.optimizers.Adam):
 class RMSprop(Accumulating, keras.optimizers.RMSprop):
     """`keras.optimizers.RMSprop` with epsilon outside of the root, as in PyTorch: lr * g / (sqrt(v) + epsilon)."""
 
-    def step(self, gradient, variable, learning_rate):
+    def step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Update a variable and the average v of its squared gradients in place."""
         velocity = self._velocities[self._get_variable_index(variable)]
         velocity.assign(self.rho * velocity + (1 - self.rho) * gradient**2)

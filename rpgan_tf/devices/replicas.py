@@ -1,29 +1,35 @@
-"""What a step must know where its batch is divided among the replicas of a `tf.distribute.Strategy`.
+"""Operations of a step whose batch is divided among the replicas of a `tf.distribute.Strategy`.
 
-Random numbers are drawn for the whole batch, and a replica takes those of its part: they are the numbers of one device.
-Means over the batch are of all its parts. Outside of a replica, and with one, all this is the plain operation.
+Random numbers are drawn for the whole batch, of which a replica takes its part: they are the numbers of one device.
+Means are over the whole batch. Outside of a replica, and with a single one, all this is the plain operation.
 
-Instead of the batch, discriminators may be divided: see `gather`, `whole` and `put`.
+Discriminators may be divided instead of the batch: see `gather`, `whole` and `put`.
 """
+
+from __future__ import annotations
 
 import contextlib
 import functools
 import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 _state = threading.local()  # replicas are traced in threads of their own
 
 
-def count():
+def count() -> int:
     """Return the number of replicas among which the batch is divided, 1 outside of them."""
     context = tf.distribute.get_replica_context()
     return 1 if context is None or getattr(_state, "whole", False) else context.num_replicas_in_sync
 
 
 @contextlib.contextmanager
-def whole():
-    """Within, this replica's batch is the whole one: nothing of it is drawn for others, or averaged with theirs."""
+def whole() -> Iterator[None]:
+    """Treat the batch of this replica as the whole one: draws and means inside are its own."""
     _state.whole = True
     try:
         yield
@@ -31,7 +37,7 @@ def whole():
         _state.whole = False
 
 
-def gather(x, axis=0):
+def gather(x: tf.Tensor, axis: int = 0) -> tf.Tensor:
     """Return the whole batch: the parts [.., B, ..] of all replicas in order. Its gradient is the sum over replicas.
 
     `ReplicaContext.all_gather` would send half as much, but fails between machines (TensorFlow 2.21).
@@ -44,17 +50,17 @@ def gather(x, axis=0):
     return tf.concat(tf.unstack(context.all_reduce(tf.distribute.ReduceOp.SUM, placed), count()), axis)
 
 
-def divide(variable):
-    """Let a variable hold another part on each replica: `get` and `put` are of all, one after the other."""
+def divide(variable: keras.Variable) -> None:
+    """Let a variable hold another part on each replica; `get` and `put` concatenate and split the parts."""
     variable.is_divided = True
 
 
-def get(variables):
-    """Return the arrays of variables; where some are divided, every machine must ask."""
+def get(variables: Iterable[keras.Variable]) -> list[np.ndarray]:
+    """Return the arrays of variables; of divided ones all parts, for which every machine must call this."""
     strategy, variables = tf.distribute.get_strategy(), list(variables)
     divided = [variable for variable in variables if getattr(variable, "is_divided", False)]
 
-    def gather_all():
+    def gather_all() -> list[tf.Tensor]:
         parts = strategy.run(lambda: [tf.identity(variable.value) for variable in divided])
         return [strategy.gather(part, axis=0) for part in parts]
 
@@ -62,8 +68,8 @@ def get(variables):
     return [(next(gathered) if getattr(each, "is_divided", False) else each).numpy() for each in variables]
 
 
-def put(variables, arrays):
-    """Assign arrays to variables; where these are divided, their parts."""
+def put(variables: Iterable[keras.Variable], arrays: Iterable[Any]) -> None:
+    """Assign arrays to variables; each replica takes its part of a divided one."""
     strategy = tf.distribute.get_strategy()
     for variable, array in zip(variables, arrays):
         if not getattr(variable, "is_divided", False):
@@ -74,41 +80,43 @@ def put(variables, arrays):
         _once(lambda whole, assign=assign: assign((whole,)), tf.convert_to_tensor(array, variable.dtype))
 
 
-def _assign_part(variable, whole):
+def _assign_part(variable: keras.Variable, whole: tf.Tensor) -> None:
     tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=own_part(whole))
 
 
-def _once(function, *tensors):
-    """Return function(*tensors) by a graph that is made for this once, of which TensorFlow does not warn."""
+def _once(function: Callable, *tensors: tf.Tensor) -> Any:
+    """Return function(*tensors), traced for this call alone, without TensorFlow's warning on retracing."""
     return tf.function(function, autograph=False).get_concrete_function(*tensors)(*tensors)
 
 
-def own_part(x):
-    """Return the part of a tensor, divided along its first axis, that belongs to this replica."""
+def own_part(x: tf.Tensor) -> tf.Tensor:
+    """Return this replica's part of a tensor that is divided along its first axis."""
     context = tf.distribute.get_replica_context()
     parts = tf.reshape(x, [context.num_replicas_in_sync, -1, *x.shape[1:]])
     return parts[context.replica_id_in_sync_group]
 
 
-def normal(shape, seed, axis=0, groups=1, stddev=1.0):
-    """Draw from N(0, stddev^2), as `tf.random.stateless_normal`, this replica's part of the batch.
+def normal(shape: Sequence, seed: Any, axis: int = 0, groups: int = 1, stddev: float = 1.0) -> tf.Tensor:
+    """Draw this replica's part of the batch from N(0, stddev^2), as `tf.random.stateless_normal`.
 
     Args:
         shape: list of int and tensors [], of the part.
         seed: int [2].
         axis: of the batch.
-        groups: parts that the batch has by itself, one after the other: each is divided among the replicas.
+        groups: parts of the batch, one after the other, each of which is divided among the replicas.
         stddev: float.
     """
     return _part(lambda shape: tf.random.stateless_normal(shape, seed, 0.0, stddev, alg="philox"), shape, axis, groups)
 
 
-def uniform(shape, seed, low=0.0, high=1.0, axis=0, groups=1):
-    """Draw from U[low, high), as `tf.random.stateless_uniform`; else as `normal`."""
+def uniform(
+    shape: Sequence, seed: Any, low: float = 0.0, high: float = 1.0, axis: int = 0, groups: int = 1
+) -> tf.Tensor:
+    """Draw from U[low, high), as `tf.random.stateless_uniform`; otherwise as `normal`."""
     return _part(lambda shape: tf.random.stateless_uniform(shape, seed, low, high, alg="philox"), shape, axis, groups)
 
 
-def _part(draw, shape, axis, groups):
+def _part(draw: Callable, shape: Sequence, axis: int, groups: int) -> tf.Tensor:
     number = count()
     if number == 1:
         return draw(shape)
@@ -117,29 +125,29 @@ def _part(draw, shape, axis, groups):
     return tf.reshape(tf.gather(whole, index, axis=axis + 1), shape)
 
 
-def mean(x):
+def mean(x: tf.Tensor) -> tf.Tensor:
     """Return the mean over replicas of a tensor, with its gradient."""
     return x if count() == 1 else tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, x)
 
 
-def moments(x, axes, synchronized):
-    """Return mean and variance as `tf.nn.moments`, of this replica's part of the batch or of all if `synchronized`."""
+def moments(x: tf.Tensor, axes: Sequence[int], synchronized: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return mean and variance as `tf.nn.moments`: of this replica's part of the batch, or `synchronized` of all."""
     if count() == 1 or not synchronized:
         return tf.nn.moments(x, axes)
     center = mean(tf.reduce_mean(x, axes))
     return center, mean(tf.reduce_mean((x - center) ** 2, axes))
 
 
-def part_of_mean(objective):
-    """Return the gradient that a replica's objective has, since optimizers add those of all: 1 / replicas."""
+def part_of_mean(objective: tf.Tensor) -> tf.Tensor:
+    """Return 1 / replicas, the weight of a replica's objective, since optimizers add the gradients of all."""
     return tf.fill(tf.shape(objective), 1 / count())
 
 
-def assign(variables, function, *others):
-    """Do variable.assign(function(variable, *those of `others`)) on each device, without asking the other devices."""
+def assign(variables: list, function: Callable, *others: list) -> None:
+    """Do variable.assign(function(variable, *those of `others`)) on each device, without communication."""
 
-    def update(strategy, variables, *others):
-        def local(variable, *others):
+    def update(strategy: tf.distribute.Strategy, variables: list, *others: list) -> None:
+        def local(variable: tf.Variable, *others: tf.Variable) -> None:
             variable.assign(function(variable, *others))
 
         for variable, *rest in zip(variables, *others):

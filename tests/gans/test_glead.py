@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import config, gan
+from rpgan_tf import config, randomness
 from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, lpips_weights
@@ -36,7 +36,7 @@ def cosine(a, b):
 def again(model, images, role):
     """What G makes of what D says of images, in step 0."""
     found = model.discriminator.decode(model.discriminator.features(images))
-    return reconstruct(model.generator, found, model.noise_seed(gan.NOISE + role, 0)).numpy()
+    return reconstruct(model.generator, found, model.noise_seed(randomness.NOISE + role, 0)).numpy()
 
 
 def learning(model, images, judge):
@@ -62,7 +62,7 @@ def test_real_term_by_hand():
     model, images = build(**MSE), real_images()
     logits, term = model.judge_real(images, 0)
     np.testing.assert_allclose(logits, model.judge(images), rtol=1e-5)
-    expected = 10 * np.mean((again(model, images, gan.RECONSTRUCTION) - images.numpy()) ** 2)
+    expected = 10 * np.mean((again(model, images, randomness.RECONSTRUCTION) - images.numpy()) ** 2)
     assert float(term) == pytest.approx(expected, rel=1e-5)
     assert learning(model, images, lambda images: model.judge_real(images, 0)) == HEADS | {"decoder"}
 
@@ -71,7 +71,7 @@ def test_real_term_by_hand():
 def test_fake_term_by_hand(loss, weight):
     """Images are compared as D saw them; the weight is 3 unless it is said."""
     model, images = build(real_loss="mse", fake_loss=loss, fake_weight=weight), real_images()
-    made = again(model, images, gan.RECONSTRUCTION + 1)
+    made = again(model, images, randomness.RECONSTRUCTION + 1)
     error = np.mean((made - images.numpy()) ** 2) if loss == "mse" else 1 - cosine(made, images.numpy())
     assert float(model.judge_fake(images, None, 0)[1]) == pytest.approx((weight or 3) * error, rel=1e-4)
     if loss == "mse":
@@ -104,8 +104,8 @@ def test_lpips_by_default(weights):
     """Both terms of the paper: 10 and 3 times LPIPS; its weights stay as they are, and D's heads learn from it."""
     model, images = build(imsz=32, lpips_weights=weights), real_images(32)
     distance = LPIPS(lpips_weights.load(weights))
-    real = 10 * np.mean(distance(again(model, images, gan.RECONSTRUCTION), images))
-    fake = 3 * np.mean(distance(again(model, images, gan.RECONSTRUCTION + 1), images))
+    real = 10 * np.mean(distance(again(model, images, randomness.RECONSTRUCTION), images))
+    fake = 3 * np.mean(distance(again(model, images, randomness.RECONSTRUCTION + 1), images))
     assert float(model.judge_real(images, 0)[1]) == pytest.approx(real, rel=1e-4)
     assert float(model.judge_fake(images, None, 0)[1]) == pytest.approx(fake, rel=1e-4)
     assert learning(model, images, lambda images: model.judge_real(images, 0)) == HEADS | {"decoder"}

@@ -7,10 +7,9 @@ import tensorflow as tf
 
 from rpgan_tf import data
 from rpgan_tf.errors import UserError
-from rpgan_tf.gans import penalties
-from rpgan_tf.nets import base
 from rpgan_tf.randomness import PENALTY
 from tests.conftest import on_points
+from tests.gans.test_penalties import penalty_between
 
 
 def test_critic_steps_of_600_iterations():
@@ -70,53 +69,6 @@ def test_rmsprop_by_hand():
         v = 0.99 * v + 0.01 * gradient**2
         expected -= 0.1 * gradient / (np.sqrt(v) + 1e-8)
         np.testing.assert_allclose(variable.numpy(), [expected], rtol=1e-5)
-
-
-def critic_of(judge, feature_axes):
-    """Return a critic with this `judge`, which sees images as they are."""
-    critic = base.Discriminator()
-    critic.judge, critic.feature_axes = judge, feature_axes
-    return critic
-
-
-def penalty_between(discriminator, real, fake, seed):
-    """Return the gradient penalty of real and fake images, which it does not need judged."""
-    judged = [base.Judged(tf.convert_to_tensor(images), None) for images in (real, fake)]
-    return penalties.gradient_penalty(discriminator, *judged, seed)
-
-
-def linear(weights):
-    """Return a critic f(x) = <weights, x> of images [B, H, W, C]."""
-
-    def judge(seen, training=False):
-        return tf.einsum("bhwc,hwc->b", seen, weights)
-
-    return critic_of(judge, (1, 2, 3))
-
-
-@pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
-def test_penalty_of_a_linear_critic(scale):
-    """Its gradient is its weights everywhere: (||w|| - 1)^2."""
-    random = np.random.default_rng(0)
-    weights = random.normal(size=(4, 4, 3)).astype(np.float32) * np.float32(scale)
-    real, fake = random.normal(size=(2, 5, 4, 4, 3)).astype(np.float32)
-    received = penalty_between(linear(weights), real, fake, [1, 2])
-    assert received.shape == ()
-    np.testing.assert_allclose(received, (np.linalg.norm(weights) - 1) ** 2, rtol=1e-5)
-
-
-def test_points_between_real_and_fake():
-    """Of f(x) = x^2 / 2 the gradient is the point itself: with real 0 and fake 1 it is 1 - u, one u for each image."""
-    seen = []
-
-    def judge(points, training=False):
-        seen.append(points)
-        return points[:, 0] ** 2 / 2
-
-    received = penalty_between(critic_of(judge, (-1,)), tf.zeros([1000, 1]), tf.ones([1000, 1]), [3, 4])
-    points = seen[0].numpy()[:, 0]
-    assert 0 <= points.min() < 0.01 and 0.99 < points.max() <= 1 and abs(points.mean() - 0.5) < 0.03
-    np.testing.assert_allclose(received, np.mean((points - 1) ** 2), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name, weight", [("WGANGP", 10.0), ("RSGAN", 2.5), ("RaHingeGAN", 2.5)])
