@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Write the weights of LPIPS, which GLeaD compares images by, to a file for its option lpips_weights.
+"""Write the weights of LPIPS, GLeaD's distance of images, to a file for its option lpips_weights.
 
 tools/convert_lpips.py alexnet.pth alex.pth lpips_alex.npz
 tools/convert_lpips.py vgg16.pth vgg.pth lpips_vgg.npz
 
-The first file is the state_dict of torchvision's alexnet or vgg16 with its weights for ImageNet; the second are the
-linear weights of version 0.1 of github.com/richzhang/PerceptualSimilarity, of its folder lpips/weights/v0.1. Both are
-read by PyTorch, which is needed for this alone: pip install torch.
+The first file is the state_dict of torchvision's alexnet or vgg16 with its weights for ImageNet; the second has the
+linear weights of github.com/richzhang/PerceptualSimilarity, version 0.1, from its folder lpips/weights/v0.1. PyTorch
+reads both, and is needed only here: pip install torch.
 """
 
 import pathlib
+import types
 
 import numpy as np
 
@@ -18,8 +19,8 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, lpips_weights
 
 
-def main(argv):
-    """Convert as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Convert the files that the command line names."""
     parser = command.Parser(__doc__)
     parser.add_argument("net", help="state_dict of alexnet or vgg16")
     parser.add_argument("linear", help="linear weights for the same net")
@@ -37,17 +38,17 @@ def main(argv):
     print(f"wrote {arguments.out}")
 
 
-def read(torch, path):
-    """Return the arrays of a state_dict, without executing what is in the file."""
+def read(torch: types.ModuleType, path: str) -> dict[str, np.ndarray]:
+    """Return the arrays of a state_dict, without executing code in the file."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.numpy() for name, tensor in state.items()}
-    except Exception as error:  # of unpickling, of archives, of what is no state_dict: its kinds are many
+    except Exception as error:  # unpickling, archives and other contents fail in many ways
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"cannot read '{path}': expected a state_dict of PyTorch; {reason}") from None
 
 
-def convert(net, linear):
+def convert(net: dict[str, np.ndarray], linear: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the arrays of `lpips_weights.shapes`.
 
     Args:

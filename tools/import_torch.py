@@ -6,18 +6,18 @@ tools/import_torch.py dcgan D.npz discriminator 100000      writes <wts_dir>/ite
 tools/import_torch.py realness D.npz discriminator --skip fc    without the arrays of the module fc
 tools/import_torch.py glead D.npz discriminator --skip b8_dec img_proj feat_proj1 feat_proj2    of StyleGAN2, say
 
-The experiment says which net it is: its layers must be those of the PyTorch program, with the same sizes. Those of
-StyleGAN2, GGDR and GLeaD have the same names, those of other nets the same order. Of the former, what --skip names may
-also be missing in the file: it stays as in a new run. A moving average, such as G_ema, is imported as a generator.
+The experiment names the net: its layers must be those of the PyTorch program, with the same sizes. Layers of
+StyleGAN2, GGDR and GLeaD are matched by name, those of other nets by order. For the former, modules of --skip may also
+be missing in the file: they start as in a new run. A moving average, such as G_ema, is imported as a generator.
 
-The .npz holds the arrays of a `state_dict` under their names; make it where PyTorch is, with
+The .npz holds the arrays of a `state_dict` under their names; make it where PyTorch is installed, with
 
     import numpy, torch
     state = torch.load("G.pth", map_location="cpu", weights_only=True)
     numpy.savez("G.npz", **{name: array.numpy() for name, array in state.items()})
 
-where the weights may lie one level deeper, as in state["model_state_dict"]; the pickles of StyleGAN2's programs are
-read by these alone, and have networks: state = networks["G_ema"].state_dict(). PyTorch is not needed here.
+where the weights may be one level deeper, as in state["model_state_dict"]. Pickles of StyleGAN2's programs can be read
+only by these programs, and hold networks: state = networks["G_ema"].state_dict(). PyTorch is not needed here.
 """
 
 import itertools
@@ -29,7 +29,8 @@ from rpgan_tf import checkpoint, command
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 
-NAMES = {  # of a layer's arrays here: their names in PyTorch
+Arrays = dict[str, np.ndarray]
+NAMES = {  # a layer's array here: its names in PyTorch
     "kernel": ("weight", "weight_orig", "weight_bar"),
     "bias": ("bias",),
     "u": ("weight_u",),
@@ -41,8 +42,8 @@ NAMES = {  # of a layer's arrays here: their names in PyTorch
 }
 
 
-def main(argv):
-    """Import as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Import the file that the command line names."""
     parser = command.Parser(__doc__)
     parser.add_experiment()
     parser.add_argument("file", help=".npz with the arrays of a state_dict")
@@ -68,7 +69,7 @@ def main(argv):
 
     from rpgan_tf import factory
 
-    seeds = keras.random.SeedGenerator(options.seed)  # what is skipped is as in a new run
+    seeds = keras.random.SeedGenerator(options.seed)  # skipped modules start as in a new run
     generator, discriminator = factory.build_generator(options, seeds), factory.build_discriminator(options, seeds)
     net = generator if arguments.role == "generator" else discriminator
     if options.net in ("stylegan2", "glead"):
@@ -81,14 +82,14 @@ def main(argv):
         print(f"wrote {path}")
 
 
-def convert(state, arrays):
+def convert(state: Arrays, arrays: Arrays) -> Arrays:
     """Convert the arrays of a PyTorch module to those of a net that computes the same.
 
-    Layers are matched in the order in which they are defined. PyTorch's counters are left out, ours stay as they are.
+    Layers are matched in the order of their definition. PyTorch's counters are left out, ours stay as they are.
 
     Args:
         state: {name in the module's state_dict: array in PyTorch's layout}.
-        arrays: what the net's `get_arrays` returns.
+        arrays: of the net's `get_arrays`.
 
     Returns:
         {name: array} for the net's `set_arrays`.
@@ -126,7 +127,7 @@ def convert(state, arrays):
     return converted
 
 
-def convert_by_name(state, arrays):
+def convert_by_name(state: Arrays, arrays: Arrays) -> Arrays:
     """Convert the arrays of a PyTorch module of StyleGAN2's nets, or of GGDR's or GLeaD's D, to those of ours.
 
     Args, returns and errors are those of `convert`; filters of resampling are left out.
@@ -163,7 +164,7 @@ def convert_by_name(state, arrays):
     return converted
 
 
-def _axes(name, shape):
+def _axes(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the axes of PyTorch's array in our order."""
     if len(shape) == 3:
         return 1, 2, 0  # the learned constant
@@ -173,22 +174,22 @@ def _axes(name, shape):
     return (1, 0) if name.endswith("kernel") else tuple(range(len(shape)))
 
 
-def _module(name):
-    """Return the module that an array, with a name of ours or of PyTorch's, belongs to."""
+def _module(name: str) -> str:
+    """Return the module of an array, from its name here or in PyTorch."""
     return name.replace("/", ".").rpartition(".")[0]
 
 
-def _group(arrays, separator):
+def _group(arrays: Arrays, separator: str) -> dict[str, Arrays]:
     """Return {layer: {kind: array}}."""
-    layers = {}
+    layers: dict[str, Arrays] = {}
     for name, array in arrays.items():
         layer, _, kind = name.rpartition(separator)
         layers.setdefault(layer, {})[kind] = array
     return layers
 
 
-def _shape_in_torch(kind, shape):
-    """Return the shape that an array of ours has in PyTorch; a bank of one dense layer is that layer."""
+def _shape_in_torch(kind: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape in PyTorch of an array of ours; a bank of one dense layer is that layer."""
     if kind != "kernel":
         return (math.prod(shape),)
     *sizes, second, first = shape[1:] if len(shape) == 3 and shape[0] == 1 else shape

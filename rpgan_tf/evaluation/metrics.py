@@ -1,8 +1,13 @@
-"""Distances between real and generated images: numbers of features, logits or pixels. Knows no experiment and no files.
+"""Distances between real and generated images, by features, logits or pixels. Knows no experiment and no files.
 
 Features may be an `np.memmap`: they are read a block at a time, so that memory hardly grows with their number. The
 Inception score reads a split at a time, sliced Wasserstein distances keep patches of all images.
 """
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import tqdm
@@ -10,18 +15,36 @@ import tqdm
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import tfgan
 
+if typing.TYPE_CHECKING:
+    import tensorflow as tf
+
 BLOCK = 1024  # rows of features in memory at once
 TRIM = (1, 99)  # percentiles between which path lengths are averaged
 MIN_PYRAMID = 16  # lowest resolution of the Laplacian pyramid
 PATCH, PATCHES = 7, 64  # size of a patch, patches of an image on each level
-DIRECTIONS = 7, 21  # in 7 groups, so that not all 147 projections of the patches are in memory
+DIRECTIONS = 7, 21  # groups and their directions: one group's projections are in memory at a time
+
+
+class Images(typing.Protocol):
+    """Images as sliced Wasserstein distances read them; see `image_sets.ImageSet`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C)."""
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+
+    def each(self) -> Iterable[np.ndarray]:
+        """Yield all images in batches, uint8 [n, H, W, C]."""
 
 
 class Moments:
-    """Mean and covariance of features, of which only a batch is in memory at a time.
+    """Mean and covariance of features that come in batches.
 
-    Sums are float64 and taken about a running mean (Chan, Golub, LeVeque 1979), so that batches and order make no
-    difference but for rounding.
+    Sums are float64 and taken about a running mean (Chan, Golub, LeVeque 1979): batches and order change the result
+    only by rounding.
 
     Attributes:
         count: number of features so far.
@@ -29,18 +52,18 @@ class Moments:
         scatter: float64 [d, d], the sum of (x - mean) (x - mean)^T.
     """
 
-    def __init__(self, count=0, mean=None, scatter=None):
-        self.count, self.mean, self.scatter = int(count), mean, scatter
+    def __init__(self, count: int = 0, mean: np.ndarray | float = 0.0, scatter: np.ndarray | float = 0.0) -> None:
+        self.count, self.mean, self.scatter = int(count), np.asarray(mean), np.asarray(scatter)
 
     @property
-    def covariance(self):
-        """Covariance float64 [d, d] with divisor count - 1, as TensorFlow-GAN has it."""
+    def covariance(self) -> np.ndarray:
+        """Covariance, float64 [d, d], with divisor count - 1, as in TensorFlow-GAN."""
         if self.count < 2:
             raise UserError(f"a covariance needs two images or more, received {self.count}; set a larger --samples")
         return self.scatter / (self.count - 1)
 
-    def update(self, features):
-        """Take in features [n, d]; raises `UserError` if one is not finite."""
+    def update(self, features: np.ndarray) -> None:
+        """Add features [n, d]; raises `UserError` if a value is not finite."""
         features = _finite(features)
         if not len(features):
             return
@@ -53,29 +76,29 @@ class Moments:
             mean = self.mean + apart * (len(features) / total)
         self.count, self.mean, self.scatter = self.count + len(features), mean, scatter
 
-    def to_arrays(self):
-        """Return what `from_arrays` takes, to be saved."""
-        return {"count": np.int64(self.count), "mean": self.mean, "scatter": self.scatter}
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays that `from_arrays` takes."""
+        return {"count": np.array(self.count, np.int64), "mean": self.mean, "scatter": self.scatter}
 
     @classmethod
-    def from_arrays(cls, arrays):
-        """Return the moments that `to_arrays` returned."""
-        return cls(arrays["count"], arrays["mean"], arrays["scatter"])
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Moments:
+        """Return the moments whose `to_arrays` are these."""
+        return cls(int(arrays["count"]), arrays["mean"], arrays["scatter"])
 
 
-def frechet_distance(real, fake):
+def frechet_distance(real: Moments, fake: Moments) -> float:
     """Return the Frechet distance of two Gaussians, the FID if features are Inception's.
 
     ||m_r - m_f||^2 + Tr(C_r + C_f - 2 (C_r C_f)^(1/2))  (Heusel et al., arXiv 1706.08500, equation 6). The trace of the
-    root is that of (C_r^(1/2) C_f C_r^(1/2))^(1/2), whose matrices are symmetric, so that eigenvalues give it: in
-    float64, those that rounding made negative as 0. No imaginary parts come up.
+    root equals that of the symmetric (C_r^(1/2) C_f C_r^(1/2))^(1/2), computed in float64 from eigenvalues, negative
+    ones, due to rounding, set to 0. No imaginary parts come up.
 
     Args:
-        real, fake: `Moments`.
+        real, fake: moments of features.
 
     Raises:
-        UserError: there are no more samples than features, so that a covariance is singular; or all real features are
-            the same.
+        UserError: samples are not more than features, so that a covariance is singular; or all real features are the
+            same.
     """
     if real.mean.shape != fake.mean.shape:
         raise UserError(f"features of two sizes: {real.mean.shape[0]} of real and {fake.mean.shape[0]} of fake images")
@@ -99,7 +122,9 @@ def _matrix_sqrt(matrix):
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
-def kernel_distance(real, fake, block_size=1000, seed=0):
+def kernel_distance(
+    real: np.ndarray, fake: np.ndarray, block_size: int = 1000, seed: int | None = 0
+) -> tuple[float, float]:
     """Return the kernel distance and its standard error, the KID if features are Inception's.
 
     The unbiased squared maximum mean discrepancy with the kernel (x^T y / d + 1)^3 (Binkowski et al., arXiv
@@ -107,8 +132,8 @@ def kernel_distance(real, fake, block_size=1000, seed=0):
 
     Args:
         real, fake: features [N, d] and [M, d].
-        block_size: int, images of the larger set in a block at most.
-        seed: int, of the division into blocks, since sets are often sorted; None: as they stand.
+        block_size: images of the larger set in a block at most.
+        seed: of the random division into blocks, since sets are often sorted; None for consecutive blocks.
 
     Returns:
         (distance, standard error over the blocks; NaN with a single block)
@@ -120,7 +145,7 @@ def kernel_distance(real, fake, block_size=1000, seed=0):
     if min(len(real), len(fake)) < 2:
         raise UserError(f"the KID needs two images or more of each set, received {len(real)} and {len(fake)}")
     num_blocks = min(-(-max(len(real), len(fake)) // block_size), min(len(real), len(fake)) // 2)
-    other = None if seed is None else [seed, 1]  # both may be sorted alike
+    other = None if seed is None else [seed, 1]  # in another order: both may be sorted alike
     estimates = []
     for parts in zip(*(_divided(rows, num_blocks, each) for rows, each in ((real, seed), (fake, other)))):
         estimate, _ = classifier_metrics.kernel_classifier_distance_and_std_from_activations(
@@ -132,22 +157,22 @@ def kernel_distance(real, fake, block_size=1000, seed=0):
 
 
 def _divided(rows, num_blocks, seed):
-    """Yield rows in blocks of the sizes that TensorFlow-GAN cuts, the longer ones last: in a seed's order, or as is."""
+    """Yield blocks of rows with TensorFlow-GAN's sizes, longer ones last: in the order of a seed, or consecutive."""
     order = np.arange(len(rows)) if seed is None else np.random.default_rng(seed).permutation(len(rows))
     size, longer = divmod(len(rows), num_blocks)
     for block in np.split(order, np.cumsum([size] * (num_blocks - longer) + [size + 1] * longer)[:-1]):
         yield _finite(rows[np.sort(block)])
 
 
-def inception_score(logits, num_splits=10, seed=0):
+def inception_score(logits: np.ndarray, num_splits: int = 10, seed: int | None = 0) -> tuple[float, float]:
     """Return mean and standard deviation over splits of exp(E KL(p(y | x) || p(y))), computed by TensorFlow-GAN.
 
     Salimans et al., arXiv 1606.03498, section 4.
 
     Args:
         logits: [N, num_classes].
-        num_splits: int, parts of which a score each is taken.
-        seed: int, of the division into parts; None: as they stand.
+        num_splits: number of parts, each with a score of its own.
+        seed: of the random division into parts; None for consecutive parts.
     """
     tfgan.load()
     import tensorflow as tf
@@ -162,21 +187,20 @@ def inception_score(logits, num_splits=10, seed=0):
     return float(np.mean(scores)), float(np.std(scores))
 
 
-def sliced_wasserstein(real, fake, seed=0):
+def sliced_wasserstein(real: Images, fake: Images, seed: int = 0) -> dict[int, float]:
     """Return the sliced Wasserstein distance of 7x7 patches for each level of a Laplacian pyramid.
 
     Karras et al., arXiv 1710.10196, section 5; there, the numbers are multiplied by 1000 and made with 8,192 images.
     Pyramids and distances are computed by TensorFlow-GAN. Grey images count as colour. Differs from TensorFlow-GAN in:
-    patches are normalized as in the paper, where it takes each patch's own mean and deviation, which a flat one has
-    not; and their places do not depend on the batches, of which only one is in memory at a time.
+    patches are normalized over all patches as in the paper, not each by its own mean and deviation; and their places do
+    not depend on the batches, of which only one is in memory at a time.
 
-    The patches of a level are in memory: about 2.5 GB for 8,192 images of any size. Images are gone through once for
-    each level.
+    The patches of a level are in memory: about 2.5 GB for 8,192 images of any size. Images are read once for each
+    level.
 
     Args:
-        real, fake: `imagesets.ImageSet`, or what has its `shape` (size, size, C), `count` and `each()`, batches uint8
-            [n, size, size, C]; as many of both, size a power of two >= 8.
-        seed: int, of patches and directions. TensorFlow's global seed is set to it.
+        real, fake: as many images of both; their size is a power of two >= 8.
+        seed: of patches and directions; also becomes TensorFlow's global seed.
 
     Returns:
         {size of the level: distance}, the largest first.
@@ -191,7 +215,7 @@ def sliced_wasserstein(real, fake, seed=0):
             "sliced Wasserstein distances are of as many real as generated images, square, with a side that is a power "
             f"of two >= 8; received {[real.count, *real.shape]} and {[fake.count, *fake.shape]}"
         )
-    tf.random.set_seed(seed)  # of directions; TensorFlow has no state to put back
+    tf.random.set_seed(seed)  # of directions; TensorFlow offers no way to restore the state before
     num_levels = max(size // MIN_PYRAMID, 1).bit_length()
     distances = {}
     for level in range(num_levels):
@@ -200,7 +224,7 @@ def sliced_wasserstein(real, fake, seed=0):
     return distances
 
 
-def _patches(images, level, num_levels, seed):
+def _patches(images: Images, level: int, num_levels: int, seed: list[int]) -> np.ndarray:
     """Return patches at random places of a level of the images' pyramids, float32 [N * PATCHES, 3 * PATCH * PATCH].
 
     Each channel has mean 0 and deviation 1.
@@ -224,42 +248,42 @@ def _patches(images, level, num_levels, seed):
     return found.reshape(images.count * PATCHES, -1)
 
 
-def precision_recall(real, fake, k=3):
+def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[float, float]:
     """Return improved precision and recall (Kynkaanniemi et al., arXiv 1904.06991, equations 1 and 2).
 
-    Precision is the share of fake features that lie within the distance from a real one to its k-th neighbour; recall
-    has real and fake change places.
+    Precision is the share of fake features closer to a real one than its k-th neighbour is; recall exchanges real and
+    fake.
 
     Args:
         real, fake: features [N, d] and [M, d].
-        k: int, neighbours, not counting itself.
+        k: number of neighbours, the feature itself not counted.
     """
     precision = np.mean(_inside(fake, real, _radii(real, k))[0] > 0)
     recall = np.mean(_inside(real, fake, _radii(fake, k))[0] > 0)
     return float(precision), float(recall)
 
 
-def density_coverage(real, fake, k=5):
+def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> tuple[float, float]:
     """Return density and coverage (Naeem et al., arXiv 2002.09797, equations 3 and 4).
 
-    Density counts in how many balls about real features, to their k-th neighbour, a fake one lies, over k; coverage is
-    the share of these balls that have a fake one in them.
+    Each real feature has a ball that reaches to its k-th neighbour. Density is the mean number of balls that hold a
+    fake feature, over k; coverage is the share of balls that hold one.
 
     Args:
         real, fake: features [N, d] and [M, d].
-        k: int, neighbours, not counting itself.
+        k: number of neighbours, the feature itself not counted.
     """
     balls, covered = _inside(fake, real, _radii(real, k))
     return float(np.mean(balls) / k), float(np.mean(covered))
 
 
-def _radii(features, k):
+def _radii(features: np.ndarray, k: int) -> np.ndarray:
     """Return the distance of each feature [N, d] to its k-th neighbour, float64 [N]."""
     if len(features) <= k:
         raise UserError(f"expected more than k = {k} images for their neighbours, received {len(features)}")
-    radii = []
+    radii: list[np.ndarray] = []
     for rows in _blocks(features, "neighbours"):
-        nearest = np.full([len(rows), k + 1], np.inf)  # one is the feature itself
+        nearest = np.full([len(rows), k + 1], np.inf)  # the feature itself included
         for columns in _blocks(features):
             distances = np.concatenate([nearest, _distances(rows, columns)], axis=1)
             nearest = np.partition(distances, k, axis=1)[:, : k + 1]
@@ -267,8 +291,8 @@ def _radii(features, k):
     return np.concatenate(radii)
 
 
-def _inside(points, centers, radii):
-    """Return in how many balls each point lies, int [M], and whether each ball holds a point, bool [N]."""
+def _inside(points: np.ndarray, centers: np.ndarray, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of balls that hold each point, int [M], and whether each ball holds a point, bool [N]."""
     counts, held = np.zeros(len(points), int), np.zeros(len(centers), bool)
     for i, rows in enumerate(_blocks(points, "in balls")):
         for j, columns in enumerate(_blocks(centers)):
@@ -285,85 +309,103 @@ def _distances(rows, columns):
     return euclidean_distances(rows, columns)
 
 
-def _blocks(features, progress=None):
-    """Yield features a block at a time, as float64; `progress` is what is said of it on a terminal."""
+def _blocks(features: np.ndarray, progress: str | None = None) -> Iterator[np.ndarray]:
+    """Yield features a block at a time, as float64; `progress` names the bar on a terminal."""
     starts = range(0, len(features), BLOCK)
     for start in tqdm.tqdm(starts, progress, leave=False, disable=None if progress and len(starts) > 4 else True):
         yield _finite(features[start : start + BLOCK])
 
 
-def path_length(generate, z_0, z_1, t, extractor, path="slerp", epsilon=1e-4, batch=32):
+def path_length(
+    generate: Callable[[np.ndarray], np.ndarray],
+    z_0: np.ndarray,
+    z_1: np.ndarray,
+    t: np.ndarray,
+    extractor: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]],
+    path: str = "slerp",
+    epsilon: float = 1e-4,
+    batch: int = 32,
+) -> float:
     """Return the perceptual path length, as in StyleGAN, in the latent space of any generator.
 
     E d(G(p(t)), G(p(t + epsilon))) / epsilon^2 over paths p from z_0 to z_1 (Karras et al., arXiv 1812.04948, section
-    4.1), without the lowest and highest percentile. Differs from it in: d is the squared distance of an extractor's
-    features, each divided by its length, where the paper has LPIPS. Numbers of different extractors, or of the paper,
-    cannot be compared. Images are not rounded to 8 bits, which would hide so small a step.
+    4.1), without the lowest and highest percentile. Differs from it in: d is the squared distance of features of unit
+    length, not LPIPS, so that numbers of different extractors, or of the paper, cannot be compared. Images are not
+    rounded to 8 bits, which would hide so small a step.
 
     Args:
         generate: function from latents [n, zlen] to images [n, H, W, C] in [-1, 1].
-        z_0, z_1: latents [N, zlen], the ends of the paths.
-        t: float [N] in [0, 1), places on them.
+        z_0, z_1: ends of the paths, latents [N, zlen].
+        t: places on the paths, float [N] in [0, 1).
         extractor: of `rpgan_tf.evaluation.features`.
         path: "slerp" for normal latents, "lerp" for uniform ones.
-        epsilon: float, step on the path.
-        batch: int, paths at a time.
+        epsilon: step on the path.
+        batch: paths at a time.
     """
-    lengths = []
+    lengths: list[np.ndarray] = []
+    interpolate = _slerp if path == "slerp" else _lerp
     for start in tqdm.tqdm(range(0, len(z_0), batch), "paths", leave=False, disable=None):
         part = slice(start, start + batch)
-        ends = [np.float64(z[part]) for z in (z_0, z_1)]
+        a, b = z_0[part].astype(np.float64), z_1[part].astype(np.float64)
         unit = []
         for place in (t[part], t[part] + epsilon):
-            z = (_slerp if path == "slerp" else _lerp)(*ends, np.float64(place)[:, None])
-            features = _finite(extractor(np.asarray(generate(np.float32(z))) * 127.5 + 127.5)[0])
+            z = interpolate(a, b, place.astype(np.float64)[:, None]).astype(np.float32)
+            features = _finite(extractor(np.asarray(generate(z)) * 127.5 + 127.5)[0])
             unit.append(features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12))
         lengths.append(np.sum((unit[0] - unit[1]) ** 2, axis=1) / epsilon**2)
     return _trimmed_mean(np.concatenate(lengths))
 
 
-def path_length_in_w(synthesize, w_0, w_1, distance, epsilon=1e-4, batch=16):
-    """Return the perceptual path length at the ends of paths in w.
+def path_length_in_w(
+    synthesize: Callable[[np.ndarray, int], np.ndarray | tf.Tensor],
+    w_0: np.ndarray,
+    w_1: np.ndarray,
+    distance: Callable[[np.ndarray | tf.Tensor, np.ndarray | tf.Tensor], np.ndarray | tf.Tensor],
+    epsilon: float = 1e-4,
+    batch: int = 16,
+) -> float:
+    """Return the perceptual path length at the starts of paths in w.
 
     E d(G(w_0), G(w_0 + epsilon (w_1 - w_0))) / epsilon^2, without the lowest and highest percentile (Karras et al.,
     arXiv 1812.04948, section 4.1); as in the tables of arXiv 1912.04958 and 2006.06676, where d is LPIPS by VGG16.
 
     Args:
-        synthesize: function from codes float32 [n, ...] and the number of the batch, of which its noise may depend, to
-            images [n, H, W, C] in [-1, 1].
+        synthesize: function from codes, float32 [n, ...], and the number of the batch, for its noise, to images
+            [n, H, W, C] in [-1, 1].
         w_0, w_1: codes [N, ...].
         distance: function from two batches of images to distances [n].
-        epsilon: float, step on the path.
-        batch: int, paths at a time.
+        epsilon: step on the path.
+        batch: paths at a time.
     """
-    lengths = []
+    lengths: list[np.ndarray] = []
     for i, start in enumerate(tqdm.tqdm(range(0, len(w_0), batch), "paths", leave=False, disable=None)):
-        ends = [np.float64(w[start : start + batch]) for w in (w_0, w_1)]
-        pair = [synthesize(np.float32(_lerp(*ends, t)), i) for t in (0, epsilon)]
+        a, b = (w[start : start + batch].astype(np.float64) for w in (w_0, w_1))
+        pair = [synthesize(_lerp(a, b, t).astype(np.float32), i) for t in (0, epsilon)]
         lengths.append(_finite(distance(*pair)) / epsilon**2)
     return _trimmed_mean(np.concatenate(lengths))
 
 
-def _trimmed_mean(lengths):
+def _trimmed_mean(lengths: np.ndarray) -> float:
     low, high = np.percentile(lengths, TRIM[0], method="lower"), np.percentile(lengths, TRIM[1], method="higher")
     return float(np.mean(lengths[(low <= lengths) & (lengths <= high)]))
 
 
-def _lerp(a, b, t):
+def _lerp(a: np.ndarray, b: np.ndarray, t: np.ndarray | float) -> np.ndarray:
     return a + (b - a) * t
 
 
-def _slerp(a, b, t):
-    """Return the points at t on the arcs between the directions of a and b, of unit length times that of a to b."""
-    lengths = [np.linalg.norm(z, axis=1, keepdims=True) for z in (a, b)]
-    a, b = a / lengths[0], b / lengths[1]
+def _slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray | float) -> np.ndarray:
+    """Return points at t: directions on the arc from that of a to that of b, lengths on the line between theirs."""
+    length_a, length_b = (np.linalg.norm(z, axis=1, keepdims=True) for z in (a, b))
+    a, b = a / length_a, b / length_b
     angle = np.arccos(np.clip(np.sum(a * b, axis=1, keepdims=True), -1, 1))
     away = b - np.sum(a * b, axis=1, keepdims=True) * a
     away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12)
-    return (a * np.cos(angle * t) + away * np.sin(angle * t)) * _lerp(*lengths, t)
+    return (a * np.cos(angle * t) + away * np.sin(angle * t)) * _lerp(length_a, length_b, t)
 
 
-def _finite(features):
+def _finite(features: np.ndarray | tf.Tensor) -> np.ndarray:
+    """Return features as float64; raises `UserError` if one is not finite."""
     features = np.asarray(features, np.float64)
     if not np.all(np.isfinite(features)):
         raise UserError("a feature is not finite: did training diverge, or are pixels damaged?")
