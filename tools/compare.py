@@ -14,13 +14,13 @@ import numpy as np
 from rpgan_tf import command
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
-from rpgan_tf.sampling import generators, pictures
+from rpgan_tf.sampling import generators, latents, pictures
 
 ROWS, COLUMNS, WINDOW = 6, 10, 50
 
 
-def main(argv):
-    """Draw as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Draw the runs that the command line names."""
     parser = command.Parser(__doc__)
     parser.add_argument("names", nargs="+", metavar="NAME", help="experiments that were trained")
     parser.add_argument("out", help="PNG file to write")
@@ -30,7 +30,7 @@ def main(argv):
     losses = [run_logs.read_losses(pathlib.Path(options.wts_dir) / "train.log")[:2] for options in runs]
     for options in runs:
         generators.check_images(options, "tools/compare.py")
-    paths = [generators.find(options) for options in runs]
+    paths = [generators.find_weights(options) for options in runs]
     try:
         import matplotlib.figure
     except ImportError:
@@ -41,7 +41,7 @@ def main(argv):
     figure = matplotlib.figure.Figure(figsize=(6 * len(runs), 8), layout="constrained")
     axes = figure.subplot_mosaic([arguments.names, ["loss"] * len(runs)], height_ratios=[4, 3])
     for name, options, path, (iterations, loss) in zip(arguments.names, runs, paths, losses):
-        samples = generators.load(options, path)(generators.latents(options, 0))[: ROWS * COLUMNS]
+        samples = generators.load(options, path)(*latents.inputs(options, 0))[: ROWS * COLUMNS]
         print(f"read {path}")
         framed = np.pad(samples, [(0, 0), (1, 1), (1, 1), (0, 0)])  # 0 is grey
         axes[name].imshow(pictures.grid(framed, COLUMNS), cmap="gray", vmin=0, vmax=255)  # the map is for grey ones

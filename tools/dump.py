@@ -16,11 +16,11 @@ import tqdm
 from rpgan_tf import command
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
-from rpgan_tf.sampling import generators, pictures, video
+from rpgan_tf.sampling import generators, latents, pictures, video
 
 
-def main(argv):
-    """Write as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Write the samples that the command line asks for."""
     parser = command.Parser(__doc__)
     parser.add_experiment("NAME[,seed[,iteration]]")
     parser.add_argument("out", help="folder for PNG files, or a file *.npz")
@@ -35,29 +35,29 @@ def main(argv):
     options = command.load_options(name, arguments.set)
     if out.suffix != ".npz":
         generators.check_images(options, "tools/dump.py into a folder")
-    path = generators.find(options, iteration, single=True)
+    path = generators.find_weights(options, iteration, single=True)
 
     command.start_tensorflow(arguments.strategy)
     generate = generators.load(options, path)
     print(f"read {path}")
-    z = generators.latents(options, seed or 0, count)
-    parts = []
+    parts, first = [], 0
     with tqdm.tqdm(total=count, unit="sample") as bar:
-        for start in range(0, count, generators.CHUNK):
-            samples = generate(z[start : start + generators.CHUNK])
+        for chunk in latents.chunks(generators.CHUNK, *latents.inputs(options, seed or 0, count)):
+            samples = generate(*chunk)
             samples = samples if samples.ndim == 2 else to_bytes(samples)
             if out.suffix == ".npz":
                 parts.append(samples)
             else:
-                for i, sample in enumerate(samples, start):
+                for i, sample in enumerate(samples, first):
                     pictures.save_png(out / f"{i:05d}.png", sample)
+            first += len(samples)
             bar.update(len(samples))
     if parts:
         atomic.save_arrays(out, {"arr_0": np.concatenate(parts)})
     print(f"wrote {out}: {count} samples")
 
 
-def to_bytes(samples):
+def to_bytes(samples: np.ndarray) -> np.ndarray:
     """Return images in [-1, 1] as uint8, rounded."""
     return np.uint8(np.round((samples + 1) * 127.5))
 

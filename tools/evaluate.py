@@ -23,20 +23,22 @@ TensorBoard, too. What was measured by the same protocol is not measured again w
 on. Features are kept in $RPGAN_TF_CACHE, by default ~/.cache/rpgan_tf.
 """
 
+import argparse
 import contextlib
 import functools
 import json
 import logging
 import pathlib
 import sys
+import types
 
 from rpgan_tf import command, config
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import image_sets, protocol
 
 
-def main(argv):
-    """Measure as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Measure the subjects that the command line names."""
     parser = command.Parser(__doc__)
     parser.add_experiment("NAME[,seed]|FOLDER|FILE.npz")
     parser.add_argument("iteration", nargs="?", help="newest by default; all: each that was kept")
@@ -64,15 +66,15 @@ def main(argv):
         options = command.load_options(name, arguments.set)
     wanted = metrics, samples, arguments.reference, arguments.extractor
     protocol.check(options, *wanted)
-    found = [] if is_set else find(options, arguments.iteration, arguments.statistics)
+    found = [] if is_set else find_weights(options, arguments.iteration, arguments.statistics)
     for _, statistics in found:
         protocol.check_statistics(metrics, statistics)
 
     command.start_tensorflow(arguments.strategy)
     from rpgan_tf.evaluation import evaluator, subjects
 
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # TensorFlow-GAN's use of old interfaces is warned of
-    rows = sys.stdout  # for them alone: whatever else is printed goes to standard error
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # warnings about TensorFlow-GAN's deprecated interfaces
+    rows = sys.stdout  # only for them: all other prints go to standard error
     with contextlib.redirect_stdout(sys.stderr):
         measuring, experiment = evaluator.Evaluator(options, *wanted), pathlib.Path(name).stem
         makers = [functools.partial(subjects.saved, options, *each, seed or 0, experiment) for each in found]
@@ -80,21 +82,23 @@ def main(argv):
             print(json.dumps(measuring.measure(make(), arguments.again, announce)), file=rows, flush=True)
 
 
-def find(options, iteration, statistics):
-    """Return (path, statistics) of the iteration that was asked for, or of all."""
+def find_weights(
+    options: types.SimpleNamespace, iteration: str | None, statistics: str
+) -> list[tuple[pathlib.Path, str]]:
+    """Return (path, statistics) of one iteration, None for the newest, or of "all"."""
     if iteration != "all" and not (iteration or "0").isdecimal():
         raise UserError(f"expected an iteration, a whole number, or all; received '{iteration}'")
     if iteration == "all":
         found = [protocol.find_weights(options, each, statistics) for each in protocol.iterations(options)]
-        if len({kind for _, kind in found}) > 1:  # a curve is of one protocol
+        if len({kind for _, kind in found}) > 1:  # a curve has one protocol
             announce("fixbn.py has not been run for every iteration: all are measured with --statistics batch")
             found = [protocol.find_weights(options, each, "batch") for each in protocol.iterations(options)]
         return found
     return [protocol.find_weights(options, iteration and int(iteration), statistics)]
 
 
-def options_of_set(arguments):
-    """Return the options that a set of images is measured with: those of --experiment, or of its own size."""
+def options_of_set(arguments: argparse.Namespace) -> types.SimpleNamespace:
+    """Return the options by which a set of images is measured: those of --experiment, or defaults of its own size."""
     path, size = arguments.name, image_sets.find_size(arguments.name)
     if arguments.iteration or arguments.statistics != "auto":
         raise UserError(f"'{path}' is a set of images: an iteration and --statistics are for experiments")
@@ -123,8 +127,8 @@ def options_of_set(arguments):
     return options
 
 
-def announce(text):
-    """Say what is measured and how."""
+def announce(text: str) -> None:
+    """Print a line to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 

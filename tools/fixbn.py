@@ -12,13 +12,13 @@ the others have running averages.
 from rpgan_tf import checkpoint, command
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
-from rpgan_tf.sampling import generators
+from rpgan_tf.sampling import generators, latents
 
 COUNT = 2048
 
 
-def main(argv):
-    """Fix as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Fix the statistics of the generator that the command line names."""
     parser = command.Parser(__doc__)
     parser.add_experiment()
     parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
@@ -37,7 +37,7 @@ def main(argv):
             f"there is nothing to fix: net = '{options.net}' has running averages in its model; fixbn.py is for "
             f"net = '{generators.FIXED_BY_FIXBN}'"
         )
-    path = generators.find(options, arguments.iteration)
+    path = generators.find_weights(options, arguments.iteration)
 
     command.start_tensorflow(arguments.strategy)
     from rpgan_tf import factory
@@ -45,8 +45,9 @@ def main(argv):
     generator = factory.build_generator(options)
     checkpoint.load_npz(generator, path)
     print(f"read {path}")
-    statistics = generator.batch_statistics(generators.latents(options, arguments.seed, COUNT), arguments.chunk)
-    out = path.with_name(path.name.replace(".ema.", ".bgema.").replace(".gmodel.", ".bgmodel."))
+    z, _ = latents.inputs(options, arguments.seed, COUNT)
+    statistics = generator.batch_statistics(z, arguments.chunk)
+    out = generators.fixed_path(path)
     atomic.save_arrays(out, generator.get_arrays() | checkpoint.name_statistics(statistics))
     print(f"wrote {out}")
 

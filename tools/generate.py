@@ -19,11 +19,11 @@ import numpy as np
 
 from rpgan_tf import command
 from rpgan_tf.errors import UserError
-from rpgan_tf.sampling import generators, pictures, w_codes
+from rpgan_tf.sampling import generators, latents, pictures, w_codes
 
 
-def main(argv):
-    """Draw as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Draw the images that the command line asks for."""
     parser = command.Parser(__doc__)
     parser.add_experiment()
     parser.add_argument("out", help="folder for PNG files")
@@ -44,55 +44,66 @@ def main(argv):
         raise UserError("--rows and --cols are given together: the seeds of rows and of columns")
     if arguments.w and (arguments.trunc != 1 or arguments.label is not None):
         raise UserError("--w has codes already: --trunc and --class are for seeds; leave them out")
-    seeds = w_codes.parse_seeds(arguments.seeds or arguments.rows or "0")
-    columns = w_codes.parse_seeds(arguments.cols or "0")
-    chosen = w_codes.parse_seeds(arguments.styles)
+    seeds, columns, styles = (
+        latents.parse_seeds(text)
+        for text in (arguments.seeds or arguments.rows or "0", arguments.cols or "0", arguments.styles)
+    )
     options = command.load_options(arguments.name, arguments.set)
-    w_codes.check(options, "tools/generate.py")
+    w_codes.check_net(options, "tools/generate.py")
     if not arguments.w:
-        w_codes.one_hot(options, arguments.label, 1)
-    path = generators.find(options, arguments.iteration)
+        latents.labels_of_class(options, arguments.label, 1)
+    path = generators.find_weights(options, arguments.iteration)
 
     command.start_tensorflow(arguments.strategy)
     generator, out = w_codes.load(options, path), pathlib.Path(arguments.out)
     print(f"read {path}")
 
     def codes_of(seeds):
-        labels = w_codes.one_hot(options, arguments.label, len(seeds))
-        return generator.codes(w_codes.latents(options, seeds), labels, truncation=arguments.trunc).numpy()
+        labels = latents.labels_of_class(options, arguments.label, len(seeds))
+        z = latents.draw_each(seeds, options.zlen)
+        return generator.codes(z, labels, truncation=arguments.trunc).numpy()
 
     if arguments.w:
-        codes, names = w_codes.load_codes(arguments.w, generator), None
+        codes = w_codes.load_codes(arguments.w, generator)
+        names = [f"w{i:02d}" for i in range(len(codes))]
     else:
         codes, names = codes_of(seeds), [f"seed{seed:04d}" for seed in seeds]
     if arguments.save_w:
         w_codes.save_codes(arguments.save_w, codes)
         print(f"wrote {arguments.save_w}")
     if arguments.rows:
-        if max(chosen) >= generator.num_codes:
+        if max(styles) >= generator.num_codes:
             raise UserError(f"expected --styles of 0 to {generator.num_codes - 1}, received {arguments.styles}")
-        picture = mixed(generator, codes, codes_of(columns), chosen, arguments.noise_mode)
+        picture = mixed(generator, codes, codes_of(columns), styles, arguments.noise_mode)
         pictures.save_png(out / "mixed.png", picture)
         print(f"wrote {out / 'mixed.png'}")
         return
-    names = names or [f"w{i:02d}" for i in range(len(codes))]
     for name, image in zip(names, w_codes.synthesize(generator, codes, arguments.noise_mode)):
         pictures.save_png(out / f"{name}.png", image)
     print(f"wrote {len(names)} images to {out}/: {names[0]}.png to {names[-1]}.png")
 
 
-def mixed(generator, rows, columns, chosen, noise):
-    """Return the grid uint8 [(R + 1) H, (C + 1) W, channels] of mixed codes: [R, ...] and [C, num_codes, w_dim]."""
+def mixed(generator, rows: np.ndarray, columns: np.ndarray, styles: list[int], noise: str) -> np.ndarray:
+    """Draw the grid of mixed styles.
+
+    Args:
+        generator: of `nets.stylegan2`.
+        rows, columns: codes [R, num_codes, w_dim] and [C, num_codes, w_dim].
+        styles: numbers of the codes that come from the column.
+        noise: one of `w_codes.NOISE`.
+
+    Returns:
+        uint8 [(R + 1) H, (C + 1) W, channels]: images of the columns on top, of the rows at the left, mixed inside.
+    """
     codes = np.repeat(rows[:, None], len(columns), axis=1)
-    codes[:, :, chosen] = columns[None, :, chosen]
+    codes[:, :, styles] = columns[None, :, styles]
     codes = np.concatenate([codes.reshape(-1, *rows.shape[1:]), rows, columns])
     drawn = w_codes.synthesize(generator, codes, noise)
     inner, left, top = np.split(drawn, [len(rows) * len(columns), len(rows) * len(columns) + len(rows)])
-    lines = [np.concatenate([np.zeros_like(top[:1]), top])]
-    lines += [
-        np.concatenate([left[i : i + 1], inner[i * len(columns) : (i + 1) * len(columns)]]) for i in range(len(rows))
-    ]
-    return np.concatenate([np.concatenate(list(line), axis=1) for line in lines], axis=0)
+    lines = [np.zeros_like(top[:1]), top]
+    for i, line in enumerate(np.split(inner, len(rows))):
+        lines += [left[i : i + 1], line]
+    return pictures.tile(np.concatenate(lines), len(columns) + 1)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ RP-GAN's nets need the statistics that fixbn.py stores.
 import numpy as np
 
 from rpgan_tf import command
-from rpgan_tf.sampling import generators, pictures
+from rpgan_tf.sampling import generators, latents, pictures
 
 STEPS = 11
 
 
-def main(argv):
-    """Draw as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Draw the rows that the command line asks for."""
     parser = command.Parser(__doc__)
     parser.add_experiment("NAME[,seed[,iteration]]")
     parser.add_argument("out", help="PNG file to write")
@@ -29,14 +29,14 @@ def main(argv):
     options = command.load_options(name, arguments.set)
 
     generators.check_images(options, "interp.py")
-    path = generators.find(options, iteration, single=True)
+    path = generators.find_weights(options, iteration, single=True)
 
     command.start_tensorflow(arguments.strategy)
     generate = generators.load(options, path)
     print(f"read {path}")
-    z = generators.latents(options, seed or 0)
+    inputs = latents.arguments(*latents.inputs(options, seed or 0))
     t = np.linspace(0, 1, STEPS)[:, None]
-    rows = [generate(np.float32(z[a - 1] * (1 - t) + z[b - 1] * t)) for a, b in pairs]
+    rows = [generate(*(np.float32(x[a - 1] * (1 - t) + x[b - 1] * t) for x in inputs)) for a, b in pairs]
     pictures.save_png(arguments.out, pictures.grid(np.concatenate(rows), columns=STEPS))
     print(f"wrote {arguments.out}")
 

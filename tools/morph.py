@@ -14,11 +14,11 @@ import numpy as np
 
 from rpgan_tf import command
 from rpgan_tf.errors import UserError
-from rpgan_tf.sampling import generators, pictures, video
+from rpgan_tf.sampling import generators, latents, pictures, video
 
 
-def main(argv):
-    """Draw as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Draw the video that the command line asks for."""
     parser = command.Parser(__doc__)
     parser.add_experiment("NAME[,seed[,iteration]]")
     parser.add_argument("out", help="*.gif, *.mp4, or a folder for PNG files")
@@ -36,33 +36,44 @@ def main(argv):
     video.check(arguments.out, arguments.fps)
     options = command.load_options(name, arguments.set)
     generators.check_images(options, "tools/morph.py")
-    path = generators.find(options, iteration, single=True)
+    path = generators.find_weights(options, iteration, single=True)
 
     command.start_tensorflow(arguments.strategy)
     generate = generators.load(options, path)
     print(f"read {path}")
     if arguments.loop and pairs[-1][1] != pairs[0][0]:
         pairs.append([pairs[-1][1], pairs[0][0]])
-    z = generators.latents(options, seed or 0)
-    interpolate = {"linear": linear, "spherical": spherical}[arguments.path]
-    points, end = [], None
-    for a, b in pairs:
-        steps = np.linspace(0, 1, arguments.frames)[int(a == end) :]
-        points += [interpolate(z[a - 1], z[b - 1], t) for t in steps]
-        end = b
+    places = path_between(pairs, arguments.frames)
     if arguments.loop:
-        points.pop()  # the first again
-    samples = generate(np.float32(points))
+        places.pop()  # the first again
+    z, labels = latents.inputs(options, seed or 0)
+    interpolate = {"linear": linear, "spherical": spherical}[arguments.path]
+    inputs = [np.float32([interpolate(z[a - 1], z[b - 1], t) for a, b, t in places])]
+    if labels is not None:
+        inputs.append(np.float32([linear(labels[a - 1], labels[b - 1], t) for a, b, t in places]))
+    samples = generate(*inputs)
     video.save(arguments.out, (pictures.grid(sample[None], 1) for sample in samples), arguments.fps)
     print(f"wrote {arguments.out}: {len(samples)} frames")
 
 
-def linear(a, b, t):
+def path_between(pairs: list[list[int]], frames: int) -> list[tuple[int, int, float]]:
+    """Return the frames of a path through pairs of images: (a, b, t) is the place t in [0, 1] between a and b.
+
+    A pair that starts with the image that the previous one ended with has a frame less.
+    """
+    places, end = [], None
+    for a, b in pairs:
+        places += [(a, b, t) for t in np.linspace(0, 1, frames)[int(a == end) :]]
+        end = b
+    return places
+
+
+def linear(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
     """Return the latent at t of the straight line from a to b."""
     return (1 - t) * a + t * b
 
 
-def spherical(a, b, t):
+def spherical(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
     """Return the latent at t of the arc from a to b, which keeps the length that normal latents have.
 
     White, "Sampling Generative Networks", arXiv 1609.04468, section 2.

@@ -13,12 +13,11 @@ import numpy as np
 
 from rpgan_tf import checkpoint, command
 from rpgan_tf.errors import UserError
-from rpgan_tf.evaluation import protocol
 from rpgan_tf.sampling import generators, pictures, w_codes
 
 
-def main(argv):
-    """Draw as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Draw the images that the command line asks for, and their reconstructions."""
     parser = command.Parser(__doc__)
     parser.add_experiment()
     parser.add_argument("out", help="PNG file to write")
@@ -31,11 +30,11 @@ def main(argv):
     if arguments.count < 1:
         raise UserError(f"expected --count of at least 1, received {arguments.count}")
     options = command.load_options(arguments.name, arguments.set)
-    w_codes.check(options, "tools/reconstruct.py", heads=True)
-    w_codes.choose_images(options, arguments.images)
-    kind = "gmodel" if arguments.raw or not options.ema else "ema"
+    w_codes.check_net(options, "tools/reconstruct.py", heads=True)
+    source = w_codes.choose_images(options, arguments.images)
+    kind = "gmodel" if arguments.raw else generators.weights_kind(options)
     path = checkpoint.find(options.wts_dir, kind, arguments.iteration)
-    d_path = checkpoint.find(options.wts_dir, "dmodel", protocol.iteration_of(path))
+    d_path = checkpoint.find(options.wts_dir, "dmodel", generators.iteration_of(path))
 
     command.start_tensorflow(arguments.strategy)
     from rpgan_tf.nets import glead
@@ -43,7 +42,7 @@ def main(argv):
     generator, discriminator = w_codes.load(options, path), glead.build_discriminator(options)
     checkpoint.load_npz(discriminator, d_path)
     print(f"read {path}\nread {d_path}")
-    real = w_codes.read_images(options, arguments.count)
+    real = w_codes.read_images(options, source, arguments.count)
 
     def reconstruct(part):
         return glead.reconstruct(generator, discriminator.decode(discriminator.features(part)))

@@ -17,11 +17,11 @@ import tqdm
 
 from rpgan_tf import command
 from rpgan_tf.errors import UserError
-from rpgan_tf.sampling import generators, pictures
+from rpgan_tf.sampling import generators, latents, pictures
 
 
-def main(argv):
-    """Draw as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Draw the samples that the command line asks for."""
     parser = command.Parser(__doc__)
     parser.add_experiment("NAME[,seed]")
     parser.add_argument("out", help="PNG file to write")
@@ -34,7 +34,9 @@ def main(argv):
     name, seed = command.split_name(arguments.name, 1)
     seeds = [seed or 0]
     if arguments.seeds:
-        seeds = parse_seeds(arguments.seeds)
+        seeds = latents.parse_range(arguments.seeds)
+        if seeds is None:
+            raise UserError(f"expected --seeds FIRST-LAST, as 0-99; received '{arguments.seeds}'")
         if "{seed}" not in arguments.out or seed is not None:
             raise UserError(
                 f"--seeds expects NAME without a seed and a name such as out_{{seed}}.png, received '{argv}'"
@@ -47,23 +49,16 @@ def main(argv):
             f"--bgmodel is for net = '{generators.FIXED_BY_FIXBN}'; net = '{options.net}' needs no fixbn.py"
         )
 
-    path = generators.find(options, arguments.iteration, single=arguments.bgmodel)
+    path = generators.find_weights(options, arguments.iteration, single=arguments.bgmodel)
 
     command.start_tensorflow(arguments.strategy)
     generate = generators.load(options, path, arguments.batch_statistics)
     print(f"read {path}")
     for seed in tqdm.tqdm(seeds, disable=len(seeds) == 1):
         out = arguments.out.replace("{seed}", str(seed))
-        pictures.save_png(out, pictures.picture(generate(generators.latents(options, seed)), options))
+        samples = generate(*latents.inputs(options, seed))
+        pictures.save_png(out, pictures.picture(samples, options))
         tqdm.tqdm.write(f"wrote {out}")
-
-
-def parse_seeds(text):
-    """Return the seeds of "first-last"."""
-    first, dash, last = text.partition("-")
-    if not (dash and first.isdecimal() and last.isdecimal() and int(first) <= int(last) < 2**32):
-        raise UserError(f"expected --seeds FIRST-LAST, as 0-99; received '{text}'")
-    return range(int(first), int(last) + 1)
 
 
 if __name__ == "__main__":

@@ -220,10 +220,10 @@ def record(arguments, rows):
 def high_frequency(options, iteration):
     """Return the energy of samples in the highest octave over that of the data: spatial frequencies above 1/4."""
     from rpgan_tf.data import stream
-    from rpgan_tf.sampling import generators
+    from rpgan_tf.sampling import generators, latents
 
-    z = generators.latents(options, options.seed, NUM_OCTAVE)
-    drawn = generators.load(options, generators.find(options, iteration))(z)
+    generate = generators.load(options, generators.find_weights(options, iteration))
+    drawn = generate(*latents.inputs(options, options.seed, NUM_OCTAVE))
     real = np.float32(stream.digits(options.imsz, options.channels)) / 127.5 - 1
     frequencies = np.fft.fftfreq(options.imsz)
     highest = np.hypot(frequencies[:, None], frequencies) > 0.25

@@ -10,11 +10,11 @@ Each generator that the run kept, one every SAVEFREQ iterations, is a frame with
 import tqdm
 
 from rpgan_tf import checkpoint, command
-from rpgan_tf.sampling import generators, pictures, video
+from rpgan_tf.sampling import generators, latents, pictures, video
 
 
-def main(argv):
-    """Draw as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Draw the video that the command line asks for."""
     parser = command.Parser(__doc__)
     parser.add_experiment("NAME[,seed]")
     parser.add_argument("out", help="*.gif, *.mp4, or a folder for PNG files")
@@ -24,15 +24,15 @@ def main(argv):
     name, seed = command.split_name(arguments.name, 1)
     video.check(arguments.out, arguments.fps)
     options = command.load_options(name, arguments.set)
-    newest = generators.find(options)
-    kind = newest.name.split(".")[1]
+    generators.find_weights(options)
+    kind = generators.weights_kind(options)
+    iterations = checkpoint.iterations(options.wts_dir, kind)
 
     command.start_tensorflow(arguments.strategy)
-    z, frames = generators.latents(options, seed or 0), []
-    iterations = checkpoint.iterations(options.wts_dir, kind)
+    inputs, frames = latents.inputs(options, seed or 0), []
     for iteration in tqdm.tqdm(iterations, unit="model"):
         generate = generators.load(options, checkpoint.path_of(options.wts_dir, iteration, kind))
-        frames.append(pictures.picture(generate(z), options))
+        frames.append(pictures.picture(generate(*inputs), options))
     video.save(arguments.out, frames, arguments.fps)
     print(f"wrote {arguments.out}: iterations {', '.join(map(str, iterations))}")
 

@@ -1,12 +1,14 @@
-"""Measuring generators and sets of images: against a reference, by features that are kept in files.
+"""Measures generators and sets of images against a reference, with features that are kept in files.
 
-Features of the reference are cached by its pixels and the extractor; those of what is measured only until its row is
-written, so that an evaluation that was killed goes on. Memory hardly grows with the number of images: see `metrics`.
+Features of the reference are cached by its pixels and the extractor; features of a subject are kept until its row is
+written, so that a killed evaluation resumes. Memory hardly grows with the number of images: see `metrics`.
 """
 
 import functools
 import hashlib
 import pathlib
+import types
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -15,38 +17,37 @@ import tqdm
 
 from rpgan_tf import checkpoint
 from rpgan_tf.errors import UserError
-from rpgan_tf.evaluation import feature_cache, features, image_sets, metrics, protocol, subjects
+from rpgan_tf.evaluation import feature_cache, features, image_sets, measures, protocol, subjects
 from rpgan_tf.files import lpips_weights
-from rpgan_tf.nets.lpips import LPIPS, at_most_256
-from rpgan_tf.sampling import generators, pictures, w_codes
+from rpgan_tf.sampling import generators, pictures
 from rpgan_tf.studies import training_runs
 
 
 def evaluate(
-    options,
-    iteration=None,
-    names=("fid",),
-    samples=None,
-    reference="train",
-    extractor=None,
-    seed=0,
-    statistics="auto",
-    again=False,
-):
-    """Measure the generator that a run saved in an iteration, None for the newest.
+    options: types.SimpleNamespace,
+    iteration: int | None = None,
+    names: Sequence[str] = ("fid",),
+    samples: int | None = None,
+    reference: str = "train",
+    extractor: str | None = None,
+    seed: int = 0,
+    statistics: str = "auto",
+    again: bool = False,
+) -> dict:
+    """Measure the generator that a run saved at an iteration, None for the newest.
 
     Args:
         options: from `rpgan_tf.config`, of any experiment on images.
-        names, samples, reference, extractor: of metrics, and as `protocol.check` takes them.
-        seed: int, of the latents.
-        statistics: as `protocol.find_weights` takes them.
-        again: bool, measure what has been measured by the same protocol, too.
+        names, samples, reference, extractor: as for `protocol.check`, with `names` for its metrics.
+        seed: of the latents.
+        statistics: as for `protocol.find_weights`.
+        again: whether to repeat a measurement that has a row already.
 
     Returns:
-        The row that was appended to `<wts_dir>/metrics.jsonl`, or is there already.
+        The row in `<wts_dir>/metrics.jsonl`, appended or found there.
 
     Raises:
-        UserError: something is not there, does not fit, or cannot be measured.
+        UserError: something is missing, does not fit, or cannot be measured.
     """
     evaluator = Evaluator(options, names, samples, reference, extractor)
     path, normalization = protocol.find_weights(options, iteration, statistics)
@@ -56,38 +57,52 @@ def evaluate(
 class Evaluator:
     """Measures images by one protocol: metrics, reference, extractor.
 
-    Args and errors are those of `protocol.check`.
+    Args:
+        options, names, samples, reference, extractor: as for `protocol.check`, with `names` for its metrics.
+
+    Raises:
+        UserError: as `protocol.check`.
     """
 
-    def __init__(self, options, names=("fid",), samples=None, reference="train", extractor=None):
+    def __init__(
+        self,
+        options: types.SimpleNamespace,
+        names: Sequence[str] = ("fid",),
+        samples: int | None = None,
+        reference: str = "train",
+        extractor: str | None = None,
+    ) -> None:
         self.options, self.names, self.samples = options, tuple(names), samples
         self.split, source, name = protocol.check(options, self.names, samples, reference, extractor)
         if source.endswith(".npz"):
-            self.real = image_sets.open_npz(source)
+            real = image_sets.open_npz(source)
         else:
-            self.real = image_sets.open_data(source, options, self.split == "train")
-        self.extractor = features.find(name) if name else None
+            real = image_sets.open_data(source, options, self.split == "train")
+        self.extractor = features.find_extractor(name) if name else None
         self.lpips = lpips_weights.load_for_metric(options, "ppl_w") if "ppl_w" in self.names else None
-        self.real_hash = self.real.hash()
+        self.reference = measures.Reference(real, self.extractor, self.lpips)
         self.default = protocol.SAMPLES_OF_DIGITS if name == "digits" else protocol.SAMPLES
 
-    def measure(self, subject, again=False, announce=lambda text: None):
-        """Measure a `Subject`, unless there is a row of the same protocol already and not `again`.
+    def measure(
+        self, subject: subjects.Subject, again: bool = False, announce: Callable[[str], None] = lambda text: None
+    ) -> dict:
+        """Measure a subject unless it has a row of the same protocol.
 
-        The row goes to `metrics.jsonl` in its folder, and what a generator of an iteration has to TensorBoard.
+        The row goes to `metrics.jsonl` in the subject's folder; numbers of a saved iteration also to TensorBoard.
 
         Args:
-            subject: `Subject`.
-            again: bool.
-            announce: function that is given lines: the protocol before anything is computed, then each number, or that
-                nothing needs to be computed.
+            subject: generator or set of images.
+            again: whether to repeat a measurement that has a row already.
+            announce: function of a line: the protocol before the computation, then each number, or a note that the
+                measurement exists.
 
         Returns:
             The row.
         """
         count = self.samples or (self.default if subject.iteration is not None else None)
-        fake = subject.images(count)
-        row = self.describe(subject, fake)
+        images = subject.images(count)
+        self.check_fit(images)
+        row = self.describe(subject, images)
         protocol.check_statistics(self.names, "stored" if subject.generate else "batch")
         announce(row["protocol"])
         path = subject.folder / protocol.FILE
@@ -96,138 +111,78 @@ class Evaluator:
             announce(f"measured already: {known['date']}, in {path}; --again measures it anew")
             return known
         part = feature_cache.path_of("fake", [row[key] for key in protocol.IDENTITY], "is" in self.names)
-        row["values"] = self.compute(subject, fake, part, announce)
+        row["values"] = self.compute(subject, images, part, announce)
         protocol.append(path, row)
         part.unlink(missing_ok=True)
         if subject.iteration is not None:
             write_scalars(subject.folder, row)
         return row
 
-    def describe(self, subject, fake):
-        """Return the row without its numbers; raises `UserError` if sizes differ, or there are too few images."""
-        if fake.shape != self.real.shape:
-            sizes = ["x".join(map(str, shape)) for shape in (self.real.shape, fake.shape)]
+    def check_fit(self, images: image_sets.ImageSet) -> None:
+        """Raise a `UserError` if the images differ from the reference in size, or are too few for the FID."""
+        real = self.reference.images
+        if images.shape != real.shape:
+            sizes = ["x".join(map(str, shape)) for shape in (real.shape, images.shape)]
             raise UserError(
-                f"image sizes differ: the reference '{self.real.name}' has {sizes[0]}, '{fake.name}' {sizes[1]} "
+                f"image sizes differ: the reference '{real.name}' has {sizes[0]}, '{images.name}' {sizes[1]} "
                 "(height, width, channels); bring them to one size, as with --set resize=cover for a list or a folder"
             )
-        fewest = min((fake, self.real), key=lambda found: found.count)
-        if "fid" in self.names and fewest.count <= self.extractor.num_features:  # told before hours of work
+        fewest = min((images, real), key=lambda found: found.count)
+        if "fid" in self.names and fewest.count <= self.reference.extractor.num_features:
             raise UserError(
-                f"the FID needs more images than features: expected over {self.extractor.num_features}, "
+                f"the FID needs more images than features: expected over {self.reference.extractor.num_features}, "
                 f"'{fewest.name}' has {fewest.count}; set a larger --samples, take a larger reference, or kid"
             )
-        record = training_runs.record(())
+
+    def describe(self, subject: subjects.Subject, images: image_sets.ImageSet) -> dict:
+        """Return the row of a measurement without its values."""
+        real, record = self.reference.images, training_runs.record(())
         del record["seeds"]
         keys = ("experiment", "iteration", "weights", "weights_hash", "seed", "prior", "statistics")
         row = {key: getattr(subject, key) for key in keys} | {
-            "samples": fake.count,
+            "samples": images.count,
             "split": self.split,
-            "reference": self.real.name,
-            "reference_images": self.real.count,
-            "reference_hash": self.real_hash,
-            "origin": self.real.origin,
-            "size": list(fake.shape),
-            "rounding": image_sets.ROUNDING,
+            "reference": real.name,
+            "reference_images": real.count,
+            "reference_hash": self.reference.hash,
+            "origin": real.origin,
+            "size": list(images.shape),
+            "rounding": pictures.ROUNDING,
             "extractor": self.extractor and self.extractor.name,
             "extractor_key": self.extractor and self.extractor.key,
             "lpips": self.lpips and f"{lpips_weights.net_of(self.lpips)} {subjects.hash_arrays(self.lpips)}",
             "metrics": list(self.names),
             **protocol.SETTINGS,
-            "swd_images": min(self.real.count, fake.count, protocol.SETTINGS["swd_images"]),
+            "swd_images": measures.swd_count(real, images),
             **record,
         }
         return row | {"protocol": protocol.line(row)}
 
-    def compute(self, subject, fake, part, announce):
-        """Return {name: number, None if it could not be estimated}; the features of `fake` go to the file `part`."""
-        fakes = logits = None
-        if set(self.names) & {"fid", "kid", "is", "pr", "dc"}:
-            rows = feature_cache.extract(part, fake, self.extractor, "is" in self.names)
-            fakes, logits = np.split(rows, [self.extractor.num_features], axis=1)
-        values = {}
+    def compute(
+        self,
+        subject: subjects.Subject,
+        images: image_sets.ImageSet,
+        part: pathlib.Path,
+        announce: Callable[[str], None] = lambda text: None,
+    ) -> measures.Numbers:
+        """Compute the numbers of all metrics; features of the images go to the file `part`."""
+        sample = measures.Sample(self.options, subject, images)
+        if set(self.names) & measures.OF_FEATURES:
+            extractor = self.reference.extractor
+            rows = feature_cache.extract(part, images, extractor, "is" in self.names)
+            sample = measures.Sample(self.options, subject, images, *np.split(rows, [extractor.num_features], axis=1))
+        values: measures.Numbers = {}
         for name in self.names:
-            found = self.number(name, subject, fake, fakes, logits)
-            found = {key: float(value) for key, value in found.items()}
-            if np.isnan(found.get("kid_error", 0)):  # of a single block
-                found["kid_error"] = None
+            found = measures.MEASURES[name](self.reference, sample)
             announce(text_of(found))
             values |= found
         return values
 
-    def number(self, name, subject, fake, fakes, logits):
-        """Return {name: number} of a metric, of images, their features [N, d] and logits."""
-        settings = protocol.SETTINGS
-        if name == "fid":
-            return {"fid": metrics.frechet_distance(self.real_moments, feature_cache.moments(fakes))}
-        if name == "kid":
-            return dict(zip(("kid", "kid_error"), metrics.kernel_distance(self.reals, fakes, settings["kid_block"])))
-        if name == "is":
-            return dict(zip(("is", "is_std"), metrics.inception_score(logits, settings["is_splits"])))
-        if name == "pr":
-            found = metrics.precision_recall(self.reals, fakes, settings["pr_k"])
-            return dict(zip(("precision", "recall"), found))
-        if name == "dc":
-            return dict(zip(("density", "coverage"), metrics.density_coverage(self.reals, fakes, settings["dc_k"])))
-        if name == "ppl_w":
-            return {"ppl_w": self.path_length_in_w(subject, fake.count)}
-        if name == "swd":
-            return self.sliced_wasserstein(fake, min(self.real.count, fake.count, settings["swd_images"]))
-        return {"ppl": self.path_length(subject, fake.count)}
 
-    def sliced_wasserstein(self, fake, count):
-        """Return {"swd": mean over the resolutions, "swd_16": ..} of `count` images of each."""
-        few = fake._replace(count=count) if fake.origin == "generated" else fake.spread(count)
-        distances = metrics.sliced_wasserstein(self.real.spread(count), few)
-        return {"swd": np.mean(list(distances.values()))} | {f"swd_{size}": each for size, each in distances.items()}
-
-    def path_length(self, subject, count):
-        """Return the perceptual path length, of latents of their own."""
-        options = self.options
-        z_0, z_1 = (pictures.latents([subject.seed, i], options.zlen, count, options.prior) for i in (1, 2))
-        t = np.float32(np.random.RandomState([subject.seed, 3]).rand(count))
-        path = "slerp" if options.prior == "normal" else "lerp"
-        epsilon = protocol.SETTINGS["ppl_epsilon"]
-        return metrics.path_length(subject.generate, z_0, z_1, t, self.extractor, path, epsilon)
-
-    def path_length_in_w(self, subject, count):
-        """Return the path length in w, of latents of their own; noise is new for each batch, the same at both ends."""
-        options, seed = self.options, subject.seed
-        generator, lpips = w_codes.load(options, pathlib.Path(subject.weights), full=True), LPIPS(self.lpips)
-        labels = generators.labels(options, count, [seed, 4])
-        codes = []
-        for i in (1, 2):
-            z = pictures.latents([seed, i], options.zlen, count, options.prior)
-            codes.append(generators.in_chunks(generator.codes, np.concatenate([z, labels], axis=1)))
-
-        @tf.function(reduce_retracing=True)
-        def synthesize(codes, noise):
-            return at_most_256(generator.synthesize(codes, noise)[0])
-
-        epsilon, distance = protocol.SETTINGS["ppl_epsilon"], tf.function(lpips, reduce_retracing=True)
-        noise_of = functools.partial(tf.random.fold_in, [seed, 5])
-        return metrics.path_length_in_w(lambda w, i: synthesize(w, noise_of(i)), *codes, distance, epsilon)
-
-    @functools.cached_property
-    def real_path(self):
-        """The file of the reference's features."""
-        return feature_cache.path_of("real", self.real_hash, self.extractor.key)
-
-    @functools.cached_property
-    def reals(self):
-        """Features of the reference, np.memmap float32 [N, d]."""
-        return feature_cache.extract(self.real_path, self.real, self.extractor)
-
-    @functools.cached_property
-    def real_moments(self):
-        """Moments of the features of the reference."""
-        return feature_cache.kept_moments(self.real_path, self.reals)
-
-
-def write_scalars(folder, row):
+def write_scalars(folder: pathlib.Path, row: dict) -> None:
     """Write the numbers of a row to TensorBoard, as `metrics/<name>` at their iteration.
 
-    Each protocol is a run of its own, so that no curve joins numbers of two; its name is a hash.
+    Each protocol is a run of its own, named by its hash, so that no curve mixes protocols.
     """
     identity = [row[key] for key in protocol.IDENTITY if key != "weights_hash"]
     name = f"evaluation_{hashlib.sha256(repr(identity).encode()).hexdigest()[:8]}"
@@ -239,12 +194,12 @@ def write_scalars(folder, row):
     writer.close()
 
 
-def numbers(row):
-    """Return {name: number} of what a row has measured; an error that could not be estimated is left out."""
+def numbers(row: dict) -> dict[str, float]:
+    """Return {name: number} of a row, without errors that could not be estimated."""
     return {name: number for name, number in row["values"].items() if number is not None}
 
 
-def text_of(found):
+def text_of(found: Mapping[str, float | None]) -> str:
     """Return {name: number} as text."""
     return ", ".join(f"{name} {number:.4g}" for name, number in found.items() if number is not None)
 
@@ -267,11 +222,11 @@ class Evaluate(keras.callbacks.Callback):
         options, iteration = self.options, int(self.model.iteration.numpy())
         if iteration == 0 or iteration % options.evaluate_every:
             return
-        path = checkpoint.path_of(options.wts_dir, iteration, "ema" if options.ema else "gmodel")
+        path = checkpoint.path_of(options.wts_dir, iteration, generators.weights_kind(options))
         sampler = self.model.sampler
         statistics = "batch" if options.net == generators.FIXED_BY_FIXBN else "stored"
         subject = subjects.generated(
-            options, path, sampler.get_arrays(), lambda z: generators.generate(sampler, z, options), statistics
+            options, path, sampler.get_arrays(), functools.partial(generators.generate, sampler, options), statistics
         )
         row = self.evaluator.measure(subject)
         tqdm.tqdm.write(f"iteration {iteration}: {text_of(numbers(row))}")

@@ -1,5 +1,8 @@
-"""Feature extractors: the nets through which metrics see images. Pixels in, features and logits out; no metric."""
+"""Feature extractors: nets that turn images into the features and logits of metrics. Knows no metric."""
 
+from __future__ import annotations
+
+import dataclasses
 import functools
 import hashlib
 import importlib.util
@@ -7,6 +10,7 @@ import os
 import pathlib
 import typing
 import zipfile
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,43 +19,48 @@ from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.evaluation import tfgan
 from rpgan_tf.files import atomic
 
+if typing.TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
 KNOWN = ("digits", "inception", "inception:<folder>", "keras:<application>", "keras:<application>:<weights file>")
-CHUNK = 64  # images that a large net sees at once
+CHUNK = 64  # images in a batch of a large net
 INCEPTION_SIZE = 299
 DIGITS_SIZE, DIGITS_FEATURES, DIGITS_STEPS, DIGITS_BATCH = 16, 64, 1500, 64
 
 
-class Extractor(typing.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Extractor:
     """A net that turns images into features.
 
     Attributes:
-        name: what the protocol of a metric says of it.
-        key: hash of its weights and preprocessing, by which features are cached.
+        name: for the protocol of a metric.
+        key: hash of its weights and preprocessing, the key of cached features.
         num_features: d.
         num_classes: number of logits, or None.
-        run: function from pixels [N, H, W, C] in 0 .. 255, uint8 or float32, C = 1 or 3, to features float32 [N, d]
-            and logits float32 [N, num_classes] or None.
+        run: function from pixels [N, H, W, C] in 0 .. 255, uint8 or float32, C = 1 or 3, to features, float32 [N, d],
+            and logits, float32 [N, num_classes] or None.
     """
 
     name: str
     key: str
     num_features: int
     num_classes: int | None
-    run: typing.Callable
+    run: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
 
-    def __call__(self, pixels):
+    def __call__(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         return self.run(pixels)
 
 
-def cache_folder():
-    """Return the folder for what is expensive to compute anew: $RPGAN_TF_CACHE, or rpgan_tf in the user's cache."""
+def cache_folder() -> pathlib.Path:
+    """Return the folder of files that are expensive to compute: $RPGAN_TF_CACHE, or rpgan_tf in the user's cache."""
     if os.environ.get("RPGAN_TF_CACHE"):
         return pathlib.Path(os.environ["RPGAN_TF_CACHE"])
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "rpgan_tf"
 
 
-def check(name):
-    """Raise a `UserError` for the name of an extractor that cannot work; TensorFlow is not imported."""
+def check(name: str) -> None:
+    """Raise a `UserError` if no extractor of this name can work; TensorFlow is not imported."""
     kind, _, rest = name.partition(":")
     if kind not in ("digits", "inception", "keras") or (kind == "digits" and rest) or (kind == "keras" and not rest):
         raise UserError(f"no extractor '{name}'; expected {', '.join(KNOWN)}; {nearest(kind, ['digits', 'inception'])}")
@@ -67,15 +76,15 @@ def check(name):
         raise UserError(f"no file '{weights}' with weights for the extractor 'keras:{rest.partition(':')[0]}'")
 
 
-def find(name):
+def find_extractor(name: str) -> Extractor:
     """Return the `Extractor` of a name, one of `KNOWN`.
 
     "digits" is trained on this machine, in seconds, and cached. "inception" is that of TensorFlow-GAN, from a local
     folder, $RPGAN_TF_INCEPTION or TensorFlow Hub. "keras:<application>" is a net of `keras.applications` with its
-    weights for ImageNet, or those of a file. What has to be downloaded is said before.
+    weights for ImageNet, or those of a file. Downloads are announced.
 
     Raises:
-        UserError: there is no such extractor, or its weights can neither be found nor downloaded.
+        UserError: there is no such extractor, or its weights are neither here nor can be downloaded.
     """
     check(name)
     kind, _, rest = name.partition(":")
@@ -84,8 +93,8 @@ def find(name):
     return _inception(rest) if kind == "inception" else _application(*rest.split(":", 1))
 
 
-def _inception(folder):
-    """TensorFlow-GAN's Inception (the graph of Salimans et al., arXiv 1606.03498): pool_3 and logits."""
+def _inception(folder: str) -> Extractor:
+    """Load TensorFlow-GAN's Inception (the graph of Salimans et al., arXiv 1606.03498): pool_3 and logits."""
     tfgan.load()
     import tensorflow as tf
     import tensorflow_hub
@@ -96,7 +105,7 @@ def _inception(folder):
     if not folder:
         print(f"loading Inception from {address}; it is downloaded unless TFHUB_CACHE_DIR has it", flush=True)
     try:
-        with strategies.outside():  # under several replicas, its functions can be called by these alone
+        with strategies.outside():  # else, with several replicas, only these could call it
             module = tensorflow_hub.load(address)
     except Exception as error:  # no network, a broken file, no space: its kinds are many
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -115,20 +124,20 @@ def _inception(folder):
         ]
 
     run = functools.partial(_in_chunks, infer, CHUNK, 3)
-    found = [array.shape[1] for array in run(np.zeros([1, 8, 8, 3], np.uint8))]
+    num_features, num_classes = (found.shape[1] for found in run(np.zeros([1, 8, 8, 3], np.uint8)) if found is not None)
     text = f"TF-GAN's Inception, bilinear resize to {INCEPTION_SIZE}"
     key = _key(text, *_contents(tensorflow_hub.resolve(address)))
-    return Extractor(f"{text}, {found[0]} features", key, *found, run)
+    return Extractor(f"{text}, {num_features} features", key, num_features, num_classes, run)
 
 
-def _contents(folder):
+def _contents(folder: str) -> list[np.ndarray]:
     """Return the bytes of each file of a SavedModel."""
-    folder = pathlib.Path(folder)
-    return [np.fromfile(path, np.uint8) for path in [folder / "saved_model.pb", *sorted(folder.glob("variables/*"))]]
+    variables = sorted(pathlib.Path(folder).glob("variables/*"))
+    return [np.fromfile(path, np.uint8) for path in [pathlib.Path(folder, "saved_model.pb"), *variables]]
 
 
-def _application(name, weights=None):
-    """Return a net of `keras.applications` with average pooling as an extractor, without logits."""
+def _application(name: str, weights: str | None = None) -> Extractor:
+    """Load a net of `keras.applications` with average pooling, without logits."""
     import keras
     import tensorflow as tf
 
@@ -163,8 +172,10 @@ def _application(name, weights=None):
     )
 
 
-def _in_chunks(infer, chunk, channels, pixels):
-    """Return features and logits of pixels, some images at a time and always as many, with the channels of the net.
+def _in_chunks(
+    infer: Callable[[np.ndarray], Sequence[tf.Tensor]], chunk: int, channels: int, pixels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return features and logits of pixels in chunks of one size, with the net's number of channels.
 
     Chunks are divided among the devices of the strategy.
     """
@@ -178,8 +189,8 @@ def _in_chunks(infer, chunk, channels, pixels):
 
 
 @functools.cache
-def _digits():
-    """Return a small classifier of handwritten digits: trained on the first 1,500 of scikit-learn's, tested on 297."""
+def _digits() -> Extractor:
+    """Load a small classifier of handwritten digits: trained on the first 1,500 of scikit-learn's, tested on 297."""
     import tensorflow as tf
 
     net, path = _digits_net(), cache_folder() / f"digits_{DIGITS_SIZE}_{DIGITS_FEATURES}_{DIGITS_STEPS}.npz"
@@ -212,7 +223,7 @@ def _digits():
     )
 
 
-def _digits_net():
+def _digits_net() -> keras.Model:
     import keras
 
     seeds = keras.random.SeedGenerator(0)
@@ -226,8 +237,8 @@ def _digits_net():
     return keras.Model(inputs, [features, logits])
 
 
-def _train_digits(net):
-    """Train on digits shifted by up to a pixel of their 8x8; return the accuracy on those left out."""
+def _train_digits(net: keras.Model) -> float:
+    """Train on digits shifted by up to a pixel of their 8x8; return the accuracy on the digits left out."""
     import keras
     import sklearn.datasets
     import tensorflow as tf
@@ -255,11 +266,12 @@ def _train_digits(net):
         shifts = random.randint(-2, 3, size=2)
         step(np.roll(images[chosen], shifts, axis=(1, 2)), targets[chosen])
     guesses = np.argmax(net(pixels[rest])[1], axis=1)
-    return np.mean(guesses == labels[rest])
+    return float(np.mean(guesses == labels[rest]))
 
 
-def _key(text, *arrays):
+def _key(text: str, *arrays: np.ndarray) -> str:
+    """Return a short hash of a text and arrays."""
     digest = hashlib.sha256(text.encode())
     for array in arrays:
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]

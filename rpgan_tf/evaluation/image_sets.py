@@ -1,18 +1,21 @@
-"""Sets of images to be measured, uint8 [N, H, W, C]: an .npz file, or what an `lfile` may say. Knows no metric.
+"""Sets of images to measure, uint8 [N, H, W, C]: an .npz file, or any value of `lfile`. Knows no metric.
 
-Every set is read in batches, from any image on, so that memory does not grow with it. TensorFlow is imported when
-encoded images are opened; an .npz file and sizes are read without it.
+Sets are read in batches, from any image on, so that memory does not grow with them. TensorFlow is imported when encoded
+images are opened; .npz files and sizes are read without it.
 """
 
 import copy
+import dataclasses
 import hashlib
 import math
 import os
 import pathlib
 import sys
+import types
 import typing
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import PIL.Image
@@ -21,35 +24,35 @@ import tqdm
 from rpgan_tf import config
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import image_folders
-from rpgan_tf.sampling import generators
+from rpgan_tf.sampling import generators, pictures
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-ROUNDING = "clip(round(127.5 x + 127.5))"  # of x in [-1, 1], as `to_pixels` does
 
 
-class ImageSet(typing.NamedTuple):
-    """Images that can be gone through as often as needed.
+@dataclasses.dataclass(frozen=True)
+class ImageSet:
+    """Images that can be iterated over any number of times.
 
     Attributes:
-        name: what they are.
+        name: for the protocol and messages.
         shape: (H, W, C).
         count: N.
-        batches: function from the number of an image, a multiple of `chunk`, to an iterator over those from there on,
-            uint8 [chunk, H, W, C], in the end what is left; there may be more than N.
-        origin: how they were brought to that shape.
+        batches: function from the number of an image, a multiple of `chunk`, to an iterator over batches from there on,
+            uint8 [chunk, H, W, C], the last one possibly smaller; it may go beyond N.
+        origin: how the images were brought to that shape.
         chunk: images in memory at once.
     """
 
     name: str
-    shape: tuple
+    shape: tuple[int, ...]
     count: int
-    batches: typing.Callable
+    batches: Callable[[int], Iterator[np.ndarray]]
     origin: str
     chunk: int = generators.CHUNK
 
-    def each(self, first=0):
+    def each(self, first: int = 0) -> Iterator[np.ndarray]:
         """Yield the batches from image `first` on, a multiple of `chunk`, up to `count`."""
-        if first >= self.count:  # there may be more
+        if first >= self.count:  # `batches` may go on
             return
         for batch in self.batches(first):
             yield batch[: self.count - first]
@@ -57,8 +60,8 @@ class ImageSet(typing.NamedTuple):
             if first >= self.count:
                 return
 
-    def spread(self, count):
-        """Return the set of `count` images at equal distances in the order of this one, in smaller batches."""
+    def spread(self, count: int) -> "ImageSet":
+        """Return the set of `count` equally spaced images of this one, in smaller batches."""
         wanted = np.arange(count) * self.count // count
 
         def batches(first):
@@ -69,31 +72,25 @@ class ImageSet(typing.NamedTuple):
                     yield batch[places[here]]
                 seen += len(batch)
 
-        return self._replace(count=count, batches=batches)
+        return dataclasses.replace(self, count=count, batches=batches)
 
-    def hash(self):
-        """Return the hash of all pixels."""
+    def hash(self) -> str:
+        """Return a short hash of all pixels."""
         digest = hashlib.sha256(repr((self.count, *self.shape)).encode())
         with progress(self.count, f"reading {self.name}") as bar:
             for batch in self.each():
-                digest.update(np.ascontiguousarray(batch))
+                digest.update(np.ascontiguousarray(batch).data)
                 bar.update(len(batch))
         return digest.hexdigest()[:16]
 
 
-def to_pixels(images):
-    """Return images in [-1, 1] as uint8, rounded; raises `UserError` if one is not finite."""
-    images = np.asarray(images)
-    if not np.all(np.isfinite(images)):
-        raise UserError("an image is not finite: did training diverge?")
-    return np.uint8(np.clip(np.round(images * 127.5 + 127.5), 0, 255))
+def open_data(source: str, options: types.SimpleNamespace, of_training: bool = False) -> ImageSet:
+    """Open a value of `lfile` as a set of images of the size in `options`; `subset` and `mirror` are ignored.
 
-
-def open_data(source, options, of_training=False):
-    """Return the images that `source`, a text as `lfile` takes, stands for, at the size that `options` say.
-
-    With `of_training` they are those that are trained on: stacked digits differ from others. They are all of them, and
-    none is mirrored, whatever `subset` and `mirror` say.
+    Args:
+        source: list, folder, .zip, digits, ...
+        options: from `rpgan_tf.config`.
+        of_training: whether stacked digits are those of training, or held-out ones.
     """
     from rpgan_tf.data import stream
 
@@ -109,16 +106,19 @@ def open_data(source, options, of_training=False):
         origin = "as stored"
     else:
         origin = f"resize {options.resize}, {options.resize_filter}"
-    return ImageSet(source, shape, count, lambda first: map(to_pixels, batches(first, generators.CHUNK)), origin)
+
+    def pixels(first):
+        return map(pictures.to_pixels, batches(first, generators.CHUNK))
+
+    return ImageSet(source, shape, count, pixels, origin)
 
 
-def open_npz(path):
-    """Return the images of an .npz file: its array `arr_0`, as tools/dump.py writes it, or its only array.
+def open_npz(path: str | pathlib.Path) -> ImageSet:
+    """Open the images of an .npz file: its array `arr_0`, as tools/dump.py writes it, or its first array.
 
     Raises:
         UserError: it is missing or damaged, or holds no uint8 [N, H, W, 1 or 3].
     """
-
     archive, _, shape = _open_array(path)
     archive.close()
 
@@ -137,8 +137,8 @@ def open_npz(path):
     return ImageSet(str(path), shape[1:], shape[0], batches, "as stored")
 
 
-def _open_array(path):
-    """Open the array of images in an .npz file: (the archive, the file in it at its first value, the shape)."""
+def _open_array(path: str | pathlib.Path) -> tuple[zipfile.ZipFile, typing.IO[bytes], tuple[int, ...]]:
+    """Open the array of images in an .npz file: return the archive, its member at the first pixel, and the shape."""
     try:
         archive = zipfile.ZipFile(path)
         names = archive.namelist()
@@ -159,8 +159,8 @@ def _open_array(path):
     return archive, file, shape
 
 
-def find_size(path):
-    """Return (H, W, C) of the images of an .npz file, or of the first image below a folder; reads no more of them.
+def find_size(path: str | pathlib.Path) -> tuple[int, ...]:
+    """Return (H, W, C) of the images of an .npz file, or of the first image below a folder, and read no others.
 
     Raises:
         UserError: there is none.
@@ -177,7 +177,7 @@ def find_size(path):
         raise UserError(f"cannot read '{paths[0]}' as an image: {error}") from None
 
 
-def progress(total, title, first=0):
+def progress(total: int, title: str, first: int = 0) -> tqdm.tqdm:
     """Return a bar of images, which shows itself after a second; on no terminal every half minute."""
     interval = 0.5 if sys.stderr.isatty() else 30
     return tqdm.tqdm(

@@ -1,12 +1,15 @@
-"""What is measured against what, and how: checked before TensorFlow is imported, said in a line, kept in a file.
+"""The protocol of a measurement: checked before TensorFlow is imported, printed as a line, kept with the numbers.
 
-A number is worth as much as its protocol. Rows of `metrics.jsonl` hold both.
+A number is worth as much as its protocol: rows of `metrics.jsonl` hold both.
 """
 
 import importlib.util
 import json
 import os
 import pathlib
+import types
+import typing
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,17 +20,22 @@ from rpgan_tf.evaluation import image_sets, tfgan
 from rpgan_tf.files import atomic, lpips_weights
 from rpgan_tf.sampling import generators, w_codes
 
-SETTINGS = {
-    "order": "random",  # in which images are divided into blocks and splits
-    "kid_block": 1000,
-    "is_splits": 10,
-    "pr_k": 3,
-    "dc_k": 5,
-    "swd_images": 8192,
-    "ppl_epsilon": 1e-4,
+KID_BLOCK = 1000  # images of the larger set in a block at most
+IS_SPLITS = 10
+PR_K, DC_K = 3, 5  # neighbours
+SWD_IMAGES = 8192  # of each set at most
+PPL_EPSILON = 1e-4  # step on a path
+SETTINGS = {  # in each row
+    "order": "random",  # of images, before they are divided into blocks and splits
+    "kid_block": KID_BLOCK,
+    "is_splits": IS_SPLITS,
+    "pr_k": PR_K,
+    "dc_k": DC_K,
+    "swd_images": SWD_IMAGES,
+    "ppl_epsilon": PPL_EPSILON,
     "ppl_trim": "observed lengths at 1 and 99 percent",
 }
-METRICS = {  # name: what its protocol adds
+METRICS = {  # name: its part of the protocol
     "fid": "",
     "kid": "kid: blocks of {kid_block} in {order} order",
     "is": "is: {is_splits} splits in {order} order",
@@ -47,34 +55,47 @@ PUBLISHED = {  # names of StyleGAN2's program, for 50,000 samples against the wh
 WITHOUT_FEATURES = ("swd", "ppl_w")
 SAMPLES, SAMPLES_OF_DIGITS = 50000, 10000  # as in published tables; enough for 64 features
 FILE = "metrics.jsonl"
-IDENTITY = (  # two rows that agree in these are of the same measurement
+IDENTITY = (  # two rows with the same values of these keys are of one measurement
     *("weights_hash", "samples", "seed", "prior", "statistics", "rounding"),
     *("reference_hash", "size", "extractor_key", "lpips", *SETTINGS),
 )
 
 
-def check(options, metrics, samples, reference, extractor):
-    """Check what is to be measured, and fill in what was not said.
+def check(
+    options: types.SimpleNamespace, metrics: Sequence[str], samples: int | None, reference: str, extractor: str | None
+) -> tuple[str, str, str | None]:
+    """Check a measurement and fill in its defaults.
 
     Args:
         options: from `rpgan_tf.config`.
         metrics: names in `METRICS`.
-        samples: int, how many are to be generated; None for the default.
-        reference: "train", "test", an .npz file or what `lfile` may say.
-        extractor: as `features.find` takes it; empty for `digits` where the reference is of these, else `inception`.
+        samples: number of images to generate; None for the default.
+        reference: "train", "test", an .npz file or any value of `lfile`.
+        extractor: as for `features.find_extractor`; by default "digits" for a reference of digits, else "inception".
 
     Returns:
-        The split that the reference is ("train", "test" or "path"), the reference itself, and the extractor's name;
-        None where no metric needs features.
+        The split of the reference ("train", "test" or "path"), the reference itself, and the name of the extractor;
+        None if no metric needs features.
 
     Raises:
-        UserError: something is unknown, is not there, or does not fit.
+        UserError: something is unknown, missing, or does not fit.
     """
     for name in metrics:
         if name not in METRICS:
             raise UserError(f"no metric '{name}'; {nearest(name, METRICS)}")
     if not metrics or len(set(metrics)) != len(metrics):
         raise UserError(f"expected different metrics of {', '.join(METRICS)}; received '{','.join(metrics)}'")
+    _check_options(options, metrics)
+    if samples is not None and samples < 2:
+        raise UserError(f"expected --samples of at least 2, received {samples}")
+    split = reference if reference in ("train", "test") else "path"
+    source = _find_reference(options, reference, split)
+    _check_reference(options, metrics, source)
+    return split, source, _choose_extractor(metrics, source, extractor)
+
+
+def _check_options(options, metrics):
+    """Raise a `UserError` if the experiment, or a missing package, rules out a metric."""
     if options.lfile.startswith(mixtures.PREFIX):
         raise UserError(f"metrics are of images, and lfile = '{options.lfile}' has points; tools/modes.py counts these")
     if set(metrics) & {"kid", "is", "swd"}:
@@ -86,44 +107,53 @@ def check(options, metrics, samples, reference, extractor):
     if "ppl" in metrics and options.num_classes:
         raise UserError("ppl is of latents without labels, and the net has num_classes > 0; leave it out")
     if "ppl_w" in metrics:
-        w_codes.check(options, "ppl_w")
+        w_codes.check_net(options, "ppl_w")
         lpips_weights.load_for_metric(options, "ppl_w")
     if "ppl" in metrics and options.num_half:
         raise UserError("ppl needs full precision, and the net has num_half > 0: add --set num_half=0, or take ppl_w")
-    if samples is not None and samples < 2:
-        raise UserError(f"expected --samples of at least 2, received {samples}")
-    split = reference if reference in ("train", "test") else "path"
+
+
+def _find_reference(options, reference, split):
+    """Return the .npz file or value of `lfile` that a reference stands for; raises `UserError` if there is none."""
     source = {"train": options.lfile, "test": options.test_lfile}.get(reference, reference)
     if not source:
         key = "lfile" if split == "train" else "test_lfile"
         raise UserError(
-            f"there is no reference '{reference}': option '{key}' says none; expected --reference with a list file, a "
+            f"there is no reference '{reference}': option '{key}' is not set; expected --reference with a list file, a "
             f"folder or an .npz file, or --set {key}=..."
         )
+    return source
+
+
+def _check_reference(options, metrics, source):
+    """Raise a `UserError` if the reference is missing, has no images, or rules out a metric."""
     if source == config.STACKED and options.channels == 1:
         raise UserError(f"the reference '{source}' has three channels, and the experiment channels = 1; take another")
     if source.startswith(mixtures.PREFIX):
         raise UserError(f"the reference '{source}' has points: expected images")
-    if source.endswith(".npz"):
-        height, width, _ = image_sets.find_size(source)
-        if "swd" in metrics and height != width:
-            raise UserError(f"swd needs square images, received {height}x{width}; leave it out")
-    else:
+    if not source.endswith(".npz"):
         config.check_source("reference", source, "--reference")
-    name = extractor or ("digits" if source in config.DIGITS else "inception")
+        return
+    height, width, _ = image_sets.find_size(source)
+    if "swd" in metrics and height != width:
+        raise UserError(f"swd needs square images, received {height}x{width}; leave it out")
+
+
+def _choose_extractor(metrics, source, extractor):
+    """Return the name of the extractor, None if no metric needs one; raises `UserError` if it cannot be used."""
     if set(metrics) <= set(WITHOUT_FEATURES):
-        name = None
-    else:
-        from rpgan_tf.evaluation import features
+        return None
+    from rpgan_tf.evaluation import features
 
-        features.check(name)
-        if "is" in metrics and name.startswith("keras"):
-            raise UserError(f"is needs classes, which the extractor '{name}' has not; take another, or leave it out")
-    return split, source, name
+    name = extractor or ("digits" if source in config.DIGITS else "inception")
+    features.check(name)
+    if "is" in metrics and name.startswith("keras"):
+        raise UserError(f"is needs classes, which the extractor '{name}' does not have; take another, or leave it out")
+    return name
 
 
-def check_statistics(metrics, statistics):
-    """Raise a `UserError` if a metric asks for images that do not depend on others of their batch."""
+def check_statistics(metrics: Sequence[str], statistics: str | None) -> None:
+    """Raise a `UserError` if a metric needs images that do not depend on their batch, without "stored" statistics."""
     found = [name for name in metrics if name.startswith("ppl")]
     if found and statistics != "stored":
         raise UserError(
@@ -132,8 +162,8 @@ def check_statistics(metrics, statistics):
         )
 
 
-def check_run(options):
-    """Check what a training run is to measure as `check` does; return its four arguments after the options."""
+def check_run(options: types.SimpleNamespace) -> tuple[list[str], int | None, str, str]:
+    """Check the measurements of a training run as `check` does; return its four arguments after the options."""
     metrics, samples = parse(options.evaluate_metrics, options.evaluate_samples)
     wanted = metrics, samples, options.evaluate_reference, options.extractor
     check(options, *wanted)
@@ -141,11 +171,11 @@ def check_run(options):
     return wanted
 
 
-def parse(text, samples):
-    """Return the metrics of "fid,kid", and how many samples they are of: None if nothing says it.
+def parse(text: str, samples: int | None) -> tuple[list[str], int | None]:
+    """Return the metrics of a text such as "fid,kid" and their number of samples, None for the default.
 
     Raises:
-        UserError: a name says another number of samples than `samples`.
+        UserError: a published name stands for a number of samples other than `samples`.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     published = [name for name in names if name in PUBLISHED]
@@ -154,50 +184,47 @@ def parse(text, samples):
     return [PUBLISHED.get(name, name) for name in names], SAMPLES if published else samples
 
 
-def find_weights(options, iteration, statistics):
-    """Return the file of a generator, and the statistics that it normalizes by.
+def find_weights(
+    options: types.SimpleNamespace, iteration: int | None, statistics: str
+) -> tuple[pathlib.Path, typing.Literal["batch", "stored"]]:
+    """Return the file of a generator, and the statistics by which it normalizes.
 
     Args:
         options: from `rpgan_tf.config`.
-        iteration: int; None for the newest.
-        statistics: "batch", "stored", or "auto": of RP-GAN's nets those that fixbn.py stored if it did for this
-            iteration, else the batch's own; of other nets their running averages.
+        iteration: None for the newest.
+        statistics: "batch", "stored", or "auto". For RP-GAN's nets "auto" means the statistics that fixbn.py stored for
+            this iteration, else those of the batch; for other nets their running averages.
 
     Returns:
         Its path, and "batch" or "stored".
 
     Raises:
-        UserError: there is no such file, or stored statistics are of other weights.
+        UserError: there is no such file, or the stored statistics belong to other weights.
     """
-    path = generators.find(options, iteration)
+    path = generators.find_weights(options, iteration)
     if options.net != generators.FIXED_BY_FIXBN:
         return path, "batch" if statistics == "batch" else "stored"
-    stored = path.with_name(path.name.replace(".ema.", ".bgema.").replace(".gmodel.", ".bgmodel."))
+    stored = generators.fixed_path(path)
     if statistics == "batch" or (statistics == "auto" and not stored.exists()):
         return path, "batch"
-    stored = generators.find(options, iteration_of(path), single=True)
+    stored = generators.find_weights(options, generators.iteration_of(path), single=True)
     arrays, fixed = atomic.load_arrays(path), atomic.load_arrays(stored)
     if any(name not in fixed or not np.array_equal(array, fixed[name]) for name, array in arrays.items()):
         raise UserError(
-            f"'{stored}' has other weights than '{path}': it is of an earlier run; make it anew with fixbn.py, or take "
+            f"'{stored}' has other weights than '{path}': it is of an earlier run; make it anew with fixbn.py, or use "
             "--statistics batch"
         )
     return stored, "stored"
 
 
-def iterations(options):
+def iterations(options: types.SimpleNamespace) -> list[int]:
     """Return all iterations that can be measured; raises `UserError` if there are none."""
-    generators.find(options)
-    return checkpoint.iterations(options.wts_dir, "ema" if options.ema else "gmodel")
+    generators.find_weights(options)
+    return checkpoint.iterations(options.wts_dir, generators.weights_kind(options))
 
 
-def iteration_of(path):
-    """Return the iteration of a file of weights."""
-    return int(path.name.split(".")[0].removeprefix("iter_"))
-
-
-def line(row):
-    """Return the whole protocol of a row of metrics, as one line."""
+def line(row: dict) -> str:
+    """Return the protocol of a row of metrics as one line."""
     subject = f"{row['weights']} ({row['weights_hash']}), {row['samples']} images"
     if row["seed"] is not None:
         subject += f" of seed {row['seed']} and {row['prior']} latents, {row['statistics']}"
@@ -209,7 +236,7 @@ def line(row):
     return "; ".join(parts)
 
 
-def read(path):
+def read(path: str | pathlib.Path) -> list[dict]:
     """Return the rows of a file of metrics, [] if there is none; a line that a killed process left is skipped."""
     path = pathlib.Path(path)
     rows = []
@@ -221,8 +248,8 @@ def read(path):
     return rows
 
 
-def find_row(path, row):
-    """Return the row of a file that is of the same measurement and has all its metrics, or None."""
+def find_row(path: str | pathlib.Path, row: dict) -> dict | None:
+    """Return the last row of a file that is of the same measurement and has all metrics of `row`, or None."""
     for other in reversed(read(path)):
         same = all(other.get(key) == row[key] for key in IDENTITY)
         if same and set(row["metrics"]) <= set(other.get("metrics", ())):
@@ -230,7 +257,7 @@ def find_row(path, row):
     return None
 
 
-def append(path, row):
+def append(path: pathlib.Path, row: dict) -> None:
     """Append a row to a file of metrics, in one write."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab+", buffering=0) as file:

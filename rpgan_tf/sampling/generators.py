@@ -1,96 +1,108 @@
-"""Samples of a trained experiment: where its generator is, and what it draws from which seed.
+"""The trained generator of an experiment: finds its file, loads it, and generates samples.
 
-TensorFlow is imported when a generator is loaded, so that a file that is missing is reported at once.
+TensorFlow is imported when a generator is loaded, so that a missing file is reported at once.
 """
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import types
+import typing
+from collections.abc import Callable
 
 import numpy as np
 
 from rpgan_tf import checkpoint
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
-from rpgan_tf.sampling import pictures
+from rpgan_tf.sampling import latents
 
-FIXED_BY_FIXBN = "rpgan"  # nets that normalize by the current batch, in samples, too
-NUM_POINTS = 2500  # samples of an experiment on points
+if typing.TYPE_CHECKING:
+    import keras
+
+FIXED_BY_FIXBN = "rpgan"  # nets that normalize by the statistics of the batch, in samples too
+FIXED_KINDS = {"ema": "bgema", "gmodel": "bgmodel"}  # with the statistics that fixbn.py stored
 CHUNK = 64  # images in memory at once
 
+Generate = Callable[..., np.ndarray]  # (z [N, zlen], labels [N, num_classes] or None) -> samples [N, ...]
 
-def find(options, iteration=None, single=False):
-    """Return the path of the generator that samples come from, the newest by default.
 
-    That is the moving average if the experiment has one. Where an image must be the same in any batch, `single`,
-    RP-GAN's nets need the statistics that fixbn.py stored; the others have running averages.
+def weights_kind(options: types.SimpleNamespace) -> str:
+    """Return the kind of file that samples come from: "ema" with a moving average of the generator, else "gmodel"."""
+    return "ema" if options.ema else "gmodel"
+
+
+def find_weights(options: types.SimpleNamespace, iteration: int | None = None, single: bool = False) -> pathlib.Path:
+    """Return the path of the generator that samples come from.
+
+    Args:
+        options: from `rpgan_tf.config`.
+        iteration: None for the newest.
+        single: whether an image must not depend on its batch: RP-GAN's nets then need the statistics that fixbn.py
+            stored; the others have running averages.
 
     Raises:
         UserError: there is no such file.
     """
+    kind = weights_kind(options)
     if single and options.net == FIXED_BY_FIXBN:
-        kind = "bgema" if options.ema else "bgmodel"
-    else:
-        kind = "ema" if options.ema else "gmodel"
+        kind = FIXED_KINDS[kind]
     return checkpoint.find(options.wts_dir, kind, iteration)
 
 
-def load(options, path, batch_statistics=False):
-    """Return the function from latents [N, zlen] to samples [N, ...] that a file of `find` holds.
+def iteration_of(path: pathlib.Path) -> int:
+    """Return the iteration of a file of weights."""
+    return int(path.name.split(".")[0].removeprefix("iter_"))
 
-    With `batch_statistics`, nets that have running averages normalize by the batch of all N, as in training, too.
+
+def fixed_path(path: pathlib.Path) -> pathlib.Path:
+    """Return the file in which fixbn.py stores the weights of `path` with their statistics."""
+    return checkpoint.path_of(str(path.parent), iteration_of(path), FIXED_KINDS[path.name.split(".")[1]])
+
+
+def load(options: types.SimpleNamespace, path: pathlib.Path, batch_statistics: bool = False) -> Generate:
+    """Load a generator from a file of weights.
+
+    Args:
+        options: from `rpgan_tf.config`.
+        path: as returned by `find_weights`.
+        batch_statistics: whether nets with running averages normalize by the statistics of all N samples instead.
+
+    Returns:
+        The function from latents [N, zlen] and labels [N, num_classes], None without, to samples [N, ...].
     """
     from rpgan_tf import factory
 
     generator = factory.build_generator(options)
+    if path.name.split(".")[1] in FIXED_KINDS.values():
+        statistics = checkpoint.load_bgmodel(generator, path)
+        return functools.partial(in_chunks, functools.partial(generator, statistics=statistics))
+    checkpoint.load_npz(generator, path)
     if batch_statistics:
-        checkpoint.load_npz(generator, path)
-        return lambda z: np.asarray(generator(z, training=True))
-    if not path.name.endswith((".bgmodel.npz", ".bgema.npz")):
-        checkpoint.load_npz(generator, path)
-        return lambda z: generate(generator, z, options)
-    statistics = checkpoint.load_bgmodel(generator, path)
-    return lambda z: in_chunks(lambda part: generator(part, statistics=statistics), z)
+        return lambda z, labels=None: np.asarray(generator(*latents.arguments(z, labels), training=True))
+    return functools.partial(generate, generator, options)
 
 
-def generate(generator, z, options):
-    """Return the samples [N, ...] of latents [N, zlen]; with RP-GAN's nets they are one batch."""
+def generate(
+    generator: keras.Model, options: types.SimpleNamespace, z: np.ndarray, labels: latents.Labels = None
+) -> np.ndarray:
+    """Return the samples [N, ...] of latents [N, zlen] and labels; RP-GAN's nets generate them as one batch."""
     if options.net == FIXED_BY_FIXBN:
         return np.asarray(generator(z))
-    return in_chunks(generator, z)
+    return in_chunks(generator, z, labels)
 
 
-def in_chunks(generator, z):
-    """Return the samples [N, ...] of latents [N, zlen] from a generator for which batches make no difference.
+def in_chunks(function: Callable, z: np.ndarray, labels: latents.Labels = None) -> np.ndarray:
+    """Apply a function to chunks of latents [N, zlen] and labels, or of images or codes [N, ...]; return [N, ...].
 
-    Chunks are divided among the devices of the strategy.
+    The function must not depend on the batch. Chunks are divided among the devices of the strategy.
     """
-    return np.concatenate(strategies.each(generator, [z[i : i + CHUNK] for i in range(0, len(z), CHUNK)]))
+    parts = list(latents.chunks(CHUNK, z, labels))
+    return np.concatenate(strategies.each(lambda part: function(*part), parts))
 
 
-def latents(options, seed, count=None):
-    """Draw the latents [count, zlen] of a seed; by default as many as a picture shows.
-
-    Where the net has labels, they stand behind the latents: [count, zlen + num_classes].
-    """
-    if count is None:
-        count = NUM_POINTS if options.lfile.startswith("mixture:") else pictures.ROWS * pictures.COLUMNS
-    z = pictures.latents(seed, options.zlen, count, options.prior)
-    return np.concatenate([z, labels(options, count, [seed, 0])], axis=1)
-
-
-def labels(options, count, seed):
-    """Draw labels [count, num_classes] as frequent as those of the data; [count, 0] for a net without labels."""
-    return label_drawer(options)(count, seed)
-
-
-def label_drawer(options):
-    """Return the function from a count and a seed to what `labels` returns; the data's are read once."""
-    if not options.num_classes:
-        return lambda count, seed: np.zeros([count, 0], np.float32)
-    from rpgan_tf.data import stream
-
-    found = stream.labels(options)
-    return lambda count, seed: np.asarray(stream.draw_labels(found, count, seed))
-
-
-def check_images(options, command):
-    """Raise a `UserError` if the samples are points, of which `command` can draw nothing."""
+def check_images(options: types.SimpleNamespace, command: str) -> None:
+    """Raise a `UserError` if the samples are points: `command` draws images."""
     if options.lfile.startswith("mixture:"):
         raise UserError(f"{command} draws images, and lfile = '{options.lfile}' has points; sample.py draws these")

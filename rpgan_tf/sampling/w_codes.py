@@ -1,60 +1,61 @@
-"""StyleGAN2's generator from a save: codes of seeds, labels and files, and images of codes.
+"""Codes w of StyleGAN2's generator: read, written and synthesized; and the images that they are made of.
 
-TensorFlow is imported when a generator is loaded, so that a mistake is reported at once.
+TensorFlow is imported when a generator is loaded, so that a user's mistake is reported at once.
 """
+
+from __future__ import annotations
 
 import copy
 import pathlib
+import types
+import typing
 
 import numpy as np
 
 from rpgan_tf import checkpoint, config
 from rpgan_tf.errors import UserError
-from rpgan_tf.evaluation import image_sets
 from rpgan_tf.files import atomic
-from rpgan_tf.sampling import generators
+from rpgan_tf.sampling import generators, pictures
+
+if typing.TYPE_CHECKING:
+    from rpgan_tf.nets import stylegan2
 
 NETS = "stylegan2", "glead"
 NOISE = "const", "random", "none"
 KEY = "w"  # of codes in an .npz file
 
 
-def check(options, command, heads=False):
-    """Raise a `UserError` unless the experiment has codes, and with `heads` a D that says them of images."""
+def check_net(options: types.SimpleNamespace, command: str, heads: bool = False) -> None:
+    """Raise a `UserError` unless the net has codes, and with `heads` a discriminator that predicts them."""
     if options.net not in NETS:
         raise UserError(f"{command} is for net = {' or '.join(map(repr, NETS))}, received net = '{options.net}'")
     if heads and not options.heads:
         raise UserError(f"{command} needs a D with heads: gan = 'GLeaD', net = 'glead'; received gan = '{options.gan}'")
 
 
-def parse_seeds(text):
-    """Return the seeds of "600-605" or "1,5,7-9"."""
-    seeds = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        last = last if dash else first
-        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) < 2**32):
-            raise UserError(f"expected seeds such as 600-605 or 1,5,7-9; received '{text}'")
-        seeds += range(int(first), int(last) + 1)
-    return seeds
+def choose_images(options: types.SimpleNamespace, source: str | None) -> str:
+    """Return where images come from: `source`, any value of `lfile`; by default the held-out or the training data.
+
+    Raises:
+        UserError: there are no images.
+    """
+    source = source or options.test_lfile or options.lfile
+    config.check_source("images", source, "--images")
+    return source
 
 
-def choose_images(options, source):
-    """Let `read_images` read those of `source`, what `lfile` may say; None: the experiment's; raises `UserError`."""
-    options.images = source or options.test_lfile or options.lfile
-    config.check_source("images", options.images, "--images")
-
-
-def read_images(options, count):
-    """Return the first images of `choose_images`, as many as there are, up to `count`: float32 [N, H, W, C]."""
+def read_images(options: types.SimpleNamespace, source: str, count: int) -> np.ndarray:
+    """Return the first `count` images of a source, or all if they are fewer: float32 [N, H, W, C] in [-1, 1]."""
     from rpgan_tf.data import stream
 
+    options = copy.copy(options)
+    options.images = source
     _, batches = stream.once("images", options)
     return next(batches(0, count))
 
 
-def load(options, path, full=False):
-    """Return the generator whose weights are at `path`; with `full`, all of it computes in full precision."""
+def load(options: types.SimpleNamespace, path: pathlib.Path, full: bool = False) -> stylegan2.Generator:
+    """Return the generator whose weights are at `path`; with `full`, every layer computes in full precision."""
     from rpgan_tf import factory
 
     if full:
@@ -65,47 +66,38 @@ def load(options, path, full=False):
     return generator
 
 
-def latents(options, seeds):
-    """Return a latent of each seed, float32 [N, zlen]: `RandomState(seed).randn(1, zlen)`, as StyleGAN2's program."""
-    return np.concatenate([np.float32(np.random.RandomState(seed).randn(1, options.zlen)) for seed in seeds])
+def synthesize(
+    generator: stylegan2.Generator, codes: np.ndarray, noise: str | list[int] = "const", seed: int = 0
+) -> np.ndarray:
+    """Return the images of codes.
 
+    Args:
+        generator: of `nets.stylegan2`.
+        codes: [N, num_codes, w_dim].
+        noise: one of `NOISE`.
+        seed: of "random" noise.
 
-def one_hot(options, label, count):
-    """Return labels [count, num_classes] of a class, None where there are none.
-
-    Raises:
-        UserError: there is no such class, or the net has labels and none is given.
+    Returns:
+        uint8 [N, H, W, C].
     """
-    classes = options.num_classes
-    if label is None and not classes:
-        return None
-    if label is None or not 0 <= label < classes:
-        has = f"0 to {classes - 1}" if classes else "none, since the net has no labels"
-        raise UserError(f"expected --class {has}; received {label}")
-    return np.eye(classes, dtype=np.float32)[[label] * count]
-
-
-def synthesize(generator, codes, noise="const", seed=0):
-    """Return the images uint8 [N, H, W, C] of codes [N, num_codes, w_dim]; "random" noise is that of the seed."""
     noise = [seed, 0] if noise == "random" else noise
-    return image_sets.to_pixels(
-        generators.in_chunks(lambda part: generator.synthesize(part, noise)[0], np.asarray(codes))
-    )
+    images = generators.in_chunks(lambda part: generator.synthesize(part, noise)[0], np.asarray(codes))
+    return pictures.to_pixels(images)
 
 
-def save_codes(path, codes):
+def save_codes(path: str | pathlib.Path, codes: np.ndarray) -> None:
     """Write codes [N, num_codes, w_dim]."""
     atomic.save_arrays(path, {KEY: np.asarray(codes)})
 
 
-def load_codes(path, generator):
-    """Read codes [N, num_codes, w_dim]; a single w for all layers, [N, w_dim] or [N, 1, w_dim], is repeated.
+def load_codes(path: str | pathlib.Path, generator: stylegan2.Generator) -> np.ndarray:
+    """Read codes, float32 [N, num_codes, w_dim]; a single w for all layers, [N, w_dim] or [N, 1, w_dim], is repeated.
 
     Raises:
-        UserError: the file is missing or damaged, or its codes are not those of the generator.
+        UserError: the file is missing or damaged, or its codes do not fit the generator.
     """
     codes = atomic.load_arrays(pathlib.Path(path)).get(KEY)
-    w_dim, num_codes = generator.mapping.w_avg.shape[0], generator.num_codes
+    w_dim, num_codes = len(generator.get_arrays()["mapping/w_avg"]), generator.num_codes
     if codes is not None and codes.ndim == 2:
         codes = codes[:, None]
     if codes is None or codes.ndim != 3 or codes.shape[1] not in (1, num_codes) or codes.shape[2] != w_dim:

@@ -9,9 +9,8 @@ import numpy as np
 
 from rpgan_tf import checkpoint, config
 from rpgan_tf.data import mixtures
-from rpgan_tf.evaluation import image_sets
 from rpgan_tf.files import atomic
-from rpgan_tf.sampling import generators
+from rpgan_tf.sampling import generators, latents, pictures
 from rpgan_tf.studies import mode_rules
 
 NUM_STACKED = 26000  # samples, as VEEGAN and PacGAN draw of stacked MNIST
@@ -30,8 +29,8 @@ def count_run(options):
     """
     path = pathlib.Path(options.wts_dir) / "modes.json"
     known, curve = json.loads(path.read_text()) if path.is_file() else {}, []
-    for iteration in checkpoint.iterations(options.wts_dir, "ema" if options.ema else "gmodel"):
-        key = _identity(generators.find(options, iteration), options)
+    for iteration in checkpoint.iterations(options.wts_dir, generators.weights_kind(options)):
+        key = _identity(generators.find_weights(options, iteration), options)
         if key not in known:
             known[key] = count_samples(samples(options, iteration), options)
             atomic.write_text(path, json.dumps(known) + "\n")
@@ -50,9 +49,9 @@ def samples(options, iteration=None, count=None):
     count = count or max(
         NUM_STACKED if rule == CLASSIFIER else mode_rules.RULES[rule].samples for rule in rules_of(options)
     )
-    generate = generators.load(options, generators.find(options, iteration))
-    z = generators.latents(options, options.seed, -(-count // options.bsz) * options.bsz)
-    return np.concatenate([generate(part) for part in np.split(z, len(z) // options.bsz)])[:count]
+    generate = generators.load(options, generators.find_weights(options, iteration))
+    inputs = latents.inputs(options, options.seed, -(-count // options.bsz) * options.bsz)
+    return np.concatenate([generate(*part) for part in latents.chunks(options.bsz, *inputs)])[:count]
 
 
 def count_samples(drawn, options):
@@ -61,7 +60,7 @@ def count_samples(drawn, options):
         mixture, rules = mixtures.find(options.lfile), {rule: mode_rules.RULES[rule] for rule in rules_of(options)}
         return {name: mode_rules.count(drawn[: rule.samples], mixture, rule) for name, rule in rules.items()}
     classify, shares = classifier(), digit_shares()
-    pixels = image_sets.to_pixels(drawn)
+    pixels = pictures.to_pixels(drawn)
     labels = np.stack([np.argmax(classify(pixels[..., i : i + 1])[1], axis=1) for i in range(3)], axis=1)
     return {CLASSIFIER: mode_rules.count_stacked(labels, shares)}
 
@@ -71,7 +70,7 @@ def classifier():
     """Return the classifier of single digits."""
     from rpgan_tf.evaluation import features
 
-    return features.find("digits")
+    return features.find_extractor("digits")
 
 
 def digit_shares():

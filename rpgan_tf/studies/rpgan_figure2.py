@@ -12,7 +12,7 @@ import numpy as np
 from rpgan_tf import checkpoint, command, config
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import run_logs
-from rpgan_tf.sampling import generators, pictures
+from rpgan_tf.sampling import generators, latents, pictures
 
 WINDOW = 50  # iterations of a moving mean
 COLUMNS, MOST_ROWS = 12, 8  # of samples
@@ -162,12 +162,13 @@ def draw_looks(plot, runs, name, color, label):
 def samples(options):
     """Return {iteration: samples uint8 [1 row]} of the same latents, of up to eight iterations that a run has kept."""
     generators.check_images(options, "a picture of samples")
-    kind = generators.find(options).name.split(".")[1]
+    generators.find_weights(options)
+    kind = generators.weights_kind(options)
     known = checkpoint.iterations(options.wts_dir, kind)
     known = [known[i] for i in np.unique(np.linspace(0, len(known) - 1, MOST_ROWS).round().astype(int))]
-    z, rows = generators.latents(options, 0), {}
+    inputs, rows = latents.inputs(options, 0), {}
     for iteration in known:
-        drawn = generators.load(options, checkpoint.path_of(options.wts_dir, iteration, kind))(z)[:COLUMNS]
+        drawn = generators.load(options, checkpoint.path_of(options.wts_dir, iteration, kind))(*inputs)[:COLUMNS]
         rows[iteration] = pictures.grid(np.pad(drawn, [(0, 0), (1, 1), (1, 1), (0, 0)]), COLUMNS)
     return rows
 

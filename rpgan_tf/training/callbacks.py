@@ -15,7 +15,7 @@ from rpgan_tf import checkpoint
 from rpgan_tf.data import stream
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
-from rpgan_tf.sampling import generators, pictures
+from rpgan_tf.sampling import generators, latents, pictures
 from rpgan_tf.training import monitor
 from rpgan_tf.training.counted import Counted
 
@@ -224,7 +224,7 @@ class TensorBoard(Counted):
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(str(pathlib.Path(self.options.wts_dir) / "tensorboard"))
         self.write = tf.function(self._write, autograph=False)  # of 100 scalars, each takes most of a millisecond else
-        self.latents = generators.latents(self.options, 0)
+        self.inputs = latents.inputs(self.options, 0)
         self.since, self.seen, self.waited = time.monotonic(), 0, 0.0
         self.drawn = _iteration(self.model)
 
@@ -263,7 +263,7 @@ class TensorBoard(Counted):
         """Write the picture of samples now."""
         self.drawn = _iteration(self.model)
         with self.writer.as_default(step=self.drawn):
-            samples = generators.generate(self.model.sampler, self.latents, self.options)
+            samples = generators.generate(self.model.sampler, self.options, *self.inputs)
             tf.summary.image("samples", pictures.picture(samples, self.options)[None])
         self.writer.flush()
 

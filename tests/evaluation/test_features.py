@@ -22,7 +22,7 @@ def cache(tmp_path_factory):
 
 
 def test_digits_are_recognized_at_any_size_and_colour(cache):
-    extractor = features.find("digits")
+    extractor = features.find_extractor("digits")
     held_out = stream.DIGITS["digits:test"]
     for size, channels in ((8, 1), (16, 3), (32, 1), (64, 3)):
         found, logits = extractor(stream.digits(size, channels)[held_out])
@@ -34,17 +34,17 @@ def test_digits_are_recognized_at_any_size_and_colour(cache):
 
 
 def test_batches_make_no_difference(cache):
-    extractor, pixels = features.find("digits"), stream.digits(16, 1)[:7]
+    extractor, pixels = features.find_extractor("digits"), stream.digits(16, 1)[:7]
     one_by_one = np.concatenate([extractor(image[None])[0] for image in pixels])
     np.testing.assert_allclose(extractor(pixels)[0], one_by_one, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(extractor(np.float32(pixels))[0], extractor(pixels)[0])
 
 
 def test_the_classifier_is_trained_once(cache, monkeypatch, capsys):
-    first = features.find("digits")
+    first = features.find_extractor("digits")
     features._digits.cache_clear()
     monkeypatch.setattr(features, "_train_digits", None)
-    again = features.find("digits")
+    again = features.find_extractor("digits")
     assert again.key == first.key and again.name == first.name and not capsys.readouterr().out
 
 
@@ -54,7 +54,7 @@ def test_a_damaged_cache_is_made_anew(cache, monkeypatch, capsys):
     path.write_bytes(whole[:1000])
     features._digits.cache_clear()
     monkeypatch.setattr(features, "_train_digits", lambda net: 0.5)
-    assert "accuracy 0.500" in features.find("digits").name
+    assert "accuracy 0.500" in features.find_extractor("digits").name
     assert f"'{path}' is damaged: it is made anew" in capsys.readouterr().out
     path.write_bytes(whole)
     features._digits.cache_clear()
@@ -76,7 +76,7 @@ def test_inception_from_a_folder(tmp_path, monkeypatch):
             return {"pool_3": mean[:, None, None], "logits": tf.concat([mean, mean], axis=1)}
 
     tf.saved_model.save(Module(), str(tmp_path / "inception"))
-    extractor = features.find(f"inception:{tmp_path / 'inception'}")
+    extractor = features.find_extractor(f"inception:{tmp_path / 'inception'}")
     assert (extractor.num_features, extractor.num_classes) == (3, 6)
     grey = np.repeat(np.uint8([0, 51, 255])[:, None, None, None], 8, axis=1) * np.ones([1, 1, 8, 1], np.uint8)
     found, logits = extractor(grey)
@@ -85,12 +85,12 @@ def test_inception_from_a_folder(tmp_path, monkeypatch):
     )  # of a sum over 299 x 299
     np.testing.assert_allclose(logits[:, 3:], found, atol=1e-6)
     monkeypatch.setenv("RPGAN_TF_INCEPTION", f"{tmp_path / 'inception'}/")
-    again = features.find("inception")
+    again = features.find_extractor("inception")
     assert again.num_features == 3 and again.key == extractor.key  # of the same files
     other = Module()
     other.weight.assign(3.0)
     tf.saved_model.save(other, str(tmp_path / "inception"))
-    assert features.find("inception").key != extractor.key
+    assert features.find_extractor("inception").key != extractor.key
 
 
 def test_inception_without_a_network(monkeypatch, capsys):
@@ -104,7 +104,7 @@ def test_inception_without_a_network(monkeypatch, capsys):
     with pytest.raises(
         UserError, match="cannot load Inception from 'https://tfhub.*expected a network, or a local copy"
     ):
-        features.find("inception")
+        features.find_extractor("inception")
     assert "it is downloaded unless" in capsys.readouterr().out
 
 
@@ -123,7 +123,7 @@ def test_a_net_of_keras(tmp_path, monkeypatch, capsys):
     weights = tmp_path / "tiny.weights.h5"
     weights.write_bytes(b"here")
     monkeypatch.setattr(keras.applications, "VGG16", Tiny)
-    extractor = features.find(f"keras:VGG16:{weights}")
+    extractor = features.find_extractor(f"keras:VGG16:{weights}")
     found, logits = extractor(np.full([2, 8, 8, 1], 200, np.uint8))
     expected = 200 - np.array([103.939, 116.779, 123.68])  # VGG's own preprocessing
     np.testing.assert_allclose(found, [expected, expected], rtol=1e-3)
@@ -131,9 +131,9 @@ def test_a_net_of_keras(tmp_path, monkeypatch, capsys):
     with pytest.raises(
         UserError, match="cannot load the weights of VGG16: no network; .*--extractor keras:VGG16:<file>"
     ):
-        features.find("keras:VGG16")
+        features.find_extractor("keras:VGG16")
     with pytest.raises(UserError, match="cannot load the weights of VGG16: no network"):
-        features.find("keras:VGG16:")
+        features.find_extractor("keras:VGG16:")
     assert capsys.readouterr().out.count("weights are downloaded unless") == 2
 
 
@@ -154,6 +154,6 @@ def test_mistakes(name, message):
 
 def test_unknown_application():
     with pytest.raises(UserError, match="no net 'VGG166' in keras.applications; did you mean 'VGG16'?"):
-        features.find("keras:VGG166")
+        features.find_extractor("keras:VGG166")
     with pytest.raises(UserError, match="does not say how to prepare images for MobileNetV3Small; take another net"):
-        features.find("keras:MobileNetV3Small")
+        features.find_extractor("keras:MobileNetV3Small")

@@ -1,4 +1,4 @@
-"""Latents, grids, scatter plots and PNG files."""
+"""Grids, scatter plots and PNG files."""
 
 import sys
 import types
@@ -12,19 +12,6 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.sampling import pictures
 
 RED = [214, 39, 40]  # matplotlib's "tab:red"
-
-
-def test_uniform_latents():
-    expected = np.random.RandomState(5).rand(4, 1, 1, 3).reshape(4, 3) * 2 - 1
-    for z in (pictures.latents(5, 3, 4), pictures.latents(5, 3, 4, "uniform")):
-        np.testing.assert_array_equal(z, np.float32(expected))
-        assert z.dtype == np.float32
-
-
-def test_normal_latents():
-    z = pictures.latents(5, 3, prior="normal")
-    assert z.shape == (150, 3) and z.dtype == np.float32
-    np.testing.assert_array_equal(z, np.float32(np.random.RandomState(5).randn(150, 3)))
 
 
 def test_grid_of_grey_images():

@@ -148,6 +148,8 @@ def test_paths_between_latents():
         angle = t * np.pi / 2
         np.testing.assert_allclose(morph.spherical(a, b, t), [2 * np.cos(angle), 2 * np.sin(angle)], atol=1e-12)
     np.testing.assert_allclose(morph.spherical(a, a, 0.5), a)
+    places = morph.path_between([[1, 2], [2, 3], [4, 5]], 3)
+    assert places == [(1, 2, 0), (1, 2, 0.5), (1, 2, 1), (2, 3, 0.5), (2, 3, 1), (4, 5, 0), (4, 5, 0.5), (4, 5, 1)]
 
 
 def test_mistakes_of_videos(here):

@@ -15,8 +15,8 @@ from rpgan_tf.evaluation import metrics
 from rpgan_tf.files import atomic, lpips_weights
 from rpgan_tf.nets import glead
 from rpgan_tf.nets.lpips import LPIPS, at_most_256
-from rpgan_tf.sampling import projector, w_codes
-from tools import evaluate, generate, project, reconstruct
+from rpgan_tf.sampling import latents, projector, w_codes
+from tools import evaluate, generate, morph, project, reconstruct
 
 VALUES = {"gan": "GLeaD", "net": "glead", "channels": 1, "imsz": 16, "bsz": 4, "zlen": 6, "w_dim": 5, "map_layers": 1}
 VALUES |= {"channel_base": 64, "channel_max": 4, "res_d": 8, "res_g": 8, "real_loss": "mse", "fake_loss": "mse"}
@@ -116,7 +116,7 @@ def test_mixed_styles(here):
     assert all(np.array_equal(mixed[i, 0], singles[f"seed000{i}"]) for i in (1, 2))
     assert all(np.array_equal(mixed[0, i], singles[f"seed000{i + 2}"]) for i in (1, 2, 3))
     generator = generator_of("plain")
-    row, column = generator.codes(w_codes.latents(config.load("plain"), [2, 3])).numpy()
+    row, column = generator.codes(latents.draw_each([2, 3], 6)).numpy()
     row[[0, 1, 2, 5]] = column[[0, 1, 2, 5]]
     np.testing.assert_array_equal(mixed[2, 1], w_codes.synthesize(generator, row[None])[0, ..., 0])
 
@@ -129,13 +129,24 @@ def test_images_of_a_class(here):
     np.testing.assert_array_equal(three["seed0001"], np.rint(np.clip(image * 127.5 + 127.5, 0, 255)))
 
 
+@pytest.mark.parametrize("path", ["linear", "spherical"])
+def test_labels_morph_linearly(here, path):
+    """Only latents, which have normal lengths, may move on an arc."""
+    morph.main(["labelled,5", f"{here}/frames", "1,7", "--frames", "3", "--path", path])
+    z, labels = latents.inputs(config.load("labelled"), 5)
+    middle = getattr(morph, path)(z[0], z[6], 0.5)
+    image = generator_of("labelled")(np.float32([middle]), labels[[0, 6]].mean(axis=0, keepdims=True)).numpy()
+    expected = np.uint8(np.clip((image[0, ..., 0] * 0.5 + 0.5) * 255, 0, 255))
+    assert np.any(labels[0] != labels[6])
+    assert np.abs(pixels(here / "frames" / "frame_0001.png").astype(int) - expected).max() <= 1
+
+
 def test_reconstruction(here, capsys):
     """Images above, what G makes of D's outputs below; a folder, a picture and the experiment's data are read."""
     reconstruct.main(["plain", f"{here}/out.png", "--count", "10"])
     lines = pixels(here / "out.png").reshape(4, 16, 8, 16).transpose(0, 2, 1, 3)
     options = config.load("plain")
-    w_codes.choose_images(options, None)
-    real = w_codes.read_images(options, 10)
+    real = w_codes.read_images(options, w_codes.choose_images(options, None), 10)
     generator, discriminator = generator_of("plain"), glead.build_discriminator(options)
     checkpoint.load_npz(discriminator, checkpoint.path_of(options.wts_dir, 7, "dmodel"))
     again = glead.reconstruct(generator, discriminator.decode(discriminator.features(real))).numpy()
@@ -150,7 +161,7 @@ def test_reconstruction(here, capsys):
     assert np.abs(pixels(here / "one.png")[:16].astype(int) - as_drawn[0][4]).max() <= 1  # grids are truncated
 
 
-@pytest.mark.parametrize("lpips, steps", [(False, "200"), (True, "30")])
+@pytest.mark.parametrize("lpips, steps", [(False, "50"), (True, "15")])
 def test_projection(here, lpips, steps, capsys):
     """The distance to an image of G falls far below that of the average; codes are kept, and the search is shown."""
     generate.main(["plain", str(here), "--seeds", "8"])

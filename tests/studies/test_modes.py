@@ -238,7 +238,7 @@ GRID25 = mixtures.find("mixture:grid25").points(10000, seed=0)
 
 def test_nets_that_normalize_by_the_batch_get_whole_batches(monkeypatch):
     seen = []
-    monkeypatch.setattr(mode_coverage.sampling, "find", lambda options, iteration: None)
-    monkeypatch.setattr(mode_coverage.sampling, "load", lambda options, path: lambda z: seen.append(len(z)) or z)
+    monkeypatch.setattr(mode_coverage.generators, "find_weights", lambda options, iteration: None)
+    monkeypatch.setattr(mode_coverage.generators, "load", lambda options, path: lambda z: seen.append(len(z)) or z)
     options = resolve({"lfile": "digits:stacked", "bsz": 7, "imsz": 16, "filts": "filts/K12_dm12.npz", "zlen": 3})
     assert mode_coverage.samples(options, count=10).shape == (10, 3) and seen == [7, 7]
