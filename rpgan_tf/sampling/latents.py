@@ -124,7 +124,7 @@ def _draw(random: np.random.RandomState, length: int, count: int, prior: str) ->
 
 def _label_drawer(options: types.SimpleNamespace) -> Callable[[int, list[int]], Labels]:
     """Return the function from a count and a seed to what `labels` returns; it has read the data's labels."""
-    if not getattr(options, "num_classes", 0):
+    if not options.num_classes:
         return lambda count, seed: None
     from rpgan_tf.data import stream
 
