@@ -37,7 +37,7 @@ def main(argv):
     """Time as `argv` says."""
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "500 files of 64x64 alone, 5 batches a round")
-    parser.add_argument("--batches", type=int, default=60, help="in a round (default 60)")
+    parser.add_argument("--batches", type=command.count, default=60, help="in a round (default 60)")
     arguments = parser.parse_args(argv)
     for module, extra in (("torch", "benchmarks"), ("sklearn", "demo")):
         if importlib.util.find_spec(module) is None:

@@ -1,6 +1,5 @@
 """How the benchmarks measure: sides in turns, medians over rounds, the machine's own peaks beside them, records."""
 
-import argparse
 import datetime
 import os
 import pathlib
@@ -18,7 +17,9 @@ RECORDS = pathlib.Path("docs/results/speed")
 
 def add_options(parser, quick):
     """Add the options of all benchmarks to a parser; `quick` says what --quick leaves out."""
-    parser.add_argument("--rounds", type=_positive, default=9, help="timed rounds after two that are not (default 9)")
+    parser.add_argument(
+        "--rounds", type=command.count, default=9, help="timed rounds after two that are not (default 9)"
+    )
     parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--record", action="store_true", help=f"write the table to {RECORDS}, too, for docs/speed.md")
 
@@ -30,12 +31,6 @@ def begin(docstring, argv, quick):
     arguments = parser.parse_args(argv)
     command.start_tensorflow()
     return arguments
-
-
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1; received '{text}'")
-    return int(text)
 
 
 def medians(calls, rounds):

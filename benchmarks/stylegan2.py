@@ -30,7 +30,7 @@ def main(argv):
     """Time as `argv` says."""
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "the steps of D and G only")
-    parser.add_argument("--width", type=int, default=1, help="multiple of 32 channels (default 1)")
+    parser.add_argument("--width", type=command.count, default=1, help="multiple of 32 channels (default 1)")
     arguments = parser.parse_args(argv)
     values = SETTINGS | {"channel_base": 512 * arguments.width, "channel_max": 32 * arguments.width}
     command.start_tensorflow()

@@ -7,23 +7,25 @@ import pytest
 
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
-from tests.conftest import ROOT, command
+from tests.conftest import ROOT
 from tools import outcomes, results
 
 COUNTS = {"mean": 8.0, "error": 0.5, "values": [7, 9]}
 
 
-def test_outcomes(tmp_path, monkeypatch):
+def test_outcomes(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exp").mkdir()
-    values = "gan = 'RealnessGAN'\nnet = 'toy'\nlfile = 'mixture:grid9'\nzlen = 2\ng_width = 4\nd_width = 2\nbsz = 50\n"
-    (tmp_path / "exp/realness_mog.py").write_text(values + "wts_dir = 'models/realness_mog'\n")
-    process = command("tools/outcomes.py", "--outcomes", "2", "--iterations", "2", "--out", "out/outcomes")
+    values = (
+        "gan = 'RealnessGAN'\nnet = 'toy'\nlfile = 'mixture:grid9'\nzlen = 2\ng_width = 4\nd_width = 2\nbsz = 500\n"
+    )
+    (tmp_path / "exp/realness_mog.py").write_text(values + "compile = 'eager'\nwts_dir = 'models/realness_mog'\n")
+    outcomes.main(["--outcomes", "2", "--iterations", "2", "--out", "out/outcomes"])
     result = json.loads((tmp_path / "out/outcomes.json").read_text())
     (row,) = result["rows"]  # the paper took one step of G for two outcomes: its two rows are one
     assert (row["outcomes"], row["g_steps"], row["paper"]) == (2, 1, {"modes": 4, "high_quality": 0.43})
     assert row["picked_iterations"][0] in (1, 2) and 0 <= row["picked"]["high_quality"]["mean"] <= 1
-    assert "about   43 %" in process.stdout and (tmp_path / "out/outcomes.png").stat().st_size > 5000
+    assert "about   43 %" in capsys.readouterr().out and (tmp_path / "out/outcomes.png").stat().st_size > 5000
 
 
 def test_the_save_with_the_most_modes_is_picked():
@@ -31,9 +33,16 @@ def test_the_save_with_the_most_modes_is_picked():
     assert outcomes.best(curve)[0] == 3 and outcomes.best([]) is None
 
 
-@pytest.mark.parametrize("arguments", [["--outcomes", "7"], ["--seeds", "0"], ["--iterations", "0"]])
-def test_mistakes(arguments):
-    with pytest.raises(UserError, match=r"expected --outcomes of \[2, 5, 10, 20, 30, 40\], and --seeds"):
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--outcomes", "2", "7"], r"expected --outcomes of \[2, 5, 10, 20, 30, 40\], received \[7\]"),
+        (["--seeds", "0"], "argument --seeds: expected a whole number, at least 1; received '0'"),
+        (["--iterations", "0"], "argument --iterations: expected a whole number, at least 1; received '0'"),
+    ],
+)
+def test_mistakes(arguments, message):
+    with pytest.raises(UserError, match=message):
         outcomes.main(arguments)
 
 
