@@ -47,13 +47,13 @@ def main(argv):
     except ImportError:
         raise UserError("this needs PyTorch: pip install 'rpgan_tf[benchmarks]'") from None
     command.start_tensorflow()
-    global gans, np, rpgan_tf, tf, torch_programs
+    global np, randomness, rpgan_tf, tf, torch_programs
     import numpy as np
     import pytorch as torch_programs
     import tensorflow as tf
 
     import rpgan_tf
-    from rpgan_tf import gan as gans
+    from rpgan_tf import randomness
 
     table = measuring.Table(arguments)
     table(f"{'GAN, size':38} | least ms  here ms | {'PyTorch ms':75} | best PyTorch / here")
@@ -96,7 +96,7 @@ def bank_sides(num, bsz, df, imsz, f1, forms):
         options = config.resolve(dict(bsz=bsz, df=df, imsz=imsz, f1=f1, zlen=100, filts=f"{folder}/filts.npz"))
         gan = rpgan_tf.build(options)
     real = measuring.random_images(gan)
-    z_g, z_d = (to_torch(gan.latents(bsz, role)) for role in (gans.G_STEP, gans.D_STEP))
+    z_g, z_d = (to_torch(gan.latents(bsz, role)) for role in (randomness.G_STEP, randomness.D_STEP))
     theirs = to_torch(real).permute(0, 3, 1, 2).contiguous()
     programs = {form: torch_programs.RPGAN(gan, form) for form in forms}
     step = measuring.compiled(gan)
@@ -113,9 +113,9 @@ def zoo_sides(options, tolerance=1e-3):
     gan = rpgan_tf.build(options)
     count, size = gan.schedule(options, 0).batches, options.bsz
     real = measuring.random_images(gan)
-    z_d = [to_torch(gan.latents(size, gans.D_STEP, i)) for i in range(count)]
-    z_g = to_torch(gan.latents(size, gans.G_STEP))
-    seeds = [gan.noise_seed(gans.PENALTY, i) for i in range(count)]
+    z_d = [to_torch(gan.latents(size, randomness.D_STEP, i)) for i in range(count)]
+    z_g = to_torch(gan.latents(size, randomness.G_STEP))
+    seeds = [gan.noise_seed(randomness.PENALTY, i) for i in range(count)]
     u = [to_torch(tf.random.stateless_uniform([size, 1, 1, 1], seed, alg="philox")) for seed in seeds]
     theirs = to_torch(real).permute(0, 3, 1, 2).contiguous().chunk(count)
     program, step = getattr(torch_programs, options.gan)(gan), measuring.compiled(gan)

@@ -73,10 +73,10 @@ def test_programs_in_pytorch_compute_what_the_bank_does(gan, form):
     import pytorch
     import torch
 
-    from rpgan_tf import gan as gans
+    from rpgan_tf import randomness
 
     real = tf.random.stateless_uniform([4, 16, 16, 3], [1, 2], -1, 1)
-    z = [torch.from_numpy(gan.latents(4, role).numpy()) for role in (gans.G_STEP, gans.D_STEP)]
+    z = [torch.from_numpy(gan.latents(4, role).numpy()) for role in (randomness.G_STEP, randomness.D_STEP)]
     program = pytorch.RPGAN(gan, form)
     found = program(torch.from_numpy(real.numpy()).permute(0, 3, 1, 2).contiguous(), *z)
     logs = gan.train_step(real)
