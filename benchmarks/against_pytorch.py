@@ -4,14 +4,13 @@
     benchmarks/against_pytorch.py            RP-GAN at three sizes, DCGAN, WGAN-GP and SAGAN
     benchmarks/against_pytorch.py --quick    small nets
 
-Protocol. Both sides run in one process with as many threads, start from the same weights, and must give the same losses
-in their first iteration, with the same latents (checked to 1e-3). Rounds alternate over all sides; medians over the
-rounds are printed. This library's side is `train_step` as `fit` compiles it. PyTorch's programs (benchmarks/pytorch.py)
-are what one would write: for RP-GAN a loop over the discriminators, grouped convolutions, torch.func.vmap, and
-torch.compile of the first two; Adam is the fused one. Latents are drawn before, on both sides. `least` is what the
-convolutions and products take at the rate of sgemm, or their bytes at that of a copy if that is longer
-(benchmarks/cost.py): of this library's, whose work is the smallest. CPUs only: a GPU's numbers would need calls that
-wait for it.
+Protocol. Both sides run in one process with the same number of threads and start from the same weights and latents; the
+losses of their first iteration must agree to 1e-3. Rounds alternate over all sides; medians over the rounds are
+printed. This library's side is `train_step` as `fit` compiles it. The PyTorch programs (benchmarks/pytorch.py) are
+written as a user would: for RP-GAN a loop over the discriminators, grouped convolutions, torch.func.vmap, and
+torch.compile of the first two; with the fused Adam. Both sides draw their latents beforehand. `least` is a lower bound:
+the time of this library's convolutions and products at the rate of sgemm or, if longer, of their bytes at that of a
+copy (benchmarks/cost.py). For CPUs only: on a GPU, the calls would have to wait for the device.
 """
 
 import functools
@@ -48,16 +47,16 @@ def main(argv):
     except ImportError:
         raise UserError("this needs PyTorch: pip install 'rpgan_tf[benchmarks]'") from None
     command.start_tensorflow()
-    global gans, np, rpgan_tf, tf, torch_programs
+    global np, randomness, rpgan_tf, tf, torch_programs
     import numpy as np
     import pytorch as torch_programs
     import tensorflow as tf
 
     import rpgan_tf
-    from rpgan_tf import gan as gans
+    from rpgan_tf import randomness
 
     table = measuring.Table(arguments)
-    table(f"{'what':38} | least ms  here ms | {'PyTorch ms':75} | best PyTorch / here")
+    table(f"{'GAN, size':38} | least ms  here ms | {'PyTorch ms':75} | best PyTorch / here")
 
     def measure(name, setting, sides, work):
         seconds, machine = measuring.medians_and_machine(sides, arguments.rounds)
@@ -71,7 +70,9 @@ def main(argv):
             values = values | {"imsz": 32, "bsz": 4, "ngf": 8, "ndf": 8}
         options = config.resolve({"gan": name, "imsz": 64, "bsz": 16, "zlen": 100} | values)
         size = (1, options.bsz, options.ndf, options.imsz, options.ngf)
-        zoo_sides(types.SimpleNamespace(**vars(options) | {"d_steps": 1}))  # checks; rounding grows from step to step
+        zoo_sides(
+            types.SimpleNamespace(**vars(options) | {"d_steps": 1})
+        )  # checks one step of D, since rounding grows with steps
         measure(name, size, *zoo_sides(options, tolerance=0.1))
     table(f"threads of PyTorch: {torch.get_num_threads()}")
     table.close()
@@ -82,20 +83,20 @@ def line(name, setting, seconds, least):
     others = {side: seconds[side] for side in seconds if side != "here"}
     best = min(others.values()) / seconds["here"]
     keys = dict(zip(("K", "bsz", "df", "imsz", "f1"), setting))
-    said = f"{name} " + " ".join(f"{key}={value}" for key, value in keys.items())
+    size = f"{name} " + " ".join(f"{key}={value}" for key, value in keys.items())
     times = ", ".join(f"{side} {value * 1e3:.0f}" for side, value in others.items())
-    return f"{said:38} | {least * 1e3:8.0f} {seconds['here'] * 1e3:8.0f} | {times:75} | {best:.2f}"
+    return f"{size:38} | {least * 1e3:8.0f} {seconds['here'] * 1e3:8.0f} | {times:75} | {best:.2f}"
 
 
 def bank_sides(num, bsz, df, imsz, f1, forms):
-    """Return {side: call} of RP-GAN, checked, and the FLOP and bytes of an iteration."""
+    """Check that the sides of RP-GAN agree; return {side: call}, and the FLOP and bytes of an iteration."""
     with tempfile.TemporaryDirectory() as folder:
         kernels = [(8, 2, 1, num)] if imsz > 16 else [(4, 2, 1, num)]
         atomic.save_arrays(f"{folder}/filts.npz", projections.draw(kernels, seed=0))
         options = config.resolve(dict(bsz=bsz, df=df, imsz=imsz, f1=f1, zlen=100, filts=f"{folder}/filts.npz"))
         gan = rpgan_tf.build(options)
     real = measuring.random_images(gan)
-    z_g, z_d = (to_torch(gan.latents(bsz, role)) for role in (gans.G_STEP, gans.D_STEP))
+    z_g, z_d = (to_torch(gan.latents(bsz, role)) for role in (randomness.G_STEP, randomness.D_STEP))
     theirs = to_torch(real).permute(0, 3, 1, 2).contiguous()
     programs = {form: torch_programs.RPGAN(gan, form) for form in forms}
     step = measuring.compiled(gan)
@@ -108,13 +109,13 @@ def bank_sides(num, bsz, df, imsz, f1, forms):
 
 
 def zoo_sides(options, tolerance=1e-3):
-    """Return {side: call} of another GAN, checked, and the FLOP and bytes of an iteration."""
+    """Check that the sides of another GAN agree; return {side: call}, and the FLOP and bytes of an iteration."""
     gan = rpgan_tf.build(options)
     count, size = gan.schedule(options, 0).batches, options.bsz
     real = measuring.random_images(gan)
-    z_d = [to_torch(gan.latents(size, gans.D_STEP, i)) for i in range(count)]
-    z_g = to_torch(gan.latents(size, gans.G_STEP))
-    seeds = [gan.noise_seed(gans.PENALTY, i) for i in range(count)]
+    z_d = [to_torch(gan.latents(size, randomness.D_STEP, i)) for i in range(count)]
+    z_g = to_torch(gan.latents(size, randomness.G_STEP))
+    seeds = [gan.noise_seed(randomness.PENALTY, i) for i in range(count)]
     u = [to_torch(tf.random.stateless_uniform([size, 1, 1, 1], seed, alg="philox")) for seed in seeds]
     theirs = to_torch(real).permute(0, 3, 1, 2).contiguous().chunk(count)
     program, step = getattr(torch_programs, options.gan)(gan), measuring.compiled(gan)
@@ -125,14 +126,14 @@ def zoo_sides(options, tolerance=1e-3):
 
 
 def to_torch(tensor):
-    """Return a tensor of TensorFlow's as one of PyTorch's."""
+    """Return a TensorFlow tensor as a PyTorch one."""
     import torch
 
     return torch.from_numpy(np.array(tensor))
 
 
 def check(side, received, expected, tolerance=1e-3):
-    """End unless the losses of PyTorch's program are those of this library."""
+    """Exit unless the losses of PyTorch's program equal those of this library within `tolerance`."""
     difference = max(np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in zip(received, expected))
     if not difference < tolerance:
         raise SystemExit(f"{side}: the first losses differ by {difference}")

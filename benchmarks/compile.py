@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Time an iteration of each net as a graph and compiled by XLA: what `compile = 'auto'` goes by.
+"""Time an iteration of each net as a graph and compiled by XLA: the measurements behind `compile = 'auto'`.
 
     benchmarks/compile.py            an experiment of each net, on the embedded digits and on points
     benchmarks/compile.py --quick    the nets for points only
 
 Protocol. Graph and XLA run iterations in alternating rounds from the same weights; medians over the rounds are printed,
-with the time that the first iteration takes, tracing and compiling included. `auto` is what the library chooses. The
-iterations are of random images; those of StyleGAN2 are a round of sixteen, since they differ in their phases.
+with the time of the first iteration, tracing and compiling included. `auto` is the library's choice. Images are random.
+StyleGAN2's iterations are timed in groups of sixteen, since their phases differ.
 """
 
 import time
@@ -48,7 +48,7 @@ def main(argv):
 
 
 def iteration(options, kind, count):
-    """Return a call that does `count` iterations, the seconds of the first one, and whether `auto` would be XLA."""
+    """Return a call of `count` iterations, the seconds of the first iteration, and whether `auto` chooses XLA."""
     import rpgan_tf
 
     gan = rpgan_tf.build(options)

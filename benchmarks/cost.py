@@ -1,10 +1,9 @@
-"""What an iteration costs: operations, bytes, and what crosses between devices.
+"""Count the cost of an iteration: operations, bytes, and traffic between devices.
 
-Two operations are counted for each multiplication and addition of convolutions and matrix products, nothing else. Bytes
-are the least that has to be moved when nothing stays in a cache: of any GAN, what convolutions and products take and
-return (`of_graph`); of RP-GAN, counted from its sizes, what its implementation here does beside (`Work.bytes`). A step
-cannot be faster than its operations at the peak rate, nor than its bytes at the memory's; `Machine.seconds` takes the
-larger.
+Operations are two for each multiplication and addition of convolutions and matrix products, nothing else. Bytes are the
+least traffic to memory without a cache: for any GAN, inputs and outputs of convolutions and products (`of_graph`); for
+RP-GAN, counted from its sizes, also the traffic of this implementation (`Work.bytes`). A step takes at least the time
+of its operations at the peak rate, and that of its bytes at the memory's; `Machine.seconds` returns the larger.
 """
 
 import dataclasses
@@ -54,7 +53,7 @@ class Work:
 
     @property
     def iteration(self):
-        """FLOP of all."""
+        """FLOP of both nets."""
         return self.discriminators + self.generator
 
     @property
@@ -64,12 +63,12 @@ class Work:
 
     @property
     def bytes(self):
-        """Bytes of the discriminators: their weights are read for both steps and moved by Adam, patches unfolded.
+        """Bytes of the discriminators: weights, Adam's moments, and unfolded patches.
 
         Weights are read five times (forward and input gradient of both steps, and by Adam), their gradients written and
         read, both moments read and written, the weights written: 12 numbers each. The input of each layer is unfolded:
-        its patches are written and read, and once more for their gradient; for D's step they are also read for the
-        gradient of the weights. Each layer's output is written and read, and so is its gradient.
+        its patches are written and read, and so is their gradient; in D's step, the gradient of the weights reads them
+        again. Each layer's output is written and read, and so is its gradient.
         """
         images = 3 * self.bsz  # two batches for D, one for G
         patches = sum(pixels * rows for pixels, rows, _ in self.layers)
@@ -92,7 +91,7 @@ def of_iteration(gan, real):
 
 
 def of_graph(graph):
-    """Return (FLOP, bytes) of the convolutions and products that a function's graph runs; what loops do counts once."""
+    """Return (FLOP, bytes) of the convolutions and products of a function's graph; the body of a loop counts once."""
     from rpgan_tf.training import memory
 
     flops = moved = 0
@@ -128,29 +127,29 @@ class Machine:
         return max(flops / self.flops, moved / self.memory)
 
 
-# NVIDIA, "H100 Tensor Core GPU" data sheet, SXM5, dense: TF32, which TensorFlow takes for float32; HBM3; NVLink, whose
-# 900 GB/s are both ways together.
+# NVIDIA, "H100 Tensor Core GPU" data sheet, SXM5, dense: TF32, TensorFlow's default for float32; HBM3; NVLink, whose
+# 900 GB/s are the sum of both ways.
 H100 = Machine(flops=494.5e12, memory=3.35e12, link=450e9)
 
 
-def share(work, count, what):
-    """Return (FLOP, bytes, bytes sent) of each of `count` devices, with the "batch" or the "discriminators" divided.
+def share(work, count, divide):
+    """Return (FLOP, bytes, bytes sent) of each of `count` devices that `divide` "batch" or "discriminators".
 
     With the batch divided, each device has all discriminators, and the gradients of their weights are added: a ring
     sends 2 (n - 1) / n of them. With the discriminators divided, each has K / n of them for the whole batch; real and
     fake images are gathered, and the gradients of G's images added. G's own gradients are added in both.
     """
-    if what == "batch":
+    if divide == "batch":
         own = dataclasses.replace(work, bsz=work.bsz // count)
         sent = 4 * work.weights
     else:
         own = dataclasses.replace(work, num_discriminators=work.num_discriminators // count)
-        sent = 4 * 4 * work.bsz * work.imsz**2 * 3  # of real and fake images, those of G, and their gradient
+        sent = 4 * 4 * work.bsz * work.imsz**2 * 3  # real and fake images, those of G, and their gradient
     generator = dataclasses.replace(work, bsz=work.bsz // count).generator
     return own.discriminators + generator, own.bytes, 2 * (count - 1) / count * sent
 
 
-def divided(work, count, machine, what):
-    """Return the seconds of an iteration on `count` devices; what is sent is not hidden behind the arithmetic."""
-    flops, moved, sent = share(work, count, what)
+def divided(work, count, machine, divide):
+    """Return the seconds of an iteration on `count` devices, without overlap of traffic and arithmetic."""
+    flops, moved, sent = share(work, count, divide)
     return machine.seconds(flops, moved) + sent / machine.link

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Time RP-GAN's iteration as K, the batch and the resolution grow, beside what the machine could do.
+"""Time RP-GAN's iteration as K, the batch and the resolution grow, and compare it with the machine's limits.
 
     benchmarks/growth.py            K from 1 to 96, batches of 8 to 128, 16x16 to 128x128
     benchmarks/growth.py --quick    three small settings
 
 Protocol. Rounds alternate an iteration with sgemm and a copy (measuring.py); medians over the rounds are printed.
-`least` is what the iteration would take at the rate of sgemm, or its bytes at that of the copy if that is longer
-(benchmarks/cost.py): this arithmetic cannot be done faster.
+`least` is a lower bound for this arithmetic: its time at the rate of sgemm or, if longer, that of its bytes at the rate
+of the copy (benchmarks/cost.py).
 """
 
 import tempfile
@@ -47,7 +47,7 @@ def main(argv):
 
 
 def iteration(size):
-    """Return a call that does one iteration of `size`."""
+    """Return a call of one iteration of `size`."""
     import rpgan_tf
 
     values = {key: size[key] for key in ("bsz", "df", "imsz", "f1")} | {"zlen": 100}

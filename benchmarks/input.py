@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
-"""Time the images that training reads against PyTorch's DataLoader with two workers, on the same files.
+"""Time the input of training against PyTorch's DataLoader with two workers, on the same files.
 
     benchmarks/input.py            5,000 JPEGs of 64x64 pixels, and as many of 178x218
     benchmarks/input.py --quick    500 of 64x64, few batches
 
-Protocol. The files are pieces of scikit-learn's two photographs, drawn at random, resized, of quality 90, in a list.
-Both sides bring the shorter side to 65 pixels, bilinearly, cut a random 64x64 (`crop = True`), scale to [-1, 1], and
-give batches of 64 float32 images, all files in random order, again and again. Each side runs in a process of its own,
-when it is its turn: rounds alternate over all sides, and each is as many batches as `--batches` says, after some that
-were read ahead, and after one round that is not counted. `here` is `rpgan_tf.data.dataset` as `fit` gets it, without
-and with `cache`; `DataLoader` has two persistent workers, and decodes and resizes by Pillow. Medians over the rounds
-are printed, and lower and upper quartiles. `CPU us` is the processor time that an image takes, of all processes of a
-side, workers included: what reading takes away from training on the same cores.
+Protocol. The files are random pieces of scikit-learn's two photographs, resized, with JPEG quality 90. Both sides
+resize the shorter side to 65 pixels, bilinearly, crop a random 64x64 (`crop = True`), scale to [-1, 1], and give
+endless batches of 64 float32 images, all files in random order. Each side runs in its own process; rounds of
+`--batches` batches alternate over the sides, after some batches read ahead and one round that does not count. `here` is
+`rpgan_tf.data.dataset` as `fit` gets it, without and with `cache`; `DataLoader` has two persistent workers, and decodes
+and resizes by Pillow. Medians and quartiles over the rounds are printed. `CPU us` is the processor time per image of
+all processes of a side, workers included: time that training on the same cores loses.
 """
 
 import importlib.util
@@ -27,9 +26,9 @@ import measuring
 from rpgan_tf import command, config
 from rpgan_tf.errors import UserError
 
-SIZES = (64, 64), (178, 218)  # width and height; those of CelebA's aligned images
+SIZES = (64, 64), (178, 218)  # width and height; the second are those of CelebA's aligned images
 IMSZ, BSZ = 64, 64
-AHEAD = 5  # batches; DataLoader reads two a worker before they are asked for
+AHEAD = 5  # batches; DataLoader prefetches two for each worker
 SIDES = "DataLoader, 2 workers", "here", "here, cache = 'memory'", "here, cache = 'disk'"
 
 
@@ -37,7 +36,7 @@ def main(argv):
     """Time as `argv` says."""
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "500 files of 64x64 alone, 5 batches a round")
-    parser.add_argument("--batches", type=int, default=60, help="in a round (default 60)")
+    parser.add_argument("--batches", type=command.count, default=60, help="in a round (default 60)")
     arguments = parser.parse_args(argv)
     for module, extra in (("torch", "benchmarks"), ("sklearn", "demo")):
         if importlib.util.find_spec(module) is None:
@@ -60,7 +59,7 @@ def main(argv):
 
 
 def make_files(folder, size, count):
-    """Write pieces of photographs, and their list."""
+    """Write pieces of photographs, and a list of their paths."""
     import numpy as np
     import PIL.Image
     import sklearn.datasets
@@ -80,7 +79,7 @@ def make_files(folder, size, count):
 
 
 def measure(folder, rounds, batches):
-    """Return {side: [(images a second, seconds of processors an image), ...]}, one for each round."""
+    """Return {side: [(images per second, CPU seconds per image) of each round]}."""
     processes = multiprocessing.get_context("spawn")
     connections = {}
     for side in SIDES:
@@ -100,7 +99,7 @@ def measure(folder, rounds, batches):
 
 
 def serve(side, folder, connection):
-    """Read as many batches as the other end of a connection says, and send what they took, until it says None."""
+    """Receive numbers of batches until None; read as many, and send (images per second, CPU seconds per image)."""
     import psutil
 
     def cpu_seconds():
@@ -119,7 +118,7 @@ def serve(side, folder, connection):
 
 
 def of_this_library(side, folder):
-    """Return the endless batches that `fit` gets."""
+    """Return the endless batches of this library."""
     command.start_tensorflow()
     from rpgan_tf.data import stream
 

@@ -1,6 +1,5 @@
-"""How the benchmarks measure: sides in turns, medians over rounds, the machine's own peaks beside them, records."""
+"""Measure for the benchmarks: sides in turns, medians over rounds, the machine's peaks in the same rounds, records."""
 
-import argparse
 import datetime
 import os
 import pathlib
@@ -17,14 +16,16 @@ RECORDS = pathlib.Path("docs/results/speed")
 
 
 def add_options(parser, quick):
-    """Add the options of all benchmarks to a parser; `quick` says what --quick leaves out."""
-    parser.add_argument("--rounds", type=_positive, default=9, help="timed rounds after two that are not (default 9)")
+    """Add the common options of the benchmarks to a parser; `quick` is the help of --quick."""
+    parser.add_argument(
+        "--rounds", type=command.count, default=9, help="timed rounds, after two that do not count (default 9)"
+    )
     parser.add_argument("--quick", action="store_true", help=quick)
-    parser.add_argument("--record", action="store_true", help=f"write the table to {RECORDS}, too, for docs/speed.md")
+    parser.add_argument("--record", action="store_true", help=f"also write the table to {RECORDS}, for docs/speed.md")
 
 
 def begin(docstring, argv, quick):
-    """Return the arguments of a benchmark that has the options of all, and no other; starts TensorFlow."""
+    """Parse the common options, start TensorFlow, and return the arguments."""
     parser = command.Parser(docstring)
     add_options(parser, quick)
     arguments = parser.parse_args(argv)
@@ -32,18 +33,12 @@ def begin(docstring, argv, quick):
     return arguments
 
 
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1; received '{text}'")
-    return int(text)
-
-
 def medians(calls, rounds):
-    """Return {name: median seconds} of functions, each called once in every round, so that noise meets all alike.
+    """Return {name: median seconds} of functions, called in turn in every round, so that all meet the same noise.
 
     Args:
-        calls: {name: function of nothing, which returns when its work is done}.
-        rounds: those that count; two go before.
+        calls: {name: function without arguments that returns when its work is done}.
+        rounds: number of rounds that count; two more come first.
     """
     seconds = {name: [] for name in calls}
     for round_number in range(rounds + 2):
@@ -56,10 +51,10 @@ def medians(calls, rounds):
 
 
 def medians_and_machine(calls, rounds):
-    """Return `medians`, and the `cost.Machine` of the peaks that were measured in the same rounds.
+    """Return `medians`, and the `cost.Machine` whose peaks were measured in the same rounds.
 
-    Its FLOP are those of a product of two float32 matrices 2048 x 2048 (sgemm); its bytes those of a copy, which reads
-    and writes 256 MB each.
+    Its FLOP/s are those of sgemm, a product of two float32 matrices 2048 x 2048; its bytes/s those of a copy, which
+    reads and writes 256 MB.
     """
     import tensorflow as tf
 
@@ -74,7 +69,7 @@ def medians_and_machine(calls, rounds):
 
 
 def compiled(gan, **how):
-    """Return `train_step` as `fit` compiles it, or as `how` says (arguments of tf.function)."""
+    """Return `train_step` as `fit` compiles it; `how` overrides arguments of tf.function."""
     import tensorflow as tf
 
     return tf.function(gan.train_step, **{"reduce_retracing": True, "jit_compile": gan.jit_compile} | how)
@@ -90,7 +85,7 @@ def random_images(gan):
 
 
 class Table:
-    """Prints lines, and at its end keeps them as a record if `--record` says so."""
+    """Prints lines, and writes them as a record at the end if `--record` is given."""
 
     def __init__(self, arguments):
         self.name, self.lines = arguments.record and pathlib.Path(sys.argv[0]).stem, []
@@ -103,7 +98,7 @@ class Table:
         """Write the record: the command, the date, the processors, and all lines."""
         if self.name:
             arguments = [argument for argument in sys.argv[1:] if argument != "--record"]
-            said = f"$ {' '.join([f'benchmarks/{self.name}.py', *arguments])}"
-            said += f"    # {datetime.date.today().isoformat()}, {os.cpu_count()} processors"
+            head = f"$ {' '.join([f'benchmarks/{self.name}.py', *arguments])}"
+            head += f"    # {datetime.date.today().isoformat()}, {os.cpu_count()} processors"
             RECORDS.mkdir(parents=True, exist_ok=True)
-            atomic.write_text(RECORDS / f"{self.name}.txt", "\n".join([said, *self.lines]) + "\n")
+            atomic.write_text(RECORDS / f"{self.name}.txt", "\n".join([head, *self.lines]) + "\n")

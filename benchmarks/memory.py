@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Compare what --memory_report says of an iteration with what it takes, with all discriminators at once and in chunks.
+"""Compare the estimate of --memory_report with the memory that an iteration takes, at once and in chunks of K.
 
     benchmarks/memory.py            RP-GAN with 12 discriminators, DCGAN, SAGAN
     benchmarks/memory.py --quick    smaller batches
 
-Protocol. `reported` is the line "activations and gradients when they are most"; `taken` is the height of TensorFlow's
-allocator in an iteration above what is there before it, a median over the rounds, in which the settings take turns.
-Weights, optimizers and images are in neither. The allocator of the CPU tells this in builds with oneDNN.
+Protocol. `reported` is the line "activations and gradients when they are most"; `taken` is the peak of TensorFlow's
+allocator in an iteration above its level before, a median over the rounds, in which the settings take turns. Neither
+includes weights, optimizers and images. The allocator of the CPU has these statistics in builds with oneDNN.
 """
 
 import statistics
@@ -35,7 +35,7 @@ def main(argv):
     import rpgan_tf
     from rpgan_tf.training import memory
 
-    tf.get_logger().setLevel("ERROR")  # a function for each setting is no retracing
+    tf.get_logger().setLevel("ERROR")  # one function for each setting is no retracing
     memory_info, device = tf.config.experimental.get_memory_info, "CPU:0"
     table = measuring.Table(arguments)
     bsz, reported, steps = 8 if arguments.quick else 64, {}, {}

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Time iterations that compute nearly nothing: what Python, TensorFlow and the callbacks take for each.
+"""Time iterations that compute almost nothing: the overhead of Python, TensorFlow and the callbacks.
 
     benchmarks/overhead.py            2,000 iterations of each
     benchmarks/overhead.py --quick    200 iterations of each
 
 Protocol. A GAN on points with layers of one unit and a batch of two, as a graph. `graph` calls its step with the same
-points; `fit` adds Keras' loop and the input; `train` adds all callbacks of a run, with no save. Rounds alternate, after
-two that are not counted; what is printed are medians over the rounds, of all iterations after a round's first.
+points; `fit` adds Keras' loop and the input; `train` adds all callbacks of a run except saves. Rounds alternate, after
+two that do not count; medians over the rounds are printed, without the first iteration of each round.
 """
 
 import pathlib
@@ -60,7 +60,7 @@ def main(argv):
 
         calls = {"graph": graph, "fit": fit, "train": train}
         rounds = [{name: call() for name, call in calls.items()} for _ in range(arguments.rounds + 2)][2:]
-    table("what  | microseconds  iterations/s")
+    table("loop  | microseconds  iterations/s")
     for name in calls:
         median = statistics.median(each[name] for each in rounds)
         table(f"{name:5} | {median / count * 1e6:12.0f} {count / median:13.0f}")

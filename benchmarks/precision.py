@@ -5,8 +5,8 @@
     benchmarks/precision.py --quick    RP-GAN with 12 small discriminators
 
 Protocol. Both run iterations on the same random images in alternating rounds; medians over the rounds are printed.
-It pays where the processor multiplies in bfloat16; mixed_float16 is for GPUs. `G` and `D` are differences of the losses
-of the first iteration, as shares of those in float32.
+It pays on processors that multiply in bfloat16; mixed_float16 is for GPUs. `G` and `D` are relative differences of the
+losses of the first iteration from those in float32.
 """
 
 import measuring
@@ -42,7 +42,7 @@ def main(argv):
 
 
 def iteration(values):
-    """Return a call that does an iteration and returns the losses of G and D."""
+    """Return a call of one iteration that returns the losses of G and D."""
     import rpgan_tf
 
     gan = rpgan_tf.build(config.resolve(values))

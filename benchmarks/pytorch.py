@@ -1,7 +1,7 @@
-"""Programs in plain PyTorch that do what the GANs of this library do, for `benchmarks/against_pytorch.py`.
+"""Programs in plain PyTorch with the arithmetic of this library's GANs, for `benchmarks/against_pytorch.py`.
 
-Written from the papers, and started from this library's weights. A program is called with real images, B of them [B, C,
-H, W] for each step of D, and the latents of all steps; it does one iteration, and returns the losses of D and of G.
+They are written from the papers and start from this library's weights. A program is called with real images, [B, C, H,
+W] for each step of D, and the latents of all steps; it does one iteration, and returns the losses of D and of G.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 def tensors(net):
-    """Return the arrays of a net as tensors in PyTorch's layout that are trained: [k, k, a, b] becomes [b, a, k, k]."""
+    """Return the trained arrays of a net as tensors in PyTorch's layout: [k, k, a, b] becomes [b, a, k, k]."""
     found = []
     for name, array in net.get_arrays().items():
         tensor = torch.from_numpy(array.copy()) if array.ndim else torch.tensor(float(array))
@@ -26,14 +26,14 @@ def adam(weights, gan, rate=None):
 
 
 def step(optimizer, weights, objective):
-    """Do a step on the weights alone."""
+    """Do a step of the optimizer on some weights."""
     for weight, gradient in zip(weights, torch.autograd.grad(objective, weights)):
-        weight.grad = gradient.contiguous()  # the fused Adam takes it for granted
+        weight.grad = gradient.contiguous()  # the fused Adam assumes it
     optimizer.step()
 
 
 class RPGAN:
-    """RP-GAN as a "loop" over the discriminators, by "grouped" convolutions or "vmap", also as "compiled loop" etc."""
+    """RP-GAN as a "loop" over the discriminators, with "grouped" convolutions or "vmap"; also "compiled loop" etc."""
 
     def __init__(self, gan, form):
         arrays, bank = gan.discriminator.get_arrays(), gan.discriminator.projections

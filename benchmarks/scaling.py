@@ -4,12 +4,12 @@
     benchmarks/scaling.py            12 discriminators, a batch of 48
     benchmarks/scaling.py --quick    4 small ones
 
-Protocol. Every kind of division runs in processes of its own, one kind after the other, with the same experiment: `fit`
-on random images, medians over iterations after five that are not counted. All share the processors of one machine, so
-nothing can become faster; what is seen is what dividing costs: `over one` is the time over that of one device, and what
-each device holds of the discriminators' weights and of their optimizer is counted beside it. `least` is what all
-devices together compute and move, at the processors' rates for sgemm and for copies (benchmarks/cost.py). Between
-processes, data go through gRPC.
+Protocol. Each kind of division runs in its own processes, one kind after the other, with the same experiment: `fit` on
+random images, medians over iterations after five that do not count. All share the processors of one machine, so nothing
+can become faster: the table shows the cost of dividing. `over one` is the time relative to one device; the last column
+is the memory of the discriminators' weights and optimizer on each device. `least` is the time of the operations or
+bytes of all devices together, at the processors' rates for sgemm and for copies (benchmarks/cost.py). Processes
+communicate by gRPC.
 """
 
 import json
@@ -63,7 +63,7 @@ def main(argv):
 
 
 def run(kind, divide, folder, arguments):
-    """Return what the first process of a kind has found: (seconds, bytes)."""
+    """Run a kind of division; return the (seconds, bytes) of its first process."""
     count = COUNTS[kind] if kind.endswith("processes") else 1
     strategy = kind if count == 1 else "multiworker"
     line = [sys.executable, __file__, "--worker", json.dumps([strategy, divide, f"{folder}/filts.npz"])]
@@ -79,7 +79,7 @@ def run(kind, divide, folder, arguments):
 
 
 def train(text, rounds, quick):
-    """Train as `run` says, and print what is found."""
+    """Train as a process of `run`, and print its seconds per iteration and bytes of the discriminators."""
     strategy, divide, filts = json.loads(text)
     strategies.check(strategy)
     command.start_tensorflow(strategy)

@@ -4,9 +4,9 @@
     benchmarks/startup.py            help, a mistake, sample.py on face48's weights, the first iteration of face12
     benchmarks/startup.py --quick    help and a mistake only
 
-Protocol. Rounds alternate all calls; medians over the rounds are printed, of the clock and of the processors' time.
-`import` is TensorFlow's import by itself, which sample.py and train.py contain. Weights are new, of face48's sizes;
-face12 trains with a batch of 16 on images that are made for it, and its first iteration contains tracing and compiling.
+Protocol. Rounds alternate over all calls; medians over the rounds are printed, of the elapsed and the processor time.
+`import tensorflow` is part of sample.py and train.py, too. face48's weights are random; face12 trains with a batch of
+16 on random images, and its first iteration includes tracing and compiling.
 """
 
 import os
@@ -25,10 +25,9 @@ from rpgan_tf import command
 ROOT = pathlib.Path(__file__).parents[1]
 SAVE = """
 import sys
-from rpgan_tf import config, factory
-from rpgan_tf.files import atomic
+from rpgan_tf import checkpoint, config, factory
 options = config.load(sys.argv[1], {"wts_dir": "models/face48"})
-atomic.save_arrays("models/face48/iter_1.gmodel.npz", factory.build_generator(options, 0).get_arrays())
+checkpoint.save_npz(factory.build_generator(options, 0), "models/face48/iter_1.gmodel.npz")
 """
 IMAGES = """
 import numpy as np, PIL.Image
@@ -69,15 +68,15 @@ def main(argv):
             for name, line in calls.items():
                 subprocess.run(["rm", "-rf", f"{folder}/models/face12"], check=True)
                 times[name].append(run(folder, line))
-    table(f"{'command':30} | seconds  of processors")
+    table(f"{'command':30} | seconds  CPU seconds")
     for name, found in times.items():
         clock, processors = (statistics.median(each) for each in zip(*found))
-        table(f"{name:30} | {clock:7.2f} {processors:14.2f}")
+        table(f"{name:30} | {clock:7.2f} {processors:12.2f}")
     table.close()
 
 
 def run(folder, line):
-    """Run a command of this library, or Python's -c; return the seconds of the clock and of the processors."""
+    """Run a command of this library, or Python's -c; return the elapsed and the processor seconds."""
     line = [sys.executable, line[0] if line[0] == "-c" else str(ROOT / line[0]), *line[1:]]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     process = subprocess.run(line, cwd=folder, capture_output=True, text=True)

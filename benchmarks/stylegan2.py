@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Time the four phases of StyleGAN2's iteration as graphs and compiled by XLA, against the machine's matrix product.
 
-    benchmarks/stylegan2.py             GLeaD at 32x32 with a batch of 8: a small net, with all that the phases can have
+    benchmarks/stylegan2.py             GLeaD at 32x32 with a batch of 8: a small net with all phases
     benchmarks/stylegan2.py --width 2   twice the channels
     benchmarks/stylegan2.py --quick     the steps of D and G only
 
 Protocol. Graph and XLA run the same phases in alternating rounds with a matrix product (2048 x 2048 float32); medians
-over the rounds are printed, and the time that tracing and compiling took. The losses of their first calls must agree,
-but for path lengths, since XLA draws other directions; styles are not mixed, for the same reason.
-GFLOP counts two operations for each multiplication and addition of the convolutions and matrix products in the phase's
-graph, nothing else; `least` is what they take at the rate of sgemm, or their bytes at that of a copy if that is
-longer (benchmarks/cost.py). An iteration is G, D, a quarter of G's path lengths and a sixteenth of D's R1.
+over the rounds are printed, and the time of tracing and compiling. The losses of the first calls must agree, except
+path lengths, whose directions XLA draws differently; styles are not mixed, for the same reason. GFLOP counts two
+operations for each multiplication and addition of the convolutions and matrix products in the phase's graph, nothing
+else; `least` is their time at the rate of sgemm or, if longer, that of their bytes at the rate of a copy
+(benchmarks/cost.py). An iteration is G, D, a quarter of G's path lengths and a sixteenth of D's R1.
 """
 
 import math
@@ -30,7 +30,7 @@ def main(argv):
     """Time as `argv` says."""
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "the steps of D and G only")
-    parser.add_argument("--width", type=int, default=1, help="multiple of 32 channels (default 1)")
+    parser.add_argument("--width", type=command.count, default=1, help="multiple of 32 channels (default 1)")
     arguments = parser.parse_args(argv)
     values = SETTINGS | {"channel_base": 512 * arguments.width, "channel_max": 32 * arguments.width}
     command.start_tensorflow()
@@ -68,7 +68,7 @@ def main(argv):
 
 
 def line(name, machine, numbers, firsts):
-    """Return a line of the table: of FLOP, least seconds, seconds of both sides, and those of their first calls."""
+    """Return a line of the table, from (FLOP, least seconds, seconds of both sides) and the seconds of first calls."""
     work, least, *times = numbers
     text = f"{name:9} | {work / 1e9:5.2f} {least * 1e3:9.1f} |"
     for each, first in zip(times, firsts):

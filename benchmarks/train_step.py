@@ -5,12 +5,12 @@
     benchmarks/train_step.py --quick    the first setting only
 
 Protocol. Both sides start from the same weights and must give the same losses (checked). `batched` is this library's
-train step. `loop` does the same arithmetic with one tf.function for each discriminator, convolutions by
-tf.nn.conv2d, called one after the other as the original's session runs are (so G's forward pass for its own step is
-computed once more, a few percent of the time). Rounds alternate: sgemm (2048 x 2048
-float32), loop, batched; medians over the rounds are printed. GFLOP/s counts two operations for each multiplication and
-addition of convolutions and matrix products, nothing else. `D` is what the discriminators do in an iteration: their
-own loss and weight gradients on real and fake images, and the image gradient for the generator.
+train step. `loop` does the same arithmetic with one tf.function for each discriminator and convolutions by
+tf.nn.conv2d, called one after the other like the original's session runs (so it repeats G's forward pass in G's step, a
+few percent of the time). Rounds alternate: sgemm (2048 x 2048 float32), loop, batched; medians over the rounds are
+printed. GFLOP/s counts two operations for each multiplication and addition of convolutions and matrix products, nothing
+else. `D` is the discriminators' part of an iteration: loss and weight gradients on real and fake images, and the image
+gradient for the generator.
 """
 
 import tempfile

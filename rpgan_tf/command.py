@@ -77,6 +77,13 @@ def parse_pair(text):
     return numbers
 
 
+def count(text):
+    """Return the number that a text of the command line gives, a whole one of at least 1; a `type` of arguments."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1; received '{text}'")
+    return int(text)
+
+
 def start_tensorflow(strategy="one"):
     """Import TensorFlow, without what it prints about the machine unless TF_CPP_MIN_LOG_LEVEL is set.
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check that several devices compute what one does: train toys of the objectives on both, and compare.
+"""Check that several devices compute the same as one: train toys of all objectives on both, and compare.
 
 tools/check_devices.py --strategy mirrored:4                    four GPUs; without one, four parts of the CPU
 tools/check_devices.py --processes 3                            three processes of this machine, on its CPU
@@ -9,11 +9,11 @@ tools/check_devices.py --processes 2 --record                   for the table in
 
 losses   largest difference of a loss of the last iteration
 weights  largest difference of a weight
-way      how far apart G or D ended, as a share of the way that it went: the root of the summed squares of its weights
+way      distance between the final weights of G or D (the larger), relative to their distance from the initial ones
 
-It ends with 1 if more than rounding differs. Batch normalization is over all devices (sync_bn), nothing is compiled by
-XLA, most run eagerly, since their graphs take longer to build than the iterations, and Adam's epsilon is 1e-4: with
-1e-8 it makes whole steps of rounding where a gradient is 0, as those of biases before a normalization.
+The exit code is 1 if more than rounding differs. Batch normalization is over all devices (sync_bn) and nothing is
+compiled by XLA; most toys run eagerly, since their graphs take longer to build than the iterations. Adam's epsilon is
+1e-4: with 1e-8, rounding becomes whole steps where a gradient is 0, as for biases before a normalization.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ import sys
 import tempfile
 
 from rpgan_tf import command, config, projections
+from rpgan_tf.config import declared
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.files import atomic
@@ -38,28 +39,30 @@ STYLES = DIGITS | {"w_dim": 4, "map_layers": 1, "channel_base": 64, "channel_max
 STYLES |= {"d_interval": 2, "g_interval": 2, "ema": 0.9}
 DECODER = STYLES | {"net": "glead", "res_d": 8, "res_g": 8}
 MSE = {"real_loss": "mse", "fake_loss": "mse"}
-CASES = {  # RealnessGAN's seed: with 0 a change of the last bit of D's weights is seen on one device, too
-    "RPGAN": BANK | {"gan": "RPGAN"},
-    "divided": BANK | {"gan": "RPGAN", "divide": "discriminators", "accumulation": 2},
-    "Baseline": SINGLE | {"gan": "Baseline"},
-    "DCGAN": DIGITS | {"gan": "DCGAN", "net": "dcgan", "ngf": 8, "ndf": 8},
-    "WGAN": POINTS | {"gan": "WGAN", "clip": 1, "warmup_steps": 3, "warmup_iterations": 1, "warmup_every": 0},
-    "WGANGP": POINTS | {"gan": "WGANGP", "d_steps": 2},
-    "SAGAN": DIGITS | {"gan": "SAGAN", "net": "sagan", "imsz": 32, "ngf": 8, "ndf": 8},
-    "RSGAN": POINTS | {"gan": "RSGAN"},
-    "RaSGAN": POINTS | {"gan": "RaSGAN", "g_real": "stale", "d_steps": 2},
-    "RPRaSGAN": BANK | {"gan": "RaSGAN", "prior": "uniform", "d_steps": 2},
-    "RaLSGAN": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.01, "ema": 0.9},
-    "RaHingeGAN": POINTS | {"gan": "RaHingeGAN", "accumulation": 2},
-    "RealnessGAN": DIGITS | {"gan": "RealnessGAN", "net": "realness", "ngf": 8, "ndf": 8, "seed": 1},
-    "StyleGAN2": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "pl_weight": 0},  # path lengths are GLeaD's, too
-    "GGDR": DECODER | {"gan": "GGDR", "heads": False, "pl_weight": 0},
-    "GLeaD": DECODER | MSE | {"gan": "GLeaD", "num_classes": 10, "aug": "ada", "ada_kimg": 1, "aug_pipe": "blit"},
+SETTINGS = {  # by GAN; the others are trained on POINTS as they are
+    "RPGAN": BANK,
+    "Baseline": SINGLE,
+    "DCGAN": DIGITS | {"net": "dcgan", "ngf": 8, "ndf": 8},
+    "WGAN": POINTS | {"clip": 1, "warmup_steps": 3, "warmup_iterations": 1, "warmup_every": 0},
+    "WGANGP": POINTS | {"d_steps": 2},
+    "SAGAN": DIGITS | {"net": "sagan", "imsz": 32, "ngf": 8, "ndf": 8},
+    "RaSGAN": POINTS | {"g_real": "stale", "d_steps": 2},
+    "RaLSGAN": POINTS | {"pack": 2, "weight_decay": 0.01, "ema": 0.9},
+    "RaHingeGAN": POINTS | {"accumulation": 2},
+    # With seed 0, a change of the last bit of D's weights has as large an effect on one device.
+    "RealnessGAN": DIGITS | {"net": "realness", "ngf": 8, "ndf": 8, "seed": 1},
+    "StyleGAN2": STYLES | {"net": "stylegan2", "pl_weight": 0},  # GLeaD checks path lengths
+    "GGDR": DECODER | {"heads": False, "pl_weight": 0},
+    "GLeaD": DECODER | MSE | {"num_classes": 10, "aug": "ada", "ada_kimg": 1, "aug_pipe": "blit"},
 }
-GRAPHS = "RPGAN", "divided", "RaSGAN", "RealnessGAN"  # those of the others take longer to build than the iterations
+CASES = {gan: SETTINGS.get(gan, POINTS) | {"gan": gan} for gan in declared.gans()} | {
+    "divided": BANK | {"gan": "RPGAN", "divide": "discriminators", "accumulation": 2},
+    "RPRaSGAN": BANK | {"gan": "RaSGAN", "prior": "uniform", "d_steps": 2},
+}
+GRAPHS = "RPGAN", "divided", "RaSGAN", "RealnessGAN"  # the others run eagerly
 EPSILON = 1e-4
 FEWEST = 8  # images of a batch
-ROUNDING = 1e-3  # as share of a loss or of the way
+ROUNDING = 1e-3  # relative to a loss or to the way
 RECORDS = pathlib.Path("docs/results/devices")
 
 
@@ -67,16 +70,16 @@ def main(argv):
     """Train, compare and print as `argv` says."""
     parser = command.Parser(__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(CASES)}; all by default")
-    parser.add_argument("--iterations", type=int, default=20, metavar="N", help="of each (default 20)")
-    parser.add_argument("--processes", type=int, metavar="N", help="instead of --strategy")
-    parser.add_argument("--record", action="store_true", help=f"write the numbers to {RECORDS}, too")
+    parser.add_argument("--iterations", type=command.count, default=20, metavar="N", help="of each (default 20)")
+    parser.add_argument("--processes", type=command.count, metavar="N", help="of this machine, instead of --strategy")
+    parser.add_argument("--record", action="store_true", help=f"also write the numbers to {RECORDS}")
     parser.add_strategy(machines=True)
     arguments = parser.parse_args(argv)
     for name in arguments.names:
         if name not in CASES:
             raise UserError(f"no '{name}'; {nearest(name, CASES)}")
-    if arguments.iterations < 1 or (arguments.processes or 2) < 2:
-        raise UserError("--iterations must be at least 1, --processes at least 2")
+    if arguments.processes == 1:
+        raise UserError("--processes must be at least 2, received 1")
     names = arguments.names or list(CASES)
     if arguments.processes is None:
         what, rows = arguments.strategy, check(names, arguments.iterations, arguments.strategy)
@@ -84,7 +87,7 @@ def main(argv):
         with workers(arguments.processes, ["--iterations", str(arguments.iterations), *names]):
             what, rows = f"{arguments.processes} processes", check(names, arguments.iterations, "multiworker")
     else:
-        raise UserError(f"expected --processes or --strategy; received both, {arguments.strategy} of the latter")
+        raise UserError(f"expected --processes or --strategy, received both; leave out --strategy {arguments.strategy}")
     if arguments.record and rows:
         seeds = sorted({CASES[name].get("seed", 0) for name in rows})
         record = training_runs.record(seeds) | {"iterations": arguments.iterations, "what": what, "rows": rows}
@@ -92,12 +95,12 @@ def main(argv):
         atomic.write_text(RECORDS / f"{name}.json", json.dumps(record, indent=1) + "\n")
     differ = [name for name, row in rows.items() if not row["same"]]
     if differ:
-        sys.exit(f"several devices do not compute what one does: {', '.join(differ)}")
+        sys.exit(f"several devices do not compute the same as one: {', '.join(differ)}")
 
 
 @contextlib.contextmanager
 def workers(count, arguments):
-    """Make this process the first worker of `count` on this machine, and start the others with the same arguments."""
+    """Make this process the first of `count` workers on this machine, and start the others with the same arguments."""
     tasks = strategies.local_tasks(count)
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "TF_CONFIG": tasks[0]}
     line = [sys.executable, __file__, *arguments, "--strategy", "multiworker"]
@@ -114,20 +117,20 @@ def workers(count, arguments):
 
 
 def check(names, iterations, strategy):
-    """Train each on one device and under a strategy, and print how far they are apart.
+    """Train each case on one device and under a strategy, and print the differences.
 
     Returns:
-        {name: {"losses", "weights", "way": float, "same": whether that is rounding}}; {} but for the first of several
-        machines.
+        {name: {"losses", "weights", "way": float, "same": whether that is rounding}} on the first of several machines,
+        {} on the others.
     """
     command.start_tensorflow(strategy)
     import tensorflow as tf
 
-    tf.get_logger().setLevel("ERROR")  # it warns of strategies without graphs
+    tf.get_logger().setLevel("ERROR")  # no warnings about strategies without graphs
     count, chief = strategies.count(), strategies.is_chief(strategy)
     if count == 1:
         raise UserError("there is one device only: expected several; set --strategy mirrored:2, or --processes 2")
-    step, rows = 2 * count, {}  # path lengths are of every second image of a device
+    step, rows = 2 * count, {}  # path lengths use every second image of a device
     batch = -(-FEWEST // step) * step
     with tempfile.TemporaryDirectory() as folder:
         filters = os.path.join(folder, BANK["filts"])
@@ -151,7 +154,12 @@ def check(names, iterations, strategy):
 
 
 def train(options, eagerly):
-    """Return {name: array} of the losses of the last iteration, all weights, and the ways that G and D went."""
+    """Train a toy.
+
+    Returns:
+        {name: loss of the last iteration}, all weights as a list of arrays, and the ways that G and D went: final minus
+        initial weights, float64 [number of weights] each.
+    """
     import numpy as np
 
     import rpgan_tf
@@ -173,7 +181,7 @@ def train(options, eagerly):
 
 
 def compare(one, several):
-    """Return (losses, weights, way) as in the table, of what `train` returned twice, and whether that is rounding."""
+    """Return (losses, weights, way) of the table for two results of `train`, and whether they are rounding."""
     import numpy as np
 
     losses = [np.max(np.abs(each - several[0][name])) for name, each in one[0].items()]

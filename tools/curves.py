@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Draw the course of runs as figure 2 of RP-GAN's paper: the generator's losses, mean (thick) and of each D (thin).
+"""Draw the training curves of runs as in figure 2 of RP-GAN's paper: generator losses, mean (thick) and each D (thin).
 
 tools/curves.py digits digits1 out.png
 tools/curves.py digits models/seeds/digits_1 models/seeds/digits_2 out.png --samples
 
-A RUN is an experiment, the folder of a run, or NAME@FOLDER; those that differ in their seed alone are drawn as one
-curve in a band from the lowest to the highest. Losses are over iterations and over seconds of training, with gradient
-norms at the image and accuracies below, if the runs have a monitor.jsonl. With --samples, those of the same latents
-stand at several of the iterations that were kept.
+A RUN is an experiment, the folder of a run, or NAME@FOLDER; runs that differ only in their seed are drawn as one curve
+in a band from the lowest to the highest. Losses are drawn over iterations and over seconds of training, and below them
+gradient norms at the image and accuracies, if the runs have a monitor.jsonl. --samples adds samples of the same latents
+at several saves.
 """
 
 import pathlib
@@ -20,9 +20,9 @@ from rpgan_tf.files import atomic
 def main(argv):
     """Draw as `argv` says."""
     parser = command.Parser(__doc__)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="experiments or folders of runs that were trained")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="experiment or folder of a trained run")
     parser.add_argument("out", metavar="OUT.png", help="file to write")
-    parser.add_argument("--samples", action="store_true", help="draw samples, too")
+    parser.add_argument("--samples", action="store_true", help="add samples")
     parser.add_strategy()
     arguments = parser.parse_args(argv)
     if pathlib.Path(arguments.out).suffix != ".png":

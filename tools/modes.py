@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Count the modes that generators reach: a benchmark of mode collapse over objectives, projections and seeds.
+"""Measure mode collapse: train objectives on mixtures and stacked digits, and count the modes that samples reach.
 
 tools/modes.py                                   the best experiment of each benchmark, and the standard GAN on its nets
 tools/modes.py grid25 --objectives gan rsgan wgangp --projections both
 tools/modes.py ring8 --profile quick --seeds 2   a tenth of the iterations: minutes
 tools/modes.py ring8 grid25 --profile paper --seeds 10     PacGAN's nets, optimizer and 400,000 iterations
 
-Benchmarks: ring8, grid25, grid9, 1200d, and stacked: three of the embedded digits as red, green and blue, 1,000 modes
-that a classifier counts. Runs are trained a core each below models/modes, go on where they were, and are counted at
-each save. Beside them stand the data themselves and what was published. Writes OUT.json, OUT.txt and OUT.png; the table
-is of the last iteration, with means and standard errors over the seeds. OUT is docs/results/modes for the first command
-above, else models/modes/<profile>/table, if --out does not say it.
+Benchmarks: the mixtures ring8, grid25, grid9 and 1200d, and stacked: three of the embedded digits as red, green and
+blue, 1,000 modes that a classifier counts. Runs are trained one a core below models/modes, resumed from their last
+save, and counted at each save. The table compares them with the data and with published numbers; it is of the last
+iteration, with means and standard errors over the seeds. Writes OUT.json, OUT.txt and OUT.png. By default, OUT is
+docs/results/modes for the first command above, and models/modes/<profile>/table for others.
 """
 
 import json
@@ -31,7 +31,7 @@ BENCHMARKS = {  # name: experiment with the best settings found
     "1200d": "modes_1200d",
     "stacked": "modes_stacked",
 }
-OBJECTIVES = {  # name: how it differs from that experiment; None takes back what the gan has not
+OBJECTIVES = {  # name: overrides of that experiment; None for options that the GAN lacks
     "best": {},
     "gan": {"gan": "DCGAN", "pack": 1, "penalty": None, "ema": 0},
     "pacgan2": {"gan": "DCGAN", "pack": 2, "penalty": None},
@@ -41,11 +41,12 @@ OBJECTIVES = {  # name: how it differs from that experiment; None takes back wha
     "wgangp": {"gan": "WGANGP", "pack": 1, "penalty": 10},
     "realness": {"gan": "RealnessGAN", "pack": 1, "penalty": None},
 }
-PROJECTIONS = {  # by channels: filters, and for images nets that see through them
+PROJECTIONS = {  # by channels: filters, and for images the nets for projections
     2: {"filts": "filts/K12_ring.npz"},
     1200: {"filts": "filts/K24_1200d.npz"},
     3: {"filts": "filts/K12_dm12.npz", "net": "rpgan", "f1": 64, "df": 16, "ngf": None, "ndf": None, "d_norm": None},
 }
+PROJECTED = {"as_is": [None], "with": [True], "without": [False], "both": [False, True]}  # None: as the experiment
 DEFAULT = ["best", "gan"]
 PAPER = {  # Lin et al., arXiv 1712.04086
     "g_width": 400,
@@ -65,63 +66,64 @@ PUBLISHED = pathlib.Path("docs/results/published.json")
 
 def main(argv):
     """Train, count and write as `argv` says."""
+    arguments = parse(argv)
+    seeds = range(arguments.seeds)
+    rows = [
+        Row(benchmark, objective, projections, arguments.profile)
+        for benchmark in arguments.benchmarks
+        for objective in arguments.objectives
+        for projections in PROJECTED[arguments.projections]
+    ]
+    runs = {row: [row.run(seed) for seed in seeds] for row in rows}
+    for run in sum(runs.values(), []):
+        run.check()
+
+    failures = iter(training_runs.train(sum(runs.values(), []), arguments.processes))
+    command.start_tensorflow()
+    counted = [row.count(runs[row], [next(failures) for _ in seeds]) for row in rows]
+    result = training_runs.record(seeds) | {"profile": arguments.profile, "rows": []}
+    for benchmark in arguments.benchmarks:
+        mine = [row for row in counted if row["benchmark"] == benchmark]
+        result["rows"] += [real(benchmark, mine[0], arguments.seeds), *mine]
+    atomic.write_text(arguments.out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
+    text = table(result["rows"], json.loads(PUBLISHED.read_text()) if PUBLISHED.is_file() else [])
+    atomic.write_text(arguments.out.with_suffix(".txt"), text)
+    print(text)
+    draw(arguments.out.with_suffix(".png"), runs)
+    print(f"wrote {arguments.out}.json, {arguments.out}.txt, {arguments.out}.png")
+
+
+def parse(argv):
+    """Return the arguments: each name once, and `out` as a path."""
     parser = command.Parser(__doc__)
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=f"{', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--objectives", nargs="+", default=DEFAULT, help=f"{', '.join(OBJECTIVES)}; default best gan")
-    parser.add_argument("--projections", choices=["as_is", "with", "without", "both"], default="as_is")
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N - 1 (default 5)")
+    parser.add_argument("--projections", choices=list(PROJECTED), default="as_is")
+    parser.add_argument("--seeds", type=command.count, default=5, metavar="N", help="seeds 0 to N - 1 (default 5)")
     parser.add_argument("--profile", choices=["full", "quick", "paper"], default="full")
-    parser.add_argument("--processes", type=int, default=None, help="runs at a time (default: one a core)")
+    parser.add_argument("--processes", type=command.count, help="runs at a time (default: one a core)")
     parser.add_argument("--out", help="path without suffix")
     arguments = parser.parse_args(argv)
-    for name, known in [(name, BENCHMARKS) for name in arguments.benchmarks] + [
-        (name, OBJECTIVES) for name in arguments.objectives
-    ]:
-        if name not in known:
-            raise UserError(f"no '{name}'; {nearest(name, known)}")
-    if arguments.seeds < 1 or (arguments.processes or 1) < 1:
-        raise UserError("--seeds and --processes must be at least 1")
-    benchmarks, objectives = (
-        list(dict.fromkeys(names)) for names in (arguments.benchmarks or BENCHMARKS, arguments.objectives)
-    )
-    rows = {}
-    for benchmark in benchmarks:
-        for name in objectives:
-            for projections in {"both": [False, True], "with": [True], "without": [False]}.get(
-                arguments.projections, [None]
-            ):
-                row = Row(benchmark, name, projections, arguments.profile)
-                rows[row] = [row.run(seed) for seed in range(arguments.seeds)]
-    for runs in rows.values():
-        for run in runs:
-            run.check()
-
-    failures = iter(training_runs.train([run for runs in rows.values() for run in runs], arguments.processes))
-    command.start_tensorflow()
-    counted = [row.count(runs, [next(failures) for _ in runs]) for row, runs in rows.items()]
-    result = training_runs.record(range(arguments.seeds)) | {"profile": arguments.profile, "rows": []}
-    for benchmark in dict.fromkeys(row["benchmark"] for row in counted):
-        mine = [row for row in counted if row["benchmark"] == benchmark]
-        result["rows"] += [real(benchmark, mine[0], arguments.seeds), *mine]
+    arguments.benchmarks = list(dict.fromkeys(arguments.benchmarks or BENCHMARKS))
+    arguments.objectives = list(dict.fromkeys(arguments.objectives))
+    for names, known in ((arguments.benchmarks, BENCHMARKS), (arguments.objectives, OBJECTIVES)):
+        for name in names:
+            if name not in known:
+                raise UserError(f"no '{name}'; {nearest(name, known)}")
     whole = arguments.profile == "full" and arguments.seeds >= 5 and arguments.projections == "as_is"
-    whole = whole and set(benchmarks) == set(BENCHMARKS) and objectives == DEFAULT
+    whole = whole and set(arguments.benchmarks) == set(BENCHMARKS) and arguments.objectives == DEFAULT
     out = "docs/results/modes" if whole else f"models/modes/{arguments.profile}/table"
-    out = pathlib.Path(arguments.out or out)
-    atomic.write_text(out.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
-    text = table(result["rows"], json.loads(PUBLISHED.read_text()) if PUBLISHED.is_file() else [])
-    atomic.write_text(out.with_suffix(".txt"), text)
-    print(text)
-    draw(out.with_suffix(".png"), rows)
-    print(f"wrote {out}.json, {out}.txt, {out}.png")
+    arguments.out = pathlib.Path(arguments.out or out)
+    return arguments
 
 
 class Row:
-    """What is trained for a row of the table.
+    """A row of the table: an experiment with overrides, trained once for each seed.
 
     Args:
         benchmark: name in `BENCHMARKS`.
         objective: name in `OBJECTIVES`.
-        projections: whether discriminators see random projections; None for what the experiment has.
+        projections: whether discriminators see random projections; None for the experiment's own setting.
         profile: "full", "quick" or "paper".
     """
 
@@ -153,7 +155,7 @@ class Row:
     def count(self, runs, failures):
         """Return the row: means and standard errors over the runs, and the curve over their iterations.
 
-        A run that diverged has no modes and no samples of high quality, and nothing else.
+        A diverged run counts with no modes and no samples of high quality; it has no other numbers.
         """
         options = runs[0].options()
         nothing = {rule: {"modes": 0, "high_quality": 0.0} for rule in mode_coverage.rules_of(options)}
@@ -175,7 +177,7 @@ class Row:
 
 
 def label(objective, options):
-    """Return what a row is called: the objective, and what is added to it."""
+    """Return the name of a row: its objective and what is added to that."""
     parts = [options.gan]
     parts += [f"projections of K = {np.load(options.filts)['nfilt']}"] if options.filts else []
     parts += [f"packing {options.pack}"] if options.pack > 1 else []
@@ -185,21 +187,23 @@ def label(objective, options):
 
 
 def real(benchmark, row, num_seeds):
-    """Return the row of the data themselves: what a perfect model would score."""
-    options = config.load(BENCHMARKS[benchmark])
-    counts = [
-        mode_coverage.count_samples(mode_coverage.real_samples(options, seed), options) for seed in range(num_seeds)
-    ]
+    """Return the row of the data themselves: the score of a perfect model."""
+    loaded = [config.load(BENCHMARKS[benchmark], {"seed": seed}) for seed in range(num_seeds)]
+    counts = [mode_coverage.count_samples(mode_coverage.real_samples(options), options) for options in loaded]
     rules = {rule: mode_coverage.summary([each[rule] for each in counts]) for rule in row["rules"]}
     return {"benchmark": benchmark, "name": "the data", "rules": rules}
 
 
-COLUMNS = {"modes": ("modes", 1, 1), "high_quality": ("high quality %", 100, 1), "reverse_kl": ("KL", 1, 3)}
-COLUMNS["width"] = ("width", 1, 2)
+COLUMNS = {  # count: heading, scale, decimals
+    "modes": ("modes", 1, 1),
+    "high_quality": ("high quality %", 100, 1),
+    "reverse_kl": ("KL", 1, 3),
+    "width": ("width", 1, 2),
+}
 
 
 def table(rows, published):
-    """Return the table as text, with what was published for each benchmark and rule."""
+    """Return the table as text, with the published numbers of each benchmark and rule."""
     lines = []
     for benchmark in dict.fromkeys(row["benchmark"] for row in rows):
         mine = [row for row in rows if row["benchmark"] == benchmark]
@@ -219,7 +223,7 @@ def table(rows, published):
 
 
 def cell(value, key):
-    """Return a mean with its standard error as text; published ones are lists of them."""
+    """Return a mean with its standard error as text; `value` is of `mode_coverage.summary`, or a published list."""
     _, scale, digits = COLUMNS[key]
     if not value:
         return "-"

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""RealnessGAN's figure 3: how many modes of the 3x3 mixture are found with how many outcomes and steps of G.
+"""Reproduce RealnessGAN's figure 3: modes found of the 3x3 mixture, over numbers of outcomes and of steps of G.
 
 tools/outcomes.py                      both rows of the figure, one seed: about twenty minutes on two cores
 tools/outcomes.py --outcomes 2 5 --seeds 3 --iterations 500
 
-Each number of outcomes is trained with one step of G an iteration, and with as many as the paper took for it; all else
-is exp/realness_mog.py. As the paper picked converged models, what counts is the save with the most modes, then the most
-samples of high quality; the last one stands beside it. Writes OUT.json, OUT.txt and OUT.png; OUT is
-docs/results/outcomes with all outcomes, else models/outcomes/table, if --out does not say it.
+Each number of outcomes is trained with one step of G an iteration, and with the paper's number of steps; all else is
+exp/realness_mog.py. The paper picked converged models: the table gives the save with the most modes, then the most
+samples of high quality, and the last save beside it. Writes OUT.json, OUT.txt and OUT.png. By default, OUT is
+docs/results/outcomes with all outcomes, and models/outcomes/table otherwise.
 """
 
 import json
@@ -23,8 +23,7 @@ from rpgan_tf.studies import mode_coverage, mode_rules, training_runs
 EXPERIMENT = "realness_mog"
 RULE = "4 std"
 SOURCE = "Xiangli et al., arXiv 2002.05512, figure 3, read off its curves"
-# Outcomes: (steps of G, modes, share of samples of high quality). The steps are those that the figure names; for the
-# numbers of outcomes between, it gives none.
+# Outcomes: (steps of G, modes, share of high-quality samples), where the figure names the steps.
 PAPER = {2: (1, 4, 0.43), 5: (3, 4, 0.54), 10: (6, 5, 0.54), 20: (14, 6, 0.62), 30: (25, 8, 0.72), 40: (36, 8, 0.76)}
 
 
@@ -32,13 +31,13 @@ def main(argv):
     """Train, count and write as `argv` says."""
     parser = command.Parser(__doc__)
     parser.add_argument("--outcomes", nargs="+", type=int, default=list(PAPER), help=f"of {', '.join(map(str, PAPER))}")
-    parser.add_argument("--iterations", type=int, default=1000, help="of each run (default 1000)")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1 (default 1)")
+    parser.add_argument("--iterations", type=command.count, default=1000, help="of each run (default 1000)")
+    parser.add_argument("--seeds", type=command.count, default=1, metavar="N", help="seeds 0 to N - 1 (default 1)")
     parser.add_argument("--out", help="path without suffix")
     arguments = parser.parse_args(argv)
     unknown = [number for number in arguments.outcomes if number not in PAPER]
-    if unknown or arguments.seeds < 1 or arguments.iterations < 1:
-        raise UserError(f"expected --outcomes of {list(PAPER)}, and --seeds and --iterations of at least 1; got {argv}")
+    if unknown:
+        raise UserError(f"expected --outcomes of {list(PAPER)}, received {unknown}")
     cells = sorted({(number, steps) for number in arguments.outcomes for steps in (1, PAPER[number][0])})
     runs = {
         (number, steps, seed): training_runs.Run(
@@ -58,7 +57,7 @@ def main(argv):
     for run in runs.values():
         run.check()
 
-    # The longest first, so that all processes have work until the end.
+    # The longest runs start first, so that no process is idle at the end.
     ordered = sorted(runs, key=lambda key: -key[1])
     failures = dict(zip(ordered, training_runs.train([runs[key] for key in ordered])))
     command.start_tensorflow()
@@ -80,14 +79,14 @@ def main(argv):
 
 
 def best(curve):
-    """Return (iteration, counts) of the save with the most modes and samples of high quality; None without saves."""
+    """Return (iteration, counts) of the save with the most modes, then high-quality samples; None without saves."""
     if not curve:
         return None
     return max(curve, key=lambda point: (point[1][RULE]["modes"], point[1][RULE]["high_quality"]))
 
 
 def row(number, steps, curves, num_seeds):
-    """Return ours for a number of outcomes and of steps, averaged over the seeds, and the paper's."""
+    """Return our counts for a number of outcomes and of steps of G, averaged over the seeds, and the paper's."""
     mine = [curves[number, steps, seed] for seed in range(num_seeds)]
     nothing = {"modes": 0, "high_quality": 0.0}
     picked = [best(curve) for curve in mine]
@@ -122,11 +121,11 @@ def table(rows):
 
 
 def draw(path, rows, runs, curves):
-    """Draw the samples of the first seed, steps as in the paper above and one step below, and the two curves."""
+    """Draw samples of the first seed, with the paper's steps of G and with one, and the counts over outcomes."""
     from matplotlib.figure import Figure
 
     numbers = sorted({each["outcomes"] for each in rows})
-    figure = Figure(figsize=(3 * len(numbers), 10), layout="constrained")
+    figure = Figure(figsize=(max(6, 3 * len(numbers)), 10), layout="constrained")
     grid = figure.add_gridspec(3, 2 * len(numbers), height_ratios=[3, 3, 3.4])
     mixture = mixtures.find("mixture:grid9")
     for column, number in enumerate(numbers):

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Reproduce in small what RP-GAN's paper shows of its training, on the embedded digits.
+"""Reproduce the training studies of RP-GAN's paper at small scale, on the embedded digits.
 
 tools/stability.py figure2                 K = 12 against the single discriminator: about 25 minutes on two idle cores
 tools/stability.py ksweep --K 1 3 6 12 24  quality against time, and the single discriminator without a projection
-tools/stability.py figure2 --quick         a minute, to see that it works
+tools/stability.py figure2 --quick         a trial of a minute
 
-figure2 trains both for equal iterations, and the single one on until it has used the time of the other; seconds are of
-training alone. Runs come one after the other on all cores, go on where they were, and stay below models/stability. They
-are measured by FID, precision and recall on features of the digits, and by the energy of their highest octave. Writes
-OUT.json, with the paper's statements and whether they were seen, and OUT.png. OUT is docs/results/figure2 or ksweep,
-with --quick below models/stability, if --out does not say it.
+figure2 trains both for the same iterations, and continues the single one until it has used the time of the other; times
+are of training alone. Runs are trained one after the other on all cores, resumed from their last save, and kept below
+models/stability. Measured are FID, precision and recall on features of the digits, and the energy of the highest
+octave. Writes OUT.json, with the paper's statements and whether they were seen, and OUT.png. By default, OUT is
+docs/results/figure2 or ksweep, with --quick below models/stability.
 """
 
 import json
@@ -18,35 +18,38 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, command, config, projections
+from rpgan_tf import checkpoint, command, projections
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import features
 from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.studies import rpgan_claims, training_runs
 
-METRICS, SAVES, LOOKS = ("fid", "pr"), 6, 25  # saves, and looks between two of them
+METRICS, SAVES, LOOKS = ("fid", "pr"), 6, 25  # number of saves, and of looks between two of them
 LEAST = features.DIGITS_FEATURES + 1  # samples, for covariances of full rank
 PROJECTED, SINGLE = "digits", "digits1"
 QUICK = {"bsz": 8, "f1": 32, "df": 8, "zlen": 16}
 CLOCKS = ("seconds", "cpu_seconds")
-NUM_OCTAVE = 1000  # images of which the highest octave is taken
+NUM_OCTAVE = 1000  # images for the energy of the highest octave
 
 
 def main(argv):
     """Train, measure and write as `argv` says."""
     parser = command.Parser(__doc__)
     parser.add_argument("study", choices=["figure2", "ksweep"])
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N - 1 (default 3)")
+    parser.add_argument("--seeds", type=command.count, default=3, metavar="N", help="seeds 0 to N - 1 (default 3)")
     parser.add_argument("--iterations", type=int, help="of each run (default 1500)")
-    parser.add_argument("--K", type=int, nargs="+", default=[1, 3, 6, 12, 24], help="numbers of projections")
-    parser.add_argument("--samples", type=int, default=5000, help="images that are measured (default 5000)")
+    parser.add_argument("--K", type=command.count, nargs="+", default=[1, 3, 6, 12, 24], help="numbers of projections")
+    parser.add_argument("--samples", type=int, default=5000, help="images measured (default 5000)")
     parser.add_argument("--clock", choices=CLOCKS, default=CLOCKS[0], help="on a busy machine: cpu_seconds")
     parser.add_argument("--quick", action="store_true", help="tiny nets and 60 iterations")
     parser.add_argument("--out", help="path without suffix")
     arguments = parser.parse_args(argv)
     arguments.iterations = arguments.iterations or (60 if arguments.quick else 1500)
-    if min(arguments.seeds, arguments.iterations // SAVES, arguments.samples // LEAST, *arguments.K) < 1:
-        raise UserError(f"expected --iterations of at least {SAVES}, --samples of {LEAST}, and --seeds and --K of 1")
+    if arguments.iterations < SAVES or arguments.samples < LEAST:
+        raise UserError(
+            f"expected --iterations of at least {SAVES} and --samples of {LEAST}, received {arguments.iterations} and "
+            f"{arguments.samples}"
+        )
     if arguments.quick:
         arguments.samples = min(arguments.samples, 200)
     out = folder(arguments) if arguments.quick else pathlib.Path("docs/results")
@@ -58,7 +61,7 @@ def main(argv):
 
 
 def figure2(arguments):
-    """Train both kinds for every seed, the single one to equal time, too; draw them, and return what was found."""
+    """Train both kinds for every seed, and the single one to equal time; draw the curves, and return the record."""
     clock, seeds, equal = arguments.clock, range(arguments.seeds), SAVES * savefreq(arguments)
     runs = {name: [run(arguments, name, name, seed) for seed in seeds] for name in (PROJECTED, SINGLE)}
     train([each[seed] for seed in seeds for each in runs.values()])
@@ -88,7 +91,7 @@ def figure2(arguments):
 
 
 def ksweep(arguments):
-    """Train every K and the single discriminator for every seed; draw them, and return what was found."""
+    """Train every K and the single discriminator for every seed; draw the sweep, and return the record."""
     runs, seeds = {}, range(arguments.seeds)
     for seed in seeds:
         runs[SINGLE, seed] = run(arguments, SINGLE, SINGLE, seed)
@@ -118,7 +121,7 @@ def ksweep(arguments):
 
 
 def folder(arguments):
-    """Return where the runs of these arguments are."""
+    """Return the folder of the runs."""
     return pathlib.Path(f"models/stability/{'quick' if arguments.quick else 'full'}_{arguments.iterations}")
 
 
@@ -140,27 +143,22 @@ def run(arguments, experiment, name, seed, **overrides):
 
 
 def train(runs):
-    """Train runs one after the other, since their time is measured; those that are there already were trained alike."""
+    """Train runs one after the other, since their time is measured; a run may be continued to a larger MAXITER."""
     for each in runs:
-        options = each.options()
-        config.check_files(options)
-        changed = config.changes(options, pathlib.Path(options.wts_dir) / "options.json")
-        changed = [line for line in changed if " MAXITER = " not in line]  # that of a run which goes on
-        if changed:
-            raise UserError(f"'{options.wts_dir}' holds a run with other options: {changed[0]}; delete or move it")
+        each.check(may_change=["MAXITER"])
     failures = [failure for failure in training_runs.train(runs, processes=1) if failure]
     if failures:
         raise UserError(f"a run diverged, and nothing can be compared: {failures[0]}")
 
 
 def saved(options):
-    """Return the iterations whose generator was kept and which were looked at."""
+    """Return the iterations that have both a saved generator and a look."""
     looked = {look["iteration"] for look in run_logs.read_looks(options.wts_dir)}
     return [iteration for iteration in checkpoint.iterations(options.wts_dir, "gmodel") if iteration in looked]
 
 
 def spent(options, iteration):
-    """Return {"seconds", "cpu_seconds"} of training up to an iteration that was looked at."""
+    """Return {"seconds", "cpu_seconds"} of training up to an iteration that has a look."""
     looks = {look["iteration"]: look for look in run_logs.read_looks(options.wts_dir)}
     if iteration not in looks:
         raise UserError(f"'{options.wts_dir}/{run_logs.FILE}' has no iteration {iteration}; delete the run to train it")
@@ -168,9 +166,9 @@ def spent(options, iteration):
 
 
 def measured(arguments, each, further=()):
-    """Return the row of a run: its losses at equal iterations, and the quality of what it kept up to there.
+    """Return the row of a run: its losses up to the common number of iterations, and the quality of its saves.
 
-    The single discriminator's run may go on from there: `further` iterations of it are measured, too.
+    Saves beyond that number are measured if they are in `further`.
     """
     from rpgan_tf.evaluation import evaluator
 
@@ -194,7 +192,7 @@ def measured(arguments, each, further=()):
 
 
 def of_claims(row):
-    """Return of a row what `rpgan_claims.of_figure2` asks for; moving means are not written down."""
+    """Return a run as `rpgan_claims.of_figure2` takes it, with a copy of the losses: `record` drops moving means."""
     equal = [point for point in row["quality"] if point["iteration"] <= SAVES * row["overrides"]["SAVEFREQ"]]
     found = {"losses": dict(row["losses"]), "fids": [point["fid"] for point in equal]}
     found |= {"gradient_norm": row["gradient_norm"], "long_fids": [point["fid"] for point in row["quality"]]}
@@ -205,7 +203,7 @@ def of_claims(row):
 
 
 def record(arguments, rows):
-    """Return what is written of the making of rows, and the rows."""
+    """Return the record of rows: their provenance, and the rows."""
     for row in rows:
         row["losses"].pop("moving_mean", None)
     return training_runs.record(range(arguments.seeds)) | {
@@ -218,7 +216,7 @@ def record(arguments, rows):
 
 
 def high_frequency(options, iteration):
-    """Return the energy of samples in the highest octave over that of the data: spatial frequencies above 1/4."""
+    """Return the energy of samples at spatial frequencies above 1/4 cycle per pixel, relative to the data's."""
     from rpgan_tf.data import stream
     from rpgan_tf.sampling import generators, latents
 

@@ -1,9 +1,13 @@
-"""Mode coverage of trained experiments: the samples of the generators that a run kept, counted, and their averages."""
+"""Mode coverage of trained runs: count the modes of samples at each save, and average over seeds."""
+
+from __future__ import annotations
 
 import functools
 import hashlib
 import json
 import pathlib
+import types
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -13,22 +17,26 @@ from rpgan_tf.files import atomic
 from rpgan_tf.sampling import generators, latents, pictures
 from rpgan_tf.studies import mode_rules
 
-NUM_STACKED = 26000  # samples, as VEEGAN and PacGAN draw of stacked MNIST
-CLASSIFIER = "classifier"  # the rule by which stacked digits are counted
+NUM_STACKED = 26000  # samples, as in VEEGAN and PacGAN for stacked MNIST
+CLASSIFIER = "classifier"  # the rule for stacked digits
+
+Counts = dict[str, dict]  # {rule: what `mode_rules.count` returns}
+Curve = list[tuple[int, Counts]]  # [(iteration, counts), ...]
 
 
-def rules_of(options):
-    """Return the names of the rules that count samples of an experiment."""
+def rules_of(options: types.SimpleNamespace) -> tuple[str, ...]:
+    """Return the names of the rules that count the samples of an experiment."""
     return (CLASSIFIER,) if options.lfile == config.STACKED else mode_rules.rules_of(mixtures.find(options.lfile))
 
 
-def count_run(options):
-    """Count the samples of each generator that a run kept: [(iteration, {rule: counts}), ...].
+def count_run(options: types.SimpleNamespace) -> Curve:
+    """Count the samples of each generator that a run saved.
 
-    What was counted before, by the same rules of the same weights, is read from `<wts_dir>/modes.json`.
+    `<wts_dir>/modes.json` keeps the counts, so that the same weights are counted only once by the same rules.
     """
     path = pathlib.Path(options.wts_dir) / "modes.json"
-    known, curve = json.loads(path.read_text()) if path.is_file() else {}, []
+    known: dict[str, Counts] = json.loads(path.read_text()) if path.is_file() else {}
+    curve = []
     for iteration in checkpoint.iterations(options.wts_dir, generators.weights_kind(options)):
         key = _identity(generators.find_weights(options, iteration), options)
         if key not in known:
@@ -38,14 +46,20 @@ def count_run(options):
     return curve
 
 
-def _identity(path, options):
-    """Return a hash of a generator's weights and of the rules by which its samples are counted."""
+def _identity(path: pathlib.Path, options: types.SimpleNamespace) -> str:
+    """Return a hash of a generator's weights and of the rules that count its samples."""
     rules = [(rule, mode_rules.RULES.get(rule)) for rule in rules_of(options)]
     return hashlib.sha256(path.read_bytes() + repr((rules, options.seed, options.bsz)).encode()).hexdigest()[:16]
 
 
-def samples(options, iteration=None, count=None):
-    """Draw samples of a run, as many as its rules count by default; nets that normalize by the batch have theirs."""
+def samples(options: types.SimpleNamespace, iteration: int | None = None, count: int | None = None) -> np.ndarray:
+    """Draw samples of a run [count, ...] in whole batches of bsz, for nets that normalize by the batch.
+
+    Args:
+        options: of the run.
+        iteration: of the save, the newest by default.
+        count: as many as the rules need by default.
+    """
     count = count or max(
         NUM_STACKED if rule == CLASSIFIER else mode_rules.RULES[rule].samples for rule in rules_of(options)
     )
@@ -54,8 +68,8 @@ def samples(options, iteration=None, count=None):
     return np.concatenate([generate(*part) for part in latents.chunks(options.bsz, *inputs)])[:count]
 
 
-def count_samples(drawn, options):
-    """Count samples by each rule of their experiment: {rule: counts}."""
+def count_samples(drawn: np.ndarray, options: types.SimpleNamespace) -> Counts:
+    """Count samples by each rule of their experiment."""
     if options.lfile != config.STACKED:
         mixture, rules = mixtures.find(options.lfile), {rule: mode_rules.RULES[rule] for rule in rules_of(options)}
         return {name: mode_rules.count(drawn[: rule.samples], mixture, rule) for name, rule in rules.items()}
@@ -66,38 +80,39 @@ def count_samples(drawn, options):
 
 
 @functools.cache
-def classifier():
+def classifier() -> Callable:
     """Return the classifier of single digits."""
     from rpgan_tf.evaluation import features
 
     return features.find_extractor("digits")
 
 
-def digit_shares():
-    """Return how frequent each digit is in the data, float64 [10]."""
+def digit_shares() -> np.ndarray:
+    """Return the share of each digit in the data, float64 [10]."""
     import sklearn.datasets
 
     labels = sklearn.datasets.load_digits().target
     return np.bincount(labels, minlength=10) / len(labels)
 
 
-def real_samples(options, seed):
-    """Draw as many of the data as samples are counted."""
+def real_samples(options: types.SimpleNamespace) -> np.ndarray:
+    """Draw as many real samples as the rules count, by the seed of the options."""
     if options.lfile != config.STACKED:
         count = max(mode_rules.RULES[rule].samples for rule in rules_of(options))
-        return mixtures.find(options.lfile).points(count, seed)
+        return mixtures.find(options.lfile).points(count, options.seed)
     from rpgan_tf.data import stream
 
-    options.seed = seed
     batches = iter(stream.dataset(options, batches=lambda iteration: 1))
     drawn = [next(batches).numpy() for _ in range(-(-NUM_STACKED // options.bsz))]
     return np.concatenate(drawn)[:NUM_STACKED]
 
 
-def summary(counts):
-    """Return {"modes": {"mean": .., "error": .., "values": [..]}, ...} of the counts of several seeds.
+def summary(counts: Sequence[dict]) -> dict[str, dict]:
+    """Average the counts of several seeds.
 
-    `error` is the standard error of the mean, None for a single seed.
+    Returns:
+        {"modes": {"mean": .., "error": .., "values": [..]}, ...}; `error` is the standard error of the mean, None for a
+        single seed.
     """
     keys = dict.fromkeys(key for each in counts for key in each)
     summaries = {}
@@ -108,12 +123,12 @@ def summary(counts):
     return summaries
 
 
-def mean_curve(curves):
-    """Return [{"iteration": .., rule: {count: mean over the runs}}, ...] of the iterations that all runs have."""
-    curves, points = [dict(curve) for curve in curves], []
-    for iteration in sorted(set.intersection(*map(set, curves))) if curves else []:
-        steps = [curve[iteration] for curve in curves]
+def mean_curve(curves: Iterable[Curve]) -> list[dict]:
+    """Return [{"iteration": .., rule: {count: mean over the runs}}, ...] for the iterations that all runs have."""
+    runs, points = [dict(curve) for curve in curves], []
+    for iteration in sorted(set(runs[0]).intersection(*runs[1:])) if runs else []:
+        steps = [run[iteration] for run in runs]
         rules = {rule: summary([counts[rule] for counts in steps]) for rule in steps[0]}
-        means = {rule: {key: value["mean"] for key, value in of.items()} for rule, of in rules.items()}
-        points.append({"iteration": iteration} | means)
+        means = {rule: {key: each["mean"] for key, each in counts.items()} for rule, counts in rules.items()}
+        points.append({"iteration": iteration, **means})
     return points

@@ -1,13 +1,16 @@
-"""Mode collapse, counted: which modes of a mixture samples reach, how many samples are good, and how wide modes are.
+"""Measure mode collapse: modes of a mixture that samples reach, share of high-quality samples, width of the modes.
 
-The two published ways to count, which differ in what is a good sample, how many are drawn and when a mode is counted,
-are `RULES`. Knows NumPy only.
+`RULES` holds the published ways of counting. They differ in the distance at which a sample is of high quality, in the
+number of samples, and in the number of them that makes a mode count. Needs only NumPy.
 """
+
+from __future__ import annotations
 
 import dataclasses
 
 import numpy as np
 
+from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError
 
 
@@ -16,10 +19,10 @@ class Rule:
     """A way to count modes.
 
     Attributes:
-        within: what has high quality, in standard deviations: a sample closer than that to the nearest mean; or, with
-            `shell`, one whose distance from it is closer than that to the usual distance, sqrt(sum of the variances).
-        samples: how many samples are drawn.
-        least: high-quality samples of which a mode is the nearest that it takes to be counted.
+        within: limit of high quality, in standard deviations: of the distance to the nearest mean or, with `shell`, of
+            the difference between that distance and the usual one, sqrt(sum of the variances).
+        samples: number of samples drawn.
+        least: high-quality samples that a mode needs to be counted; each sample belongs to its nearest mode.
         shell: see `within`.
     """
 
@@ -32,22 +35,22 @@ class Rule:
 RULES = {
     # Srivastava et al., arXiv 1705.07761, and Lin et al., arXiv 1712.04086.
     "3 std": Rule(3, 2500, 1),
-    # As RealnessGAN's toy is evaluated (arXiv 2002.05512).
+    # RealnessGAN's evaluation of its toy (arXiv 2002.05512).
     "4 std": Rule(4, 10000, 100),
-    # VEEGAN's for 1,200 dimensions. The samples of a perfect model are sqrt(700) = 26.5 from their means: it accepts
-    # none of them, but collapsed ones.
+    # VEEGAN's for 1,200 dimensions. It rejects all samples of a perfect model, whose distance to their means is about
+    # sqrt(700) = 26.5 standard deviations, and accepts collapsed ones.
     "10 std": Rule(10, 2500, 1),
-    # Ours: as far from where the samples of a perfect model are. It accepts all of these, and none that collapsed.
+    # Ours: the same limit about the shell of samples of a perfect model. It accepts all of these and no collapsed ones.
     "10 std of the shell": Rule(10, 2500, 1, shell=True),
 }
 
 
-def rules_of(mixture):
-    """Return the names of the rules by which samples of a mixture are counted, the published one first."""
+def rules_of(mixture: mixtures.Mixture) -> tuple[str, str]:
+    """Return the names of the rules that count samples of a mixture, the published one first."""
     return ("3 std", "4 std") if mixture.dims == 2 else ("10 std", "10 std of the shell")
 
 
-def count(points, mixture, rule):
+def count(points: np.ndarray, mixture: mixtures.Mixture, rule: Rule) -> dict:
     """Count the modes that samples reach.
 
     Args:
@@ -56,16 +59,16 @@ def count(points, mixture, rule):
         rule: `Rule`.
 
     Returns:
-        {"modes": how many of M are counted,
-         "high_quality": share of the samples that are of high quality,
+        {"modes": number of modes counted, of M,
+         "high_quality": share of high-quality samples,
          "reverse_kl": KL(share of each mode among these || 1 / M), in nats (PacGAN, arXiv 1712.04086, section 4.1);
              None without any,
-         "width": root mean square deviation of a mode's high-quality samples from their own mean over that of the
-             mode itself, mean over modes with at least two; None without any. A rule that cuts the tails off makes it
-             smaller: the row of real data says by how much}
+         "width": root mean square deviation of a mode's high-quality samples from their own mean, relative to the
+             mode's own, averaged over modes with at least two samples; None without any. A rule that cuts off the tails
+             lowers it: compare with real data}
 
     Raises:
-        UserError: a sample is not finite, or their number or dimension is not what the rule and the mixture say.
+        UserError: a sample is not finite, or the number or dimension of samples differs from the rule's or mixture's.
     """
     points = np.asarray(points, np.float64)
     if points.shape != (rule.samples, mixture.dims):
@@ -73,7 +76,9 @@ def count(points, mixture, rule):
         raise UserError(f"modes are counted from points {expected}, received {list(points.shape)}")
     if not np.all(np.isfinite(points)):
         raise UserError("cannot count modes: a sample is not finite; training diverged")
-    distances = np.stack([np.linalg.norm(points - center, axis=1) for center in np.float64(mixture.centers)], axis=1)
+    distances = np.stack(
+        [np.linalg.norm(points - center, axis=1) for center in mixture.centers.astype(np.float64)], axis=1
+    )
     nearest = np.argmin(distances, axis=1)
     width = np.sqrt(np.sum(np.float64(mixture.scales) ** 2))
     off = np.abs(distances[np.arange(len(points)), nearest] - (width if rule.shell else 0))
@@ -91,7 +96,7 @@ def count(points, mixture, rule):
     }
 
 
-def divergence(counts, shares):
+def divergence(counts: np.ndarray, shares: np.ndarray) -> float | None:
     """Return KL(counts / sum of counts || shares) in nats, for counts [M] and shares [M] > 0; None without counts."""
     total = np.sum(counts)
     if not total:
@@ -100,15 +105,15 @@ def divergence(counts, shares):
     return float(np.sum(counts[seen] / total * np.log(counts[seen] / total / shares[seen])))
 
 
-def count_stacked(labels, shares):
-    """Count the modes that stacked digits reach: each triple of digits is one, 1,000 in all.
+def count_stacked(labels: np.ndarray, shares: np.ndarray) -> dict:
+    """Count the modes that stacked digits reach: the 1,000 triples of digits.
 
     Args:
-        labels: int [N, 3] in 0 .. 9, what a classifier sees in the red, green and blue digit.
-        shares: float [10], how frequent the digits are in the data.
+        labels: int [N, 3] in 0 .. 9, the class of the red, green and blue digit.
+        shares: float [10], share of each digit in the data.
 
     Returns:
-        {"modes": how many triples there are, "reverse_kl": KL(share of each triple || its share in the data)}
+        {"modes": number of triples found, "reverse_kl": KL(share of each triple || its share in the data), in nats}
     """
     counts = np.bincount(labels @ [100, 10, 1], minlength=1000)
     triples = (shares[:, None, None] * shares[:, None] * shares).reshape(-1)

@@ -1,31 +1,34 @@
-"""What RP-GAN's paper says of its training (arXiv 1705.07831), and whether it was seen in runs of ours.
+"""Judge the published statements on RP-GAN's training (arXiv 1705.07831) from our runs.
 
-Each statement has a rule of ours, which is applied to each seed; it is seen if it holds for all of them. The paper has
-no number for most of what it says, so the rules' thresholds are ours, too. Knows NumPy only.
+`rpgan_claims.toml` holds the statements, their sources, and the rules with their thresholds. The function of the same
+name here measures one seed and applies the rule; a statement is seen if its rule holds for every seed. Needs only
+NumPy.
 """
+
+import functools
+import pathlib
+import tomllib
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from rpgan_tf.files import run_logs
 
 WINDOW = 50  # iterations of a moving mean or standard deviation
-HIGHER, SWINGS, RISES, WORSE, OFF_LINE = 0.95, 2.0, 1.05, 1.1, 0.15
-FIGURE_2 = "arXiv 1705.07831, figure 2 and its discussion"
-THEOREM = "arXiv 1705.07831, theorem 2.1; the paper does not measure it"
-OURS = "ours: the paper compares at equal iterations"
-TIME, FIGURE_3 = "arXiv 1705.07831, section 3, training time", "arXiv 1705.07831, figure 3 and its discussion"
+TABLE = pathlib.Path(__file__).with_suffix(".toml")
 
 
-def losses(mean, each):
-    """Return what is said of generator losses over N iterations.
+def losses(mean: np.ndarray, each: np.ndarray) -> dict:
+    """Summarize generator losses over N iterations.
 
     Args:
-        mean: float [N], their mean over the discriminators.
-        each: float [N, K], the loss of each.
+        mean: float [N], mean over the discriminators.
+        each: float [N, K], loss of each discriminator.
 
     Returns:
-        dict: "lowest" and "last" moving mean, and the iteration of the lowest; and the standard deviation within a
-        window, averaged over the windows of the first and of the last third: of the mean and of single discriminators.
+        dict: "moving_mean" [N - window + 1]; its lowest and its last value, and the iteration of the lowest; the
+        standard deviation within a window, averaged over the first and over the last third of the windows: of the mean,
+        and for the last third of single discriminators.
     """
     window = min(WINDOW, len(mean))
     moving, deviation = run_logs.moving(mean, window)
@@ -42,173 +45,144 @@ def losses(mean, each):
     }
 
 
-def of_figure2(pairs):
-    """Return the statements of figure 2, each with its rule, what was found, and whether it was seen.
+def of_figure2(pairs: Sequence[dict]) -> list[dict]:
+    """Judge the statements of figure 2.
 
     Args:
-        pairs: for each seed {"projected": run, "single": run}, and of each run {"losses": see `losses`, "fids": at
-            several iterations, the same of both, "gradient_norm": mean over looks and discriminators}; the single one
-            has also "long_fids", of all its training until the time of the other was used up, and "equal_time_fid".
+        pairs: for each seed {"projected": run, "single": run}. A run is {"losses": see `losses`, "fids": at several
+            iterations, the same for both, "gradient_norm": mean over iterations and discriminators}. The single one
+            also has "long_fids", those of its whole training until it had used the time of the other, and
+            "equal_time_fid".
+
+    Returns:
+        For each statement {"statement", "source", "rule", "verdict", "seeds": "m of n", "found": for each seed what was
+        measured}.
     """
-    return [
-        claim(
-            "With a single discriminator and with projections, the generator's loss rises after an initial dip.",
-            FIGURE_2,
-            f"the last moving mean is at least {RISES:g} times the lowest, in both",
-            pairs,
-            lambda pair: {name: pair[name]["losses"]["last"] / pair[name]["losses"]["lowest"] for name in pair},
-            lambda found: min(found.values()) >= RISES,
-        ),
-        claim(
-            "The loss against a single discriminator stays higher throughout.",
-            FIGURE_2,
-            f"its moving mean is higher in at least {HIGHER:.0%} of the iterations",
-            pairs,
-            lambda pair: {
-                "share": float(
-                    np.mean(pair["single"]["losses"]["moving_mean"] > pair["projected"]["losses"]["moving_mean"])
-                )
-            },
-            lambda found: found["share"] >= HIGHER,
-        ),
-        claim(
-            "The loss against a single discriminator swings widely, the mean over the projections is smooth.",
-            FIGURE_2,
-            f"in the last third, its standard deviation within {WINDOW} iterations is at least {SWINGS:g} times "
-            "that of the mean over the projections (a mean is smoother by itself: that of each stands beside it)",
-            pairs,
-            lambda pair: {
-                "single": pair["single"]["losses"]["last_third_deviation"],
-                "projected": pair["projected"]["losses"]["last_third_deviation"],
-                "each_projected": pair["projected"]["losses"]["last_third_deviation_of_each"],
-            },
-            lambda found: found["single"] >= SWINGS * found["projected"],
-        ),
-        claim(
-            "These swings set in beyond some iteration.",
-            FIGURE_2,
-            "the single one's standard deviation is larger in the last third than in the first",
-            pairs,
-            lambda pair: {
-                part: pair["single"]["losses"][f"{part}_deviation"] for part in ("first_third", "last_third")
-            },
-            lambda found: found["last_third"] > found["first_third"],
-        ),
-        claim(
-            "Against a single discriminator, samples get worse from some iteration on (there about 40,000).",
-            FIGURE_2,
-            f"trained until the other's time was used up, its last FID is at least {WORSE:g} times the best measured",
-            pairs,
-            lambda pair: {"best": min(pair["single"]["long_fids"]), "last": pair["single"]["long_fids"][-1]},
-            lambda found: found["last"] >= WORSE * found["best"],
-        ),
-        claim(
-            "With projections, samples get better throughout.",
-            FIGURE_2,
-            f"no FID is above {WORSE:g} times the best before it",
-            pairs,
-            lambda pair: {"fids": pair["projected"]["fids"]},
-            lambda found: all(fid <= WORSE * min(found["fids"][: i + 1]) for i, fid in enumerate(found["fids"])),
-        ),
-        claim(
-            "With projections, samples are better even early.",
-            FIGURE_2,
-            "the FID of the first iteration that was measured is lower",
-            pairs,
-            lambda pair: {name: pair[name]["fids"][0] for name in pair},
-            lambda found: found["projected"] < found["single"],
-        ),
-        claim(
-            "With projections, samples are better in the end, after as many iterations.",
-            FIGURE_2,
-            "the last FID is lower",
-            pairs,
-            lambda pair: {name: pair[name]["fids"][-1] for name in pair},
-            lambda found: found["projected"] < found["single"],
-        ),
-        claim(
-            "With projections, samples are better in the end, after the same time.",
-            OURS,
-            "the last FID is lower than that of the single one trained on until the same time was used up",
-            pairs,
-            lambda pair: {"projected": pair["projected"]["fids"][-1], "single": pair["single"]["equal_time_fid"]},
-            lambda found: found["projected"] < found["single"],
-        ),
-        claim(
-            "Discriminators that see projections leave the generator a larger gradient.",
-            THEOREM,
-            "the gradient norm at the image, averaged over iterations and discriminators, is larger",
-            pairs,
-            lambda pair: {name: pair[name]["gradient_norm"] for name in pair},
-            lambda found: found["projected"] > found["single"],
-        ),
-    ]
+    return [judge("figure2", test, pairs) for test in FIGURE2]
 
 
-def of_ksweep(seeds):
-    """Return the statements on the number of projections, as `of_figure2`; those whose K are not there are left out.
+def of_ksweep(seeds: Sequence[dict]) -> list[dict]:
+    """Judge the statements on the number of projections for which there are enough K; returns as `of_figure2`.
 
     Args:
         seeds: for each seed {K: {"seconds_per_iteration", "fid", "high_frequency"}}.
     """
-    known = sorted(seeds[0])
-    statements = []
-    if len(known) > 2:
-        statements.append(
-            claim(
-                "The time of an iteration grows linearly with K (seconds there: 3.2, 5.8, 11.2 for K = 12, 24, 48).",
-                TIME,
-                f"no K is further than {OFF_LINE:.0%} from the best line",
-                seeds,
-                _line,
-                lambda found: found["furthest"] <= OFF_LINE,
-            )
-        )
-    if {12, 24} <= set(known):
-        statements += [
-            claim(
-                "K = 12 = d/m leaves high-frequency noise, which is gone with K = 24.",
-                FIGURE_3,
-                "samples have less energy in the highest octave with 24, relative to that of the data",
-                seeds,
-                lambda found: {f"K = {k}": found[k]["high_frequency"] for k in (12, 24)},
-                lambda found: found["K = 24"] < found["K = 12"],
-            ),
-            claim(
-                "Samples are better with K = 24 than with K = 12.",
-                FIGURE_3,
-                "the last FID is lower",
-                seeds,
-                lambda found: {f"K = {k}": found[k]["fid"] for k in (12, 24)},
-                lambda found: found["K = 24"] < found["K = 12"],
-            ),
-        ]
-    return statements
+    tests: list[Callable] = [time_is_linear] if len(seeds[0]) > 2 else []
+    tests += [less_noise, better_samples] if {12, 24} <= set(seeds[0]) else []
+    return [judge("ksweep", test, seeds) for test in tests]
 
 
-def claim(statement, source, rule, seeds, find, holds):
-    """Return a statement with what was found for each seed, in how many it holds, and whether it was seen: in all."""
-    found = [find(seed) for seed in seeds]
-    count = sum(bool(holds(each)) for each in found)
+def judge(study: str, test: Callable, seeds: Sequence[dict]) -> dict:
+    """Return one statement with its verdict: "seen" if `test` holds for all seeds. See `of_figure2`."""
+    claim = _table()[study][test.__name__]
+    threshold = claim.get("threshold")
+    found, holds = zip(*(test(seed) if threshold is None else test(seed, threshold) for seed in seeds))
     return {
-        "statement": statement,
-        "source": source,
-        "rule": rule,
-        "verdict": "seen" if count == len(found) else "not seen",
-        "seeds": f"{count} of {len(found)}",
-        "found": found,
+        "statement": claim["statement"],
+        "source": claim["source"],
+        "rule": claim["rule"].format(threshold=threshold, window=WINDOW),
+        "verdict": "seen" if all(holds) else "not seen",
+        "seeds": f"{sum(map(bool, holds))} of {len(holds)}",
+        "found": list(found),
     }
 
 
-def text(claims):
-    """Return statements and verdicts as lines."""
+def text(claims: Sequence[dict]) -> str:
+    """Return verdicts and statements as lines."""
     return "".join(f"{each['verdict']:8} ({each['seeds']} seeds)  {each['statement']}\n" for each in claims)
 
 
-def _line(sweep):
-    """Return the line through the seconds an iteration over K, and how far the furthest is from it."""
+@functools.cache
+def _table() -> dict:
+    return tomllib.loads(TABLE.read_text())
+
+
+# Each test below returns what it measured on one seed, a dict, and whether the rule holds.
+
+
+def loss_rises(pair, threshold):
+    found = {name: pair[name]["losses"]["last"] / pair[name]["losses"]["lowest"] for name in pair}
+    return found, min(found.values()) >= threshold
+
+
+def single_loss_is_higher(pair, threshold):
+    single, projected = (pair[name]["losses"]["moving_mean"] for name in ("single", "projected"))
+    share = float(np.mean(single > projected))
+    return {"share": share}, share >= threshold
+
+
+def single_loss_swings(pair, threshold):
+    found = {name: pair[name]["losses"]["last_third_deviation"] for name in ("single", "projected")}
+    found["each_projected"] = pair["projected"]["losses"]["last_third_deviation_of_each"]
+    return found, found["single"] >= threshold * found["projected"]
+
+
+def swings_grow(pair):
+    found = {part: pair["single"]["losses"][f"{part}_deviation"] for part in ("first_third", "last_third")}
+    return found, found["last_third"] > found["first_third"]
+
+
+def single_gets_worse(pair, threshold):
+    fids = pair["single"]["long_fids"]
+    return {"best": min(fids), "last": fids[-1]}, fids[-1] >= threshold * min(fids)
+
+
+def projected_gets_better(pair, threshold):
+    fids = pair["projected"]["fids"]
+    return {"fids": fids}, all(fid <= threshold * min(fids[: i + 1]) for i, fid in enumerate(fids))
+
+
+def better_early(pair):
+    return _lower({name: pair[name]["fids"][0] for name in pair})
+
+
+def better_at_equal_iterations(pair):
+    return _lower({name: pair[name]["fids"][-1] for name in pair})
+
+
+def better_at_equal_time(pair):
+    return _lower({"projected": pair["projected"]["fids"][-1], "single": pair["single"]["equal_time_fid"]})
+
+
+def larger_gradient(pair):
+    found = {name: pair[name]["gradient_norm"] for name in pair}
+    return found, found["projected"] > found["single"]
+
+
+def time_is_linear(sweep, threshold):
+    """Fit a line to the seconds per iteration over K."""
     k = np.array(sorted(sweep), float)
     seconds = np.array([sweep[number]["seconds_per_iteration"] for number in sorted(sweep)])
     slope, start = np.polyfit(k, seconds, 1)
-    furthest = np.max(np.abs(start + slope * k - seconds) / seconds)
-    return {"start": float(start), "slope": float(slope), "furthest": float(furthest)}
+    furthest = float(np.max(np.abs(start + slope * k - seconds) / seconds))
+    return {"start": float(start), "slope": float(slope), "furthest": furthest}, furthest <= threshold
+
+
+def less_noise(sweep):
+    return _lower_with_24(sweep, "high_frequency")
+
+
+def better_samples(sweep):
+    return _lower_with_24(sweep, "fid")
+
+
+def _lower(found):
+    return found, found["projected"] < found["single"]
+
+
+def _lower_with_24(sweep, key):
+    return {f"K = {k}": sweep[k][key] for k in (12, 24)}, sweep[24][key] < sweep[12][key]
+
+
+FIGURE2 = (
+    loss_rises,
+    single_loss_is_higher,
+    single_loss_swings,
+    swings_grow,
+    single_gets_worse,
+    projected_gets_better,
+    better_early,
+    better_at_equal_iterations,
+    better_at_equal_time,
+    larger_gradient,
+)

@@ -1,11 +1,15 @@
-"""Figure 2 of RP-GAN's paper (arXiv 1705.07831) from runs: losses of the generator, gradients, accuracy and samples.
+"""Draw figure 2 of RP-GAN's paper (arXiv 1705.07831) from runs: generator losses, gradient norms, accuracy, samples.
 
-Runs that differ in their seed alone are drawn as one curve.
+Runs that differ only in their seed are drawn as one curve.
 """
+
+from __future__ import annotations
 
 import json
 import pathlib
 import types
+import typing
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,31 +17,36 @@ from rpgan_tf import checkpoint, command, config
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import run_logs
 from rpgan_tf.sampling import generators, latents, pictures
+from rpgan_tf.studies.rpgan_claims import WINDOW
 
-WINDOW = 50  # iterations of a moving mean
+if typing.TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
+
 COLUMNS, MOST_ROWS = 12, 8  # of samples
 LOOKS = {"gradient_norm": "gradient norm at the image", "accuracy": "accuracy of the discriminators"}
-# What runs of one curve may differ in, and what their label says by itself.
-OF_RUN = ("seed", "wts_dir", "cache_dir", "MAXITER", "SAVEFREQ", "lfile", "extractor")
-OF_RUN += ("monitor_every", "evaluate_every", "evaluate_metrics", "evaluate_samples", "evaluate_reference")
+OF_RUN = (  # options in which runs of one curve may differ
+    *("seed", "wts_dir", "cache_dir", "MAXITER", "SAVEFREQ", "lfile", "extractor"),
+    *("monitor_every", "evaluate_every", "evaluate_metrics", "evaluate_samples", "evaluate_reference"),
+)
 
 
 class Run:
-    """A run as it has been written down.
+    """A trained run, read from its folder.
 
     Args:
-        text: the name of an experiment, or the folder of a run, or both as NAME@FOLDER.
+        text: name of an experiment, folder of a run, or both as NAME@FOLDER.
 
     Raises:
-        UserError: there is nothing, or nothing of a run, where the text says.
+        UserError: there is no such experiment, or no log of a run.
     """
 
-    def __init__(self, text):
+    def __init__(self, text: str):
         name, _, folder = text.rpartition("@")
         if not name and (pathlib.Path(folder) / "options.json").is_file():
             values = json.loads((pathlib.Path(folder) / "options.json").read_text()) | {"wts_dir": folder}
             named = {key: values[key] for key in ("gan", "net", "lfile", "filts") if key in values}
-            # An older run has not all of today's options.
+            # An older run lacks some of today's options.
             self.options = types.SimpleNamespace(**vars(config.resolve(named, folder)) | values)
         elif name:
             self.options = command.load_options(name, [f"wts_dir={folder}"])
@@ -47,20 +56,20 @@ class Run:
         self.iterations, self.loss, self.each = run_logs.read_losses(self.folder / "train.log")
         self.looks = run_logs.read_looks(self.folder)
 
-    def seconds(self, iterations):
-        """Return the seconds of training up to iterations [N], NaN after the last look."""
+    def seconds(self, iterations: np.ndarray) -> np.ndarray:
+        """Return the seconds of training up to each of iterations [N], NaN after the last look."""
         known = [look["iteration"] for look in self.looks]
         return np.interp(iterations, [0, *known], [0, *run_logs.column(self.looks, "seconds")], right=np.nan)
 
     @property
-    def kind(self):
-        """What tells this run from those that are not of the same curve."""
+    def kind(self) -> dict:
+        """The options that runs of one curve share."""
         return {key: value for key, value in vars(self.options).items() if key not in OF_RUN}
 
 
-def grouped(runs):
-    """Return {label: runs that differ in their seed alone}."""
-    kinds = []
+def grouped(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return {label: runs that differ only in their seed}."""
+    kinds: list[dict] = []
     for run in runs:
         if run.kind not in kinds:
             kinds.append(run.kind)
@@ -80,25 +89,26 @@ def grouped(runs):
     return groups
 
 
-def draw(groups, with_samples=False):
+def draw(groups: dict[str, list[Run]], with_samples: bool = False) -> matplotlib.figure.Figure:
     """Return the figure of `grouped` runs: losses over iterations and over seconds, gradient norms and accuracy.
 
-    With samples, there are those of the same latents at up to eight of the iterations that each first run kept.
+    Args:
+        groups: as `grouped` returns them.
+        with_samples: add samples of the same latents at up to eight iterations that the first run of each group saved.
 
     Raises:
-        UserError: matplotlib is not installed; or there are no samples to draw.
+        UserError: matplotlib is not installed, or there are no samples to draw.
     """
     try:
         import matplotlib.figure
     except ImportError:
         raise UserError("curves need matplotlib: pip install matplotlib") from None
-    pictures = {label: samples(runs[0].options) for label, runs in groups.items()} if with_samples else {}
+    rows = {label: samples(runs[0].options) for label, runs in groups.items()} if with_samples else {}
     seen = all(run.looks for runs in groups.values() for run in runs)
-    figure = matplotlib.figure.Figure(
-        figsize=(13, (9 if seen else 4.5) + (4.6 if pictures else 0)), layout="constrained"
-    )
-    parts = figure.subfigures(2, 1, height_ratios=[9 if seen else 4.5, 4.6]) if pictures else [figure]
-    axes = parts[0].subplots(2 if seen else 1, 2 if seen else 1, squeeze=False)
+    height, size = (9 if seen else 4.5), (2 if seen else 1)
+    figure = matplotlib.figure.Figure(figsize=(13, height + (4.6 if rows else 0)), layout="constrained")
+    parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[height, 4.6])[:, 0] if rows else [figure]
+    axes = parts[0].subplots(size, size, squeeze=False)
     for number, (label, runs) in enumerate(groups.items()):
         color = f"C{number}"
         iterations = _common([run.iterations for run in runs])
@@ -108,31 +118,35 @@ def draw(groups, with_samples=False):
             draw_losses(axes[0, 1], seconds, runs, color, label)
             for plot, name in zip(axes[1], LOOKS):
                 draw_looks(plot, runs, name, color, label)
-    losses = [_finite(run.each[len(run.each) // 10 :]) for runs in groups.values() for run in runs]
+    _label(axes, [_finite(run.each[len(run.each) // 10 :]) for runs in groups.values() for run in runs])
+    if rows:
+        draw_samples(parts[1], rows)
+    return figure
+
+
+def _label(axes: np.ndarray, losses: list[np.ndarray]) -> None:
+    """Set the labels and limits of the plots; `losses` are those that the plots of the first row must show."""
     highest, lowest = max(np.percentile(each, 99.5) for each in losses), min(np.min(each) for each in losses)
     for plot, x in zip(axes[0], ("iteration", "seconds of training, mean over the seeds")):
         plot.set(xlabel=x, ylabel="generator loss", ylim=(min(lowest, 0), 1.05 * highest), xlim=(0, None))
         plot.margins(x=0)
     axes[0, 0].legend(loc="upper right")
-    if seen:
+    if len(axes) > 1:
         for plot, text in zip(axes[1], LOOKS.values()):
             plot.set(xlabel="iteration", ylabel=text, xlim=(0, None))
             plot.set_title("mean, and the range of all discriminators and seeds", fontsize=9)
         axes[1, 0].set_yscale("log")
         axes[1, 1].set_ylim(None, 1.01)
-    if pictures:
-        draw_samples(parts[1], pictures)
-    return figure
 
 
-def _finite(values):
-    """Return the finite ones, [1.0] without any: the losses of a run that diverged end with others."""
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Return the finite values, [1.0] without any, since a diverged run ends with others."""
     found = values[np.isfinite(values)]
     return found if found.size else np.ones(1)
 
 
-def draw_losses(plot, x, runs, color, label):
-    """Draw the moving mean of the loss as a thick line in a band over the seeds, and each D's of the first run thin."""
+def draw_losses(plot: matplotlib.axes.Axes, x: np.ndarray, runs: Sequence[Run], color: str, label: str) -> None:
+    """Draw the moving mean of the loss as a thick line in a band over seeds, and thinly each D's loss of the first."""
     common = _common([run.iterations for run in runs])
     rows = [np.searchsorted(run.iterations, common) for run in runs]
     window = max(1, min(WINDOW, len(common) // 10))
@@ -146,8 +160,8 @@ def draw_losses(plot, x, runs, color, label):
     plot.plot(x, means.mean(0), color=color, linewidth=2.2, label=label, zorder=3)
 
 
-def draw_looks(plot, runs, name, color, label):
-    """Draw a number of the looks: the mean over discriminators and seeds, in the band that they lie in."""
+def draw_looks(plot: matplotlib.axes.Axes, runs: Sequence[Run], name: str, color: str, label: str) -> None:
+    """Draw one statistic of the looks: its mean over discriminators and seeds, in the band of their range."""
     common = _common([[look["iteration"] for look in run.looks] for run in runs])
     kept = [[look for look in run.looks if look["iteration"] in set(common)] for run in runs]
     values = np.concatenate([run_logs.column(looks, name) for looks in kept], axis=1)  # [N, seeds * K]
@@ -159,8 +173,8 @@ def draw_looks(plot, runs, name, color, label):
     plot.plot(x, means.mean(0), color=color, linewidth=2, label=label)
 
 
-def samples(options):
-    """Return {iteration: samples uint8 [1 row]} of the same latents, of up to eight iterations that a run has kept."""
+def samples(options: types.SimpleNamespace) -> dict[int, np.ndarray]:
+    """Return {iteration: one row of samples, uint8 [H, W, C]} of the same latents at up to eight saves of a run."""
     generators.check_images(options, "a picture of samples")
     generators.find_weights(options)
     kind = generators.weights_kind(options)
@@ -173,11 +187,11 @@ def samples(options):
     return rows
 
 
-def draw_samples(figure, pictures):
+def draw_samples(figure: matplotlib.figure.FigureBase, groups: dict[str, dict[int, np.ndarray]]) -> None:
     """Draw the rows of `samples` of each curve side by side, with their iterations."""
-    for plot, (label, rows) in zip(np.atleast_1d(figure.subplots(1, len(pictures))), pictures.items()):
+    for plot, (label, rows) in zip(np.atleast_1d(figure.subplots(1, len(groups))), groups.items()):
         stacked = np.concatenate(list(rows.values()))
-        plot.imshow(stacked, cmap="gray", vmin=0, vmax=255)  # the map is for grey ones
+        plot.imshow(stacked, cmap="gray", vmin=0, vmax=255)  # colours ignore the map
         height = len(stacked) / len(rows)
         plot.set_yticks([(i + 0.5) * height for i in range(len(rows))], [f"{iteration:,}" for iteration in rows])
         plot.set_anchor("N")
@@ -186,9 +200,10 @@ def draw_samples(figure, pictures):
         plot.spines[:].set_visible(False)
 
 
-def _common(numbers):
-    """Return what all of several ascending lists have, int [N]."""
-    common = np.asarray(numbers[0])
-    for other in numbers[1:]:
+def _common(numbers: Iterable) -> np.ndarray:
+    """Return the numbers that several ascending lists share, int [N]."""
+    first, *others = numbers
+    common = np.asarray(first)
+    for other in others:
         common = np.intersect1d(common, other)
     return common

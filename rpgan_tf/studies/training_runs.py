@@ -1,4 +1,4 @@
-"""Several trainings for one table: each a process of train.py, some at a time, resumed where they were."""
+"""Train the runs of a study: each is a process of train.py, several at a time, resumed from their last saves."""
 
 import contextlib
 import dataclasses
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import threading
 import time
+import types
+from collections.abc import Iterable, Iterator, Sequence
 
 import tqdm
 
@@ -27,35 +29,42 @@ POLL = 0.5  # seconds
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """An experiment with options of its own, wts_dir among them."""
+    """An experiment with its own options, wts_dir among them."""
 
     experiment: str
     overrides: dict
 
     @property
-    def assignments(self):
-        """The options as --set takes them."""
+    def assignments(self) -> list[str]:
+        """Its own options as arguments of --set."""
         return [f"{key}={value}" for key, value in self.overrides.items()]
 
-    def options(self):
+    def options(self) -> types.SimpleNamespace:
         """Return the resolved options; raises `UserError`."""
         return command.load_options(self.experiment, self.assignments)
 
-    def check(self):
-        """Raise a `UserError` if files are missing, or the run was started with other options."""
+    def check(self, may_change: Sequence[str] = ()) -> None:
+        """Raise a `UserError` if files are missing, or the run was started with other options.
+
+        Args:
+            may_change: options that may differ from those of the last start.
+        """
         options = self.options()
         config.check_files(options)
-        differing = config.changes(options, pathlib.Path(options.wts_dir) / "options.json")
-        if differing:
-            what = differing[0].removeprefix("changed since the last start: ")
-            raise UserError(f"'{options.wts_dir}' holds a run with other options: {what}; delete or move that folder")
+        changes = config.changes(options, pathlib.Path(options.wts_dir) / "options.json")
+        changes = [line.removeprefix("changed since the last start: ") for line in changes]
+        changes = [line for line in changes if line.partition(" = ")[0] not in may_change]
+        if changes:
+            raise UserError(
+                f"'{options.wts_dir}' holds a run with other options: {changes[0]}; delete or move that folder"
+            )
 
 
-def train(runs, processes=None):
-    """Train runs to their MAXITER, `processes` at a time (None: one a core), each of these on cores of its own.
+def train(runs: Sequence[Run], processes: int | None = None) -> list[str | None]:
+    """Train runs to their MAXITER, `processes` at a time (None: one a core), each on its own cores.
 
-    A run that was stopped goes on; one that is finished, or has diverged before, is not started. Ctrl-C and SIGTERM
-    stop all as they stop train.py, and so does a run that fails.
+    Interrupted runs are resumed; finished and diverged ones are not started. Ctrl-C and SIGTERM stop all runs as they
+    stop train.py; so does the failure of one.
 
     Returns:
         For each run None, or train.py's message if it diverged.
@@ -63,47 +72,67 @@ def train(runs, processes=None):
     Raises:
         RuntimeError: train.py failed otherwise.
     """
-    terminated = []  # by a signal, which is looked at between starts: an exception in the middle of one could be lost
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count()))
-    processes = min(processes or len(cores), len(cores))
-    share = len(cores) // processes
     todo = [(run, run.options()) for run in runs]
     total = sum(options.MAXITER for _, options in todo)
     waiting = [(run, options) for run, options in todo if not _failure(options) and reached(options) < options.MAXITER]
-    free, running = [cores[i * share : (i + 1) * share] for i in range(processes)], []
+    free = _divide_cores(processes)
+    running: list[tuple[subprocess.Popen, Run, types.SimpleNamespace, list[int]]] = []
     with contextlib.ExitStack() as stack:
         interval = 1 if sys.stderr.isatty() else 30
         bar = stack.enter_context(tqdm.tqdm(total=total, unit="iteration", mininterval=interval, dynamic_ncols=True))
         stack.callback(_stop, running)
-        if threading.current_thread() is threading.main_thread():
-            before = signal.signal(signal.SIGTERM, lambda *_: terminated.append(True))
-            stack.callback(signal.signal, signal.SIGTERM, before)
+        terminated = stack.enter_context(_terminated())
         while waiting or running:
             if terminated:
                 raise KeyboardInterrupt
             while waiting and free:
                 run, options = waiting.pop(0)
-                mine = free.pop()
+                cores = free.pop()
                 tqdm.tqdm.write(f"training {run.experiment} in {options.wts_dir}", file=sys.stderr)
-                running.append((_start(run, options, mine), run, options, mine))
+                running.append((_start(run, options, cores), run, options, cores))
             time.sleep(POLL)
             for entry in [entry for entry in running if entry[0].poll() is not None]:
-                process, run, options, mine = entry
+                process, run, options, cores = entry
                 running.remove(entry)
-                free.append(mine)
+                free.append(cores)
                 _check_end(process.returncode, run, options)
             done = sum(options.MAXITER if _failure(options) else _seen(options) for _, options in todo)
             bar.update(done - bar.n)
     return [_failure(options) for _, options in todo]
 
 
-def reached(options):
+def _divide_cores(processes: int | None) -> list[list[int]]:
+    """Return the cores of each process, as many for each."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+    else:
+        cores = list(range(os.cpu_count() or 1))
+    processes = min(processes or len(cores), len(cores))
+    share = len(cores) // processes
+    return [cores[i * share : (i + 1) * share] for i in range(processes)]
+
+
+@contextlib.contextmanager
+def _terminated() -> Iterator[list]:
+    """Return a list that SIGTERM fills, to be checked between starts: an exception in one could lose its process."""
+    received: list[bool] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: received.append(True))
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def reached(options: types.SimpleNamespace) -> int:
     """Return the iteration of a run's last save, 0 without one."""
     return max(checkpoint.iterations(options.wts_dir, "gmodel"), default=0)
 
 
-def record(seeds):
-    """Return what every table says of its making: command, date, seeds, machine and versions."""
+def record(seeds: Iterable[int]) -> dict:
+    """Return the provenance of a table: command, date, seeds, cores and versions."""
     import importlib.metadata
 
     return {
@@ -119,14 +148,14 @@ def record(seeds):
     }
 
 
-def _from_root(path):
-    """Return a path as it is called from where train.py is, if it is below."""
-    path = pathlib.Path(path).absolute()
+def _from_root(name: str) -> str:
+    """Return the path of a command relative to the folder of train.py, if it is below."""
+    path = pathlib.Path(name).absolute()
     return str(path.relative_to(TRAIN.parent)) if path.is_relative_to(TRAIN.parent) else path.name
 
 
-def _start(run, options, cores):
-    """Start train.py on some cores; what it prints goes to `<wts_dir>/study.log`."""
+def _start(run: Run, options: types.SimpleNamespace, cores: list[int]) -> subprocess.Popen:
+    """Start train.py on some cores, with `<wts_dir>/study.log` as its output."""
     folder = pathlib.Path(options.wts_dir)
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "study.log", "a") as log:
@@ -139,15 +168,15 @@ def _start(run, options, cores):
         )
 
 
-def _stop(running):
-    """Let what still runs save and end."""
+def _stop(running: list) -> None:
+    """Let the processes that still run save and end."""
     for process, *_ in running:
         process.terminate()
     for process, *_ in running:
         process.wait()
 
 
-def _check_end(code, run, options):
+def _check_end(code: int, run: Run, options: types.SimpleNamespace) -> None:
     """Keep the message of a run that diverged; raise for any other failure."""
     if code == 0 and reached(options) >= options.MAXITER:
         return
@@ -158,12 +187,13 @@ def _check_end(code, run, options):
     raise RuntimeError(f"{run.experiment} in {options.wts_dir} ended with exit code {code}: {log[-1]}")
 
 
-def _failure(options):
+def _failure(options: types.SimpleNamespace) -> str | None:
+    """Return the message of a run that diverged."""
     path = pathlib.Path(options.wts_dir) / "diverged.txt"
     return path.read_text().strip() if path.is_file() else None
 
 
-def _seen(options):
+def _seen(options: types.SimpleNamespace) -> int:
     """Return the last iteration that a run has logged."""
     path = pathlib.Path(options.wts_dir) / "train.log"
     if not path.is_file():
