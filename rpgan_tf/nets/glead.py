@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from rpgan_tf.config import SizeFrom8
 from rpgan_tf.nets import stylegan2
-from rpgan_tf.nets.stylegan2 import Convolution, Discriminator, Generator, build_generator
+from rpgan_tf.nets.stylegan2 import Discriminator, Generator, build_generator
+from rpgan_tf.nets.stylegan2_blocks import Convolution
 
 __all__ = ["DecodingDiscriminator", "Generator", "build_discriminator", "build_generator"]
 

@@ -12,7 +12,7 @@ from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 from rpgan_tf.gans.ggdr import cosine_distance
-from rpgan_tf.nets import fir, glead, stylegan2
+from rpgan_tf.nets import fir, glead, stylegan2, stylegan2_blocks
 from tests.conftest import DATA
 from tools import import_torch
 from tools.import_torch import convert_by_name
@@ -239,7 +239,7 @@ def convolved_one_by_one(layer, x, w):
 @pytest.mark.parametrize("up", [False, True])
 def test_modulation_is_that_of_the_kernel_of_each_image(up):
     """With first and second derivatives."""
-    layer = stylegan2.SynthesisLayer(5, 7, 4, 12 if up else 6, up=up, name="layer")
+    layer = stylegan2_blocks.SynthesisLayer(5, 7, 4, 12 if up else 6, up=up, name="layer")
     layer.noise_strength.assign(0.3)
     x, w = (tf.random.stateless_normal(shape, [3, i]) for i, shape in enumerate(([3, 6, 6, 5], [3, 4])))
     found = []
@@ -259,7 +259,7 @@ def test_modulation_is_that_of_the_kernel_of_each_image(up):
 
 def test_demodulation_keeps_the_variance():
     """Whatever the scale of the kernel: E y^2 of normal inputs is that of sqrt(2) LeakyReLU of N(0, 1), 1.04."""
-    layer = stylegan2.SynthesisLayer(32, 32, 4, 16, name="layer")
+    layer = stylegan2_blocks.SynthesisLayer(32, 32, 4, 16, name="layer")
     x, w = (tf.random.stateless_normal(shape, [3, i]) for i, shape in enumerate(([8, 16, 16, 32], [8, 4])))
     y = layer(x, w, noise="none")
     assert float(tf.reduce_mean(y[:, 1:-1, 1:-1] ** 2)) == pytest.approx(1.04, rel=0.05)
@@ -268,7 +268,7 @@ def test_demodulation_keeps_the_variance():
 
 
 def test_new_noise_is_normal_and_differs_from_image_to_image():
-    layer = stylegan2.SynthesisLayer(2, 2, 4, 8, clamp=0.5, name="layer")
+    layer = stylegan2_blocks.SynthesisLayer(2, 2, 4, 8, clamp=0.5, name="layer")
     layer.noise_strength.assign(0.1)
     x, w = tf.zeros([3, 8, 8, 2]), tf.zeros([3, 4])
     y = layer(x, w, noise=[1, 2])
@@ -276,7 +276,7 @@ def test_new_noise_is_normal_and_differs_from_image_to_image():
     np.testing.assert_allclose(y, math.sqrt(2) * tf.nn.leaky_relu(tf.repeat(noise, 2, axis=-1), 0.2), rtol=1e-5)
     layer.noise_strength.assign(10.0)
     assert float(tf.reduce_max(tf.abs(layer(x, w, noise=[1, 2])))) == 0.5
-    rgb = stylegan2.ToRGB(2, 1, 4, clamp=0.5, name="rgb")
+    rgb = stylegan2_blocks.ToRGB(2, 1, 4, clamp=0.5, name="rgb")
     rgb.bias.assign([3.0])
     assert np.all(rgb(x, w) == 0.5)
 
@@ -284,9 +284,10 @@ def test_new_noise_is_normal_and_differs_from_image_to_image():
 def test_groups_of_the_minibatch_deviation():
     x = np.zeros([6, 1, 1, 2], np.float32)
     x[:, 0, 0, 0] = [0, 10, 0, 2, 10, 4]  # groups of images 0 and 3, 1 and 4, 2 and 5
-    received = stylegan2.minibatch_deviation(x, 2)[:, 0, 0, 0]
+    received = stylegan2_blocks.minibatch_deviation(x, 2)[:, 0, 0, 0]
     np.testing.assert_allclose(received, [0.5, 0, 1, 0.5, 0, 1], atol=1e-3)
-    np.testing.assert_allclose(stylegan2.minibatch_deviation(x[:3], 4)[:, 0, 0, 0], [np.std([0, 10, 0]) / 2] * 3, 1e-3)
+    received = stylegan2_blocks.minibatch_deviation(x[:3], 4)[:, 0, 0, 0]
+    np.testing.assert_allclose(received, [np.std([0, 10, 0]) / 2] * 3, 1e-3)
 
 
 def test_the_average_of_w_moves_in_training_only():
@@ -313,7 +314,7 @@ def test_half_precision_is_near_and_clamped(half):
     np.testing.assert_allclose(images, expected, atol=tolerance)
     assert [stylegan2.half_type(size, 256, 4, half) for size in (16, 32, 256)] == ["float32", half, half]
     assert stylegan2.half_type(8, 32, 4, half) == half and stylegan2.half_type(4, 32, 4, half) == "float32"
-    layer = stylegan2.Convolution(1, 1, 1, clamp=256.0, gain=0.5)
+    layer = stylegan2_blocks.Convolution(1, 1, 1, clamp=256.0, gain=0.5)
     np.testing.assert_allclose(layer(1e6 * tf.sign(layer.kernel)), [[[[128]]]])
 
 
