@@ -1,8 +1,6 @@
-"""The layers and blocks of StyleGAN2's nets; sources and what differs from them are in `rpgan_tf.nets.stylegan2`.
+"""Layers and blocks of StyleGAN2's nets; see `rpgan_tf.nets.stylegan2` for the papers and differences."""
 
-All kernels are N(0, 1) and scaled where they are used. Modulation scales activations before and after an ordinary
-convolution, so that no grouped convolution is needed.
-"""
+from __future__ import annotations
 
 import math
 
@@ -11,6 +9,7 @@ import tensorflow as tf
 
 from rpgan_tf.devices import replicas
 from rpgan_tf.nets import fir
+from rpgan_tf.nets.base import Seeds
 
 EPSILON = 1e-8
 GAIN = math.sqrt(2)  # of LeakyReLU with slope 0.2
@@ -18,18 +17,27 @@ W_AVERAGE_BETA = 0.995
 
 
 class Mapping(keras.layers.Layer):
-    """Map latents [B, zlen], labels [B, num_classes] or both to w [B, w_dim] by `num_layers` dense layers.
+    """Map latents [B, zlen], labels [B, num_classes] or both to w [B, w_dim] by dense layers.
 
     Args:
-        zlen: 0 without latents.
-        num_classes: 0 without labels.
+        zlen: length of a latent vector, 0 without latents.
+        num_classes: length of a label, 0 without labels.
         w_dim: units of each layer.
-        num_layers: dense layers, not counting the one that embeds labels.
-        average: whether there is a moving average `w_avg` of w, which moves in training.
+        num_layers: number of dense layers, without the embedding of labels.
+        average: whether to keep a moving average `w_avg` of w, which moves in training.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
-    def __init__(self, zlen, num_classes, w_dim, num_layers, average=False, seeds=None, **kwargs):
+    def __init__(
+        self,
+        zlen: int,
+        num_classes: int,
+        w_dim: int,
+        num_layers: int,
+        average: bool = False,
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         inputs = zlen + (w_dim if num_classes else 0)
         with keras.name_scope(self.name):
@@ -39,11 +47,11 @@ class Mapping(keras.layers.Layer):
                 for i in range(num_layers)
             ]
         self.w_avg = None
-        if average:  # of all replicas
+        if average:
             self.w_avg = self.add_weight((w_dim,), "zeros", trainable=False, aggregation="mean", name="w_avg")
         self.built = True
 
-    def call(self, z, labels=None, training=False):
+    def call(self, z: tf.Tensor | None, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         parts = [] if z is None else [normalize(z)]
         if self.embed is not None:
             if labels is None:
@@ -59,18 +67,29 @@ class Mapping(keras.layers.Layer):
 
 
 class SynthesisBlock(keras.layers.Layer):
-    """Double the size of features, convolve them, and add what they say of the image to the upsampled image.
+    """Double the size of features, convolve them, and add an image made of them to the upsampled image.
 
     Args:
-        size: pixels of the output.
-        inputs: channels of the features that come in; None for the first block, which begins with a learned constant.
-        outputs: channels of the features that go out.
+        size: height and width of the output.
+        inputs: channels of the input features; None for the first block, which starts from a learned constant.
+        outputs: channels of the output features.
         w_dim: length of a code.
         channels: of an image.
         clamp, dtype, seeds: as for `Convolution`.
     """
 
-    def __init__(self, size, inputs, outputs, w_dim, channels, clamp=None, dtype="float32", seeds=None, **kwargs):
+    def __init__(
+        self,
+        size: int,
+        inputs: int | None,
+        outputs: int,
+        w_dim: int,
+        channels: int,
+        clamp: float | None = None,
+        dtype: str = "float32",
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.type = dtype
         normal = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
@@ -86,10 +105,19 @@ class SynthesisBlock(keras.layers.Layer):
         self.num_codes = 2 if inputs is None else 3
         self.built = True
 
-    def call(self, x, image, codes, noise):
-        """Return features and image; `codes` are num_codes times [B, w_dim], and `noise` as for the generator."""
+    def call(
+        self, x: tf.Tensor | None, image: tf.Tensor | None, codes: list[tf.Tensor], noise: str | tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return features and image.
+
+        Args:
+            x: features [B, size / 2, size / 2, inputs]; None for the first block.
+            image: float32 [B, size / 2, size / 2, channels]; None for the first block.
+            codes: `num_codes` tensors [B, w_dim].
+            noise: as for the generator.
+        """
         seeds = [noise] * 2 if isinstance(noise, str) else [tf.random.fold_in(noise, i) for i in range(2)]
-        if self.const is not None:
+        if self.conv0 is None:
             x = tf.repeat(tf.cast(self.const, self.type)[None], tf.shape(codes[0])[0], axis=0)
         else:
             x = self.conv0(tf.cast(x, self.type), codes[0], noise=seeds[0])
@@ -107,12 +135,23 @@ class SynthesisLayer(keras.layers.Layer):
     Args:
         inputs, outputs: channels.
         w_dim: length of a code.
-        size: pixels of the output.
+        size: height and width of the output.
         up: whether the size doubles.
         clamp, dtype, seeds: as for `Convolution`.
     """
 
-    def __init__(self, inputs, outputs, w_dim, size, up=False, clamp=None, dtype="float32", seeds=None, **kwargs):
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        w_dim: int,
+        size: int,
+        up: bool = False,
+        clamp: float | None = None,
+        dtype: str = "float32",
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.up, self.clamp, self.type, self.size = up, clamp, dtype, size
         normal = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
@@ -125,10 +164,10 @@ class SynthesisLayer(keras.layers.Layer):
             self.affine = Dense(w_dim, inputs, bias_init="ones", seeds=seeds, name="affine")
         self.built = True
 
-    def call(self, x, w, noise):
+    def call(self, x: tf.Tensor, w: tf.Tensor, noise: str | tf.Tensor) -> tf.Tensor:
         kernel, styles = tf.convert_to_tensor(self.kernel), self.affine(w)
         inputs_axis, outputs_axis = (3, 2) if self.up else (2, 3)
-        if self.type == "float16":  # against overflow; what is taken away here is given back by demodulation
+        if self.type == "float16":  # against overflow; demodulation restores the scale
             largest = tf.reduce_max(tf.abs(kernel), axis=[0, 1, inputs_axis], keepdims=True)
             kernel = kernel / (largest * math.sqrt(9 * kernel.shape[inputs_axis]))
             styles = styles / tf.reduce_max(tf.abs(styles), axis=1, keepdims=True)
@@ -146,7 +185,7 @@ class SynthesisLayer(keras.layers.Layer):
 
 
 class ToRGB(keras.layers.Layer):
-    """Map features [B, H, W, inputs] to what is added to an image, by a 1x1 kernel modulated by w [B, w_dim].
+    """Map features [B, H, W, inputs] to a contribution to the image, by a 1x1 kernel modulated by w [B, w_dim].
 
     Args:
         inputs: channels of the features.
@@ -155,7 +194,16 @@ class ToRGB(keras.layers.Layer):
         clamp, dtype, seeds: as for `Convolution`.
     """
 
-    def __init__(self, inputs, channels, w_dim, clamp=None, dtype="float32", seeds=None, **kwargs):
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        w_dim: int,
+        clamp: float | None = None,
+        dtype: str = "float32",
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.clamp, self.type = clamp, dtype
         normal = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
@@ -165,7 +213,7 @@ class ToRGB(keras.layers.Layer):
             self.affine = Dense(w_dim, inputs, bias_init="ones", seeds=seeds, name="affine")
         self.built = True
 
-    def call(self, x, w):
+    def call(self, x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
         styles = self.affine(w) / math.sqrt(self.kernel.shape[2])
         x = convolve(x * _per_image(styles, self.type), tf.cast(self.kernel, self.type))
         return clip(x + tf.cast(self.bias, self.type), self.clamp)
@@ -180,26 +228,34 @@ class DiscriminatorBlock(keras.layers.Layer):
         clamp, dtype, seeds: as for `Convolution`.
     """
 
-    def __init__(self, inputs, outputs, residual, clamp=None, dtype="float32", seeds=None, **kwargs):
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        residual: bool,
+        clamp: float | None = None,
+        dtype: str = "float32",
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
-        arguments = {"clamp": clamp, "dtype": dtype, "seeds": seeds}
+        arguments = {"dtype": dtype, "seeds": seeds}
         gain = math.sqrt(0.5) if residual else 1.0
         with keras.name_scope(self.name):
-            self.conv0 = Convolution(inputs, inputs, 3, name="conv0", **arguments)
-            self.conv1 = Convolution(inputs, outputs, 3, "down", gain=gain, name="conv1", **arguments)
+            self.conv0 = Convolution(inputs, inputs, 3, clamp=clamp, name="conv0", **arguments)
+            self.conv1 = Convolution(inputs, outputs, 3, "down", gain=gain, clamp=clamp, name="conv1", **arguments)
             self.skip = None
             if residual:
-                arguments["clamp"] = None
                 self.skip = Convolution(
                     inputs, outputs, 1, "down", activation=False, bias=False, gain=gain, name="skip", **arguments
                 )
         self.built = True
 
-    def layers_of(self):
+    def convolutions(self) -> list[Convolution]:
         """Return the layers in the order in which they are frozen."""
         return [layer for layer in (self.conv0, self.conv1, self.skip) if layer is not None]
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         y = self.conv1(self.conv0(x))
         return y if self.skip is None else self.skip(x) + y
 
@@ -210,29 +266,29 @@ class Convolution(keras.layers.Layer):
     Args:
         inputs, outputs: channels.
         size: of the kernel, 1 or 3.
-        resample: "down" halves, "up" doubles the size, None keeps it.
-        activation: whether there is a LeakyReLU, and its gain of sqrt(2).
+        resample: "down" halves the size of the images, "up" doubles it, None keeps it.
+        activation: whether there is a LeakyReLU, with its gain of sqrt(2).
         bias: whether there is a bias.
-        gain: what the result is multiplied by.
-        clamp: the largest absolute value times gain; None: any.
-        dtype: what is computed in; weights are float32.
+        gain: factor of the result.
+        clamp: bound of absolute values before this gain; None: no bound.
+        dtype: of the computation; weights are float32.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
     def __init__(
         self,
-        inputs,
-        outputs,
-        size,
-        resample=None,
-        activation=True,
-        bias=True,
-        gain=1.0,
-        clamp=None,
-        dtype="float32",
-        seeds=None,
+        inputs: int,
+        outputs: int,
+        size: int,
+        resample: str | None = None,
+        activation: bool = True,
+        bias: bool = True,
+        gain: float = 1.0,
+        clamp: float | None = None,
+        dtype: str = "float32",
+        seeds: Seeds = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.resample, self.activation, self.type = resample, activation, dtype
         self.gain, self.clamp = gain, None if clamp is None else clamp * gain
@@ -244,7 +300,7 @@ class Convolution(keras.layers.Layer):
         self.bias = self.add_weight((outputs,), "zeros", name="bias") if bias else None
         self.built = True
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         x = convolve(tf.cast(x, self.type), tf.cast(self.kernel * self.scale, self.type), self.resample)
         if self.bias is not None:
             x += tf.cast(self.bias, self.type)
@@ -256,13 +312,22 @@ class Dense(keras.layers.Layer):
 
     Args:
         inputs, units: lengths.
-        rate: of learning, relative to other layers: kernel and bias are multiplied by it.
+        rate: learning rate relative to other layers, by which kernel and bias are multiplied.
         bias_init: initializer of the bias.
         activate: whether a LeakyReLU with a gain of sqrt(2) follows.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
-    def __init__(self, inputs, units, rate=1.0, bias_init="zeros", activate=False, seeds=None, **kwargs):
+    def __init__(
+        self,
+        inputs: int,
+        units: int,
+        rate: float = 1.0,
+        bias_init: str = "zeros",
+        activate: bool = False,
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         normal = keras.initializers.RandomNormal(0.0, 1 / rate, seed=seeds)
         self.scale, self.rate, self.activate = rate / math.sqrt(inputs), rate, activate
@@ -270,15 +335,18 @@ class Dense(keras.layers.Layer):
         self.bias = self.add_weight((units,), bias_init, name="bias")
         self.built = True
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         x = tf.matmul(x, self.kernel * self.scale) + self.bias * self.rate
         return activate(x, GAIN) if self.activate else x
 
 
-def convolve(x, kernel, resample=None):
-    """Convolve [B, H, W, in] with zeros outside, and with `resample` "up" or "down" double or halve the size.
+def convolve(x: tf.Tensor, kernel: tf.Tensor, resample: str | None = None) -> tf.Tensor:
+    """Convolve images [B, H, W, in], padded with zeros, and resample them.
 
-    Where the size doubles, a 3x3 kernel is [3, 3, out, in], else kernels are [k, k, in, out].
+    Args:
+        x: [B, H, W, in].
+        kernel: [k, k, in, out] with k of 1 or 3; [3, 3, out, in] for a 3x3 kernel with `resample` "up".
+        resample: "up" doubles the size, "down" halves it, None keeps it.
     """
     size = kernel.shape[0]
     if resample is None:
@@ -293,25 +361,25 @@ def convolve(x, kernel, resample=None):
     return fir.blur(tf.nn.conv2d_transpose(x, kernel, shape, 2, "VALID"), 1, gain=2.0)
 
 
-def activate(x, gain, clamp=None):
+def activate(x: tf.Tensor, gain: float, clamp: float | None = None) -> tf.Tensor:
     """Return gain * LeakyReLU(x), clamped."""
     return clip(gain * tf.nn.leaky_relu(x, 0.2), clamp)
 
 
-def clip(x, clamp):
-    """Clip to [-clamp, clamp], if that is not None."""
+def clip(x: tf.Tensor, clamp: float | None) -> tf.Tensor:
+    """Clip to [-clamp, clamp], unless `clamp` is None."""
     return x if clamp is None else tf.clip_by_value(x, -clamp, clamp)
 
 
-def normalize(x):
+def normalize(x: tf.Tensor) -> tf.Tensor:
     """Divide vectors [B, n] by the root of their mean square."""
     return x * tf.math.rsqrt(tf.reduce_mean(x**2, axis=1, keepdims=True) + EPSILON)
 
 
-def minibatch_deviation(x, group):
+def minibatch_deviation(x: tf.Tensor, group: int) -> tf.Tensor:
     """Return the standard deviation in groups of images, averaged over features: [B, H, W, C] -> [B, H, W, 1].
 
-    Section 3 of arXiv 1710.10196. The members of a group stand B / group apart, or are all B if these are fewer.
+    Section 3 of arXiv 1710.10196. Members of a group stand B / group apart; a batch below `group` is one group.
     """
     batch_size = tf.shape(x)[0]
     groups = tf.reshape(x, [tf.minimum(group, batch_size), -1, *x.shape[1:]])
@@ -321,6 +389,6 @@ def minibatch_deviation(x, group):
     return tf.broadcast_to(tiled[:, None, None, None], [batch_size, *x.shape[1:3], 1])
 
 
-def _per_image(vectors, dtype):
+def _per_image(vectors: tf.Tensor, dtype: str) -> tf.Tensor:
     """Return [B, C] as [B, 1, 1, C]."""
     return tf.cast(vectors, dtype)[:, None, None]
