@@ -245,7 +245,7 @@ def test_learning_rate_of_the_experiment_wins_over_the_saved_state(tiny, tmp_pat
     [
         (lambda arrays: arrays.pop("c2_w"), "it has no array 'c2_w'"),
         (lambda arrays: arrays.update(c2_w=np.zeros((4, 4, 8, 17))), r"expected c2_w \[4, 4, 8, 16\], received"),
-        (lambda arrays: arrays.update(c9_w=np.zeros(3)), "it has an array 'c9_w' that the net has not"),
+        (lambda arrays: arrays.update(c9_w=np.zeros(3)), "it has an array 'c9_w' unknown to the net"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_and_change_nothing(tiny, tmp_path, change, message):
