@@ -12,7 +12,7 @@ from __future__ import annotations
 import pathlib
 import re
 import types
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rpgan_tf.nets.base import Net
     from rpgan_tf.nets.rpgan import Generator, Moments
 
-Path = str | pathlib.Path
-Arrays = dict[str, np.ndarray]
+Path: TypeAlias = str | pathlib.Path
+Arrays: TypeAlias = dict[str, np.ndarray]
 
 
 def save_npz(net: Net, path: Path) -> None:

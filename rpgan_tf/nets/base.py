@@ -5,7 +5,7 @@ Knows no architecture.
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from rpgan_tf.config import Rules
 
-Seeds = keras.random.SeedGenerator | int | None  # of initial weights
+Seeds: TypeAlias = keras.random.SeedGenerator | int | None  # of initial weights
 
 
 class Net(keras.Model):

@@ -5,7 +5,7 @@ follow. Convolutions have no bias. Knows no loss: the logits have no sigmoid.
 """
 
 import types
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -108,7 +108,7 @@ class Discriminator(base.Discriminator):
         super().__init__(num_outcomes, **kwargs)
         check_size(imsz, 16)
         self.independent = d_norm in ("layer", "none")
-        arguments = {"spectral": d_norm == "spectral", "std": std_of(init), "seeds": seeds}
+        arguments: dict[str, Any] = {"spectral": d_norm == "spectral", "std": std_of(init), "seeds": seeds}
         self.convolutions, self.normalizations = [], []
         inputs, filters = channels, ndf
         for i in range(1, imsz.bit_length() - 2):

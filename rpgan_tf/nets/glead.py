@@ -8,7 +8,7 @@ precision at every size. Knows no loss.
 """
 
 import types
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
@@ -83,7 +83,7 @@ class DecodingDiscriminator(Discriminator):
         self.res_g = res_g
         self.decoder: list[Convolution] = []
         width = stylegan2.widths(imsz, channel_base, channel_max)
-        arguments = {"activation": False, "seeds": seeds}
+        arguments: dict[str, Any] = {"activation": False, "seeds": seeds}
         for size in stylegan2.sizes(res_d)[1:]:
             inputs = width[size // 2] * (1 if size == 8 else 2)
             self.decoder.append(

@@ -5,6 +5,7 @@ MachineLearning_Exercises_Python_PyTorch (GAN_RGAN_PyTorch), whose initial weigh
 """
 
 import types
+from typing import Any
 
 import tensorflow as tf
 
@@ -48,7 +49,7 @@ class Discriminator(base.Discriminator):
     ) -> None:
         super().__init__(num_outcomes, **kwargs)
         check_size(imsz, 32)
-        arguments = {"std": std_of(init), "seeds": seeds}
+        arguments: dict[str, Any] = {"std": std_of(init), "seeds": seeds}
         self.convolutions = []
         inputs, filters = channels, ndf
         for i in range(1, 5):

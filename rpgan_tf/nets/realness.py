@@ -6,7 +6,7 @@ unused.
 """
 
 import types
-from typing import Literal
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -64,7 +64,7 @@ class Discriminator(base.Discriminator):
         super().__init__(num_outcomes, **kwargs)
         dcgan.check_size(imsz, 16)
         self.noise_seed = noise_seed
-        arguments = {"spectral": True, "seeds": seeds}
+        arguments: dict[str, Any] = {"spectral": True, "seeds": seeds}
         self.convolutions = []
         inputs, filters = channels, ndf
         for i in range(1, imsz.bit_length() - 2):

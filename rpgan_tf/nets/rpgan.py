@@ -6,7 +6,7 @@ section 3; paddings and initializers are those of the authors' program (github.c
 
 import math
 import types
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ from rpgan_tf.projections import Projections, check_chunk, check_division
 
 EPSILON = 1e-3  # of batch normalization
 
-Moments = tuple[np.ndarray | tf.Tensor, np.ndarray | tf.Tensor]  # mean [C] and variance [C]
+Moments: TypeAlias = tuple[np.ndarray | tf.Tensor, np.ndarray | tf.Tensor]  # mean [C] and variance [C]
 
 
 def uniform(fan_in: int, seeds: Seeds) -> keras.initializers.Initializer:

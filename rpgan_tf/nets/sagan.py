@@ -7,7 +7,7 @@ power of two from 32 on.
 """
 
 import types
-from typing import Literal
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -52,7 +52,7 @@ class Generator(base.Net):
         super().__init__(**kwargs)
         check_size(imsz, 32)
         self.zlen = zlen
-        arguments = {"spectral": True, "seeds": seeds}
+        arguments: dict[str, Any] = {"spectral": True, "seeds": seeds}
         self.convolutions, self.normalizations = [], []
         self.attentions: dict[int, Attention] = {}
         inputs, filters = zlen, ngf * imsz // 8

@@ -13,7 +13,7 @@ loss.
 
 import math
 import types
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -220,7 +220,7 @@ class Discriminator(base.Discriminator):
         check_size(imsz, 16)
         self.mbstd_group = mbstd_group
         width = widths(imsz, channel_base, channel_max)
-        arguments = {"clamp": CLAMP if num_half else None, "seeds": seeds}
+        arguments: dict[str, Any] = {"clamp": CLAMP if num_half else None, "seeds": seeds}
         with keras.name_scope(f"b{imsz}"):
             dtype = half_type(imsz, imsz, num_half, half)
             self.from_rgb = Convolution(channels, width[imsz], 1, dtype=dtype, name="fromrgb", **arguments)

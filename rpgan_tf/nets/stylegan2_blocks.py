@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -94,7 +95,7 @@ class SynthesisBlock(keras.layers.Layer):
         self.type = dtype
         normal = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
         self.const, self.conv0 = None, None
-        arguments = {"clamp": clamp, "dtype": dtype, "seeds": seeds}
+        arguments: dict[str, Any] = {"clamp": clamp, "dtype": dtype, "seeds": seeds}
         if inputs is None:
             self.const = self.add_weight((size, size, outputs), normal, name="const")
         with keras.name_scope(self.name):
@@ -239,7 +240,7 @@ class DiscriminatorBlock(keras.layers.Layer):
         **kwargs,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
-        arguments = {"dtype": dtype, "seeds": seeds}
+        arguments: dict[str, Any] = {"dtype": dtype, "seeds": seeds}
         gain = math.sqrt(0.5) if residual else 1.0
         with keras.name_scope(self.name):
             self.conv0 = Convolution(inputs, inputs, 3, clamp=clamp, name="conv0", **arguments)

@@ -5,6 +5,7 @@ PacGAN's. Knows no loss.
 """
 
 import types
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -38,7 +39,7 @@ class Generator(base.Net):
     def __init__(self, zlen: int, g_width: int, dims: int, seeds: Seeds = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.zlen = zlen
-        arguments = {"bias": True, "seeds": seeds}
+        arguments: dict[str, Any] = {"bias": True, "seeds": seeds}
         self.denses, self.normalizations = [], []
         for i in range(1, 5):
             self.denses.append(Dense(zlen if i == 1 else g_width, g_width, name=f"dense{i}", **arguments))
