@@ -166,9 +166,9 @@ def build_discriminator(
         options.ndf,
         options.imsz,
         options.pack * options.channels,
-        options.d_norm,
-        options.init,
-        options.num_outcomes,
-        seeds,
+        d_norm=options.d_norm,
+        init=options.init,
+        num_outcomes=options.num_outcomes,
+        seeds=seeds,
         name="discriminator",
     )

@@ -82,8 +82,8 @@ def build_discriminator(
         options.ndf,
         options.imsz,
         options.pack * options.channels,
-        options.init,
-        options.num_outcomes,
-        seeds,
+        init=options.init,
+        num_outcomes=options.num_outcomes,
+        seeds=seeds,
         name="discriminator",
     )

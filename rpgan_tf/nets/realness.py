@@ -95,7 +95,7 @@ class Discriminator(base.Discriminator):
 
 def build_generator(options: types.SimpleNamespace, seeds: Seeds = None) -> Generator:
     """Build the generator of an experiment."""
-    return Generator(options.zlen, options.ngf, options.imsz, options.channels, "dcgan", seeds, name="generator")
+    return Generator(options.zlen, options.ngf, options.imsz, options.channels, seeds=seeds, name="generator")
 
 
 def build_discriminator(
@@ -106,9 +106,9 @@ def build_discriminator(
         options.ndf,
         options.imsz,
         options.pack * options.channels,
-        options.adaptive_reparam,
-        options.num_outcomes,
-        options.seed,
-        seeds,
+        adaptive_reparam=options.adaptive_reparam,
+        num_outcomes=options.num_outcomes,
+        noise_seed=options.seed,
+        seeds=seeds,
         name="discriminator",
     )

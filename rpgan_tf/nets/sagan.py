@@ -145,8 +145,8 @@ def build_discriminator(
         options.ndf,
         options.imsz,
         options.pack * options.channels,
-        options.spectral,
-        options.num_outcomes,
-        seeds,
+        spectral=options.spectral,
+        num_outcomes=options.num_outcomes,
+        seeds=seeds,
         name="discriminator",
     )

@@ -149,7 +149,7 @@ def build_discriminator(
         options.d_width,
         options.pack * options.channels,
         projections,
-        options.num_outcomes,
-        seeds,
+        num_outcomes=options.num_outcomes,
+        seeds=seeds,
         name="discriminator",
     )

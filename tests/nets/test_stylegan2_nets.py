@@ -90,7 +90,7 @@ def test_discriminator_and_its_decoder(numbers, discriminator):
 
 
 def test_cosine_of_ggdr(numbers, generator, discriminator):
-    """Of the head for features, for generated images, and G's features."""
+    """Between the output of D's head for features of generated images, and G's features."""
     found = discriminator.decode(discriminator.features(numbers["img"])).features
     assert float(cosine_distance(found, numbers["feat/8"])) == pytest.approx(float(numbers["ggdr_cos"]), rel=1e-5)
     assert 2 * sum(size > 8 for size in generator.blocks) + 1 == int(numbers["K"])
