@@ -72,15 +72,15 @@ def path_of(wts_dir: Path, iteration: int | str, kind: str) -> pathlib.Path:
     return pathlib.Path(wts_dir) / f"iter_{iteration}.{kind}.npz"
 
 
-def iterations(wts_dir: Path, kind: str) -> list[int]:
+def saved_iterations(wts_dir: Path, kind: str) -> list[int]:
     """Return the iterations that have a file of this kind, ascending."""
     matches = (re.fullmatch(rf"iter_(\d+)\.{kind}\.npz", path.name) for path in pathlib.Path(wts_dir).glob("iter_*"))
     return sorted(int(match[1]) for match in matches if match)
 
 
-def find(wts_dir: Path, kind: str, iteration: int | None = None) -> pathlib.Path:
+def find_file(wts_dir: Path, kind: str, iteration: int | None = None) -> pathlib.Path:
     """Return the path of the newest file of a kind, or of the given iteration; raises `UserError` if there is none."""
-    known = iterations(wts_dir, kind)
+    known = saved_iterations(wts_dir, kind)
     if not known or (iteration is not None and iteration not in known):
         there = f"there are iterations {', '.join(map(str, known))}" if known else "there is none at all"
         maker = "fixbn.py" if kind.startswith("bg") else "train.py"
@@ -125,7 +125,7 @@ def save(gan: GAN, options: types.SimpleNamespace, found: dict[str, Arrays] | No
     for kind, arrays in found.items():
         atomic.save_arrays(path_of(options.wts_dir, iteration, kind), arrays)
     for kind in found:
-        for old in iterations(options.wts_dir, kind):
+        for old in saved_iterations(options.wts_dir, kind):
             if old != iteration and (kind == "state" or old % options.SAVEFREQ):
                 path_of(options.wts_dir, old, kind).unlink(missing_ok=True)
     for part in pathlib.Path(options.wts_dir).glob(".iter_*.part"):  # of a save that was killed
@@ -142,11 +142,11 @@ def restore(gan: GAN, wts_dir: Path) -> list[str]:
     Returns:
         Lines for the log about the files read; none for a new run.
     """
-    known = iterations(wts_dir, "gmodel")
+    known = saved_iterations(wts_dir, "gmodel")
     if not known:
         return []
     iteration = known[-1]
-    discriminators = iterations(wts_dir, "dmodel")
+    discriminators = saved_iterations(wts_dir, "dmodel")
     path = path_of(wts_dir, iteration, "gmodel")
     load_npz(gan.generator, path)
     lines = [f"read {path}"]
@@ -187,10 +187,10 @@ def transfer(gan: GAN, folder: Path) -> list[str]:
     """
     lines = []
     for net, kinds in ((gan.generator, ["gmodel"]), (gan.discriminator, ["dmodel"]), (gan.average, ["ema", "gmodel"])):
-        kind = next((kind for kind in kinds if iterations(folder, kind)), None)
+        kind = next((kind for kind in kinds if saved_iterations(folder, kind)), None)
         if net is None or kind is None:
             continue
-        path, own = find(folder, kind), net.get_arrays()
+        path, own = find_file(folder, kind), net.get_arrays()
         arrays = atomic.load_arrays(path)
         fitting = {name: arrays[name] for name in own if name in arrays and arrays[name].shape == own[name].shape}
         if not fitting:

@@ -34,8 +34,8 @@ def main(argv):
     w_codes.check(options, "tools/reconstruct.py", heads=True)
     w_codes.choose_images(options, arguments.images)
     kind = "gmodel" if arguments.raw or not options.ema else "ema"
-    path = checkpoint.find(options.wts_dir, kind, arguments.iteration)
-    d_path = checkpoint.find(options.wts_dir, "dmodel", protocol.iteration_of(path))
+    path = checkpoint.find_file(options.wts_dir, kind, arguments.iteration)
+    d_path = checkpoint.find_file(options.wts_dir, "dmodel", protocol.iteration_of(path))
 
     command.start_tensorflow(arguments.strategy)
     from rpgan_tf.nets import glead

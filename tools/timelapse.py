@@ -29,7 +29,7 @@ def main(argv):
 
     command.start_tensorflow(arguments.strategy)
     z, frames = generators.latents(options, seed or 0), []
-    iterations = checkpoint.iterations(options.wts_dir, kind)
+    iterations = checkpoint.saved_iterations(options.wts_dir, kind)
     for iteration in tqdm.tqdm(iterations, unit="model"):
         generate = generators.load(options, checkpoint.path_of(options.wts_dir, iteration, kind))
         frames.append(pictures.picture(generate(z), options))

@@ -188,7 +188,7 @@ def find_weights(options, iteration, statistics):
 def iterations(options):
     """Return all iterations that can be measured; raises `UserError` if there are none."""
     generators.find(options)
-    return checkpoint.iterations(options.wts_dir, "ema" if options.ema else "gmodel")
+    return checkpoint.saved_iterations(options.wts_dir, "ema" if options.ema else "gmodel")
 
 
 def iteration_of(path):

@@ -28,7 +28,7 @@ def find(options, iteration=None, single=False):
         kind = "bgema" if options.ema else "bgmodel"
     else:
         kind = "ema" if options.ema else "gmodel"
-    return checkpoint.find(options.wts_dir, kind, iteration)
+    return checkpoint.find_file(options.wts_dir, kind, iteration)
 
 
 def load(options, path, batch_statistics=False):

@@ -30,7 +30,7 @@ def count_run(options):
     """
     path = pathlib.Path(options.wts_dir) / "modes.json"
     known, curve = json.loads(path.read_text()) if path.is_file() else {}, []
-    for iteration in checkpoint.iterations(options.wts_dir, "ema" if options.ema else "gmodel"):
+    for iteration in checkpoint.saved_iterations(options.wts_dir, "ema" if options.ema else "gmodel"):
         key = _identity(generators.find(options, iteration), options)
         if key not in known:
             known[key] = count_samples(samples(options, iteration), options)

@@ -163,7 +163,7 @@ def samples(options):
     """Return {iteration: samples uint8 [1 row]} of the same latents, of up to eight iterations that a run has kept."""
     generators.check_images(options, "a picture of samples")
     kind = generators.find(options).name.split(".")[1]
-    known = checkpoint.iterations(options.wts_dir, kind)
+    known = checkpoint.saved_iterations(options.wts_dir, kind)
     known = [known[i] for i in np.unique(np.linspace(0, len(known) - 1, MOST_ROWS).round().astype(int))]
     z, rows = generators.latents(options, 0), {}
     for iteration in known:

@@ -99,7 +99,7 @@ def train(runs, processes=None):
 
 def reached(options):
     """Return the iteration of a run's last save, 0 without one."""
-    return max(checkpoint.iterations(options.wts_dir, "gmodel"), default=0)
+    return max(checkpoint.saved_iterations(options.wts_dir, "gmodel"), default=0)
 
 
 def record(seeds):
