@@ -1,4 +1,4 @@
-"""What the commands share: their parser, and how they end.
+"""The commands' common parts: parser, start of TensorFlow, and exit codes.
 
 Exit codes: 0 success, 2 a user's mistake (one line on stderr, no traceback), 1 a fault of ours (with its traceback).
 """
@@ -7,6 +7,9 @@ import argparse
 import os
 import sys
 import tempfile
+import types
+from collections.abc import Callable
+from typing import NoReturn
 
 from absl.flags import argparse_flags
 
@@ -18,13 +21,15 @@ from rpgan_tf.errors import UserError
 class Parser(argparse_flags.ArgumentParser):
     """Argument parser whose usage text is a command's docstring; mistakes are `UserError`s."""
 
-    def __init__(self, docstring):
+    machines = False  # whether --strategy includes several machines
+
+    def __init__(self, docstring: str | None) -> None:
         super().__init__(
             description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
         )
 
-    def add_experiment(self, form="NAME"):
-        """Add the experiment's name and the option --set."""
+    def add_experiment(self, form: str = "NAME") -> None:
+        """Add the experiment's name, shown as `form`, and the option --set."""
         self.add_argument("name", metavar=form, help="experiment: exp/NAME.py below this folder, or a .py file")
         self.add_argument(
             "--set",
@@ -35,8 +40,8 @@ class Parser(argparse_flags.ArgumentParser):
             help="override options of the experiment",
         )
 
-    def add_strategy(self, machines=False):
-        """Add the option --strategy, with several machines or without."""
+    def add_strategy(self, machines: bool = False) -> None:
+        """Add the option --strategy, with or without those for several machines."""
         self.machines = machines
         self.add_argument("--strategy", default="auto", metavar="KIND", help=strategies.forms(machines))
 
@@ -46,30 +51,28 @@ class Parser(argparse_flags.ArgumentParser):
             strategies.check(arguments.strategy, self.machines)
         return arguments
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; usage: {' '.join(self.format_usage().split()[1:])}")
 
 
-def load_options(name, assignments, forced=None):
-    """Load an experiment with the key=value texts of --set, and `forced` options that win over both."""
+def load_options(name: str, assignments: list[str], forced: dict | None = None) -> types.SimpleNamespace:
+    """Load an experiment, overridden by the key=value texts of --set, and both by the options `forced`."""
     return config.load(name, config.parse_overrides(assignments) | (forced or {}))
 
 
-def split_name(name, count):
-    """Split "NAME[,number ...]" into the name and up to `count` integers, None where they are not given."""
-    name, *texts = name.split(",")
+def split_name(text: str, count: int) -> tuple:
+    """Split "NAME[,number ...]" into the name and `count` integers, None for those that are missing."""
+    name, *parts = text.split(",")
     try:
-        numbers = [int(text) for text in texts]
+        numbers = [int(part) for part in parts]
     except ValueError:
-        numbers = None
-    if numbers is None or len(numbers) > count or any(not 0 <= number < 2**32 for number in numbers):
-        raise UserError(
-            f"expected NAME and up to {count} whole numbers between commas, received '{name},{','.join(texts)}'"
-        )
+        numbers = [-1]
+    if len(numbers) > count or any(not 0 <= number < 2**32 for number in numbers):
+        raise UserError(f"expected NAME and up to {count} whole numbers between commas, received '{text}'")
     return name, *numbers, *[None] * (count - len(numbers))
 
 
-def parse_pair(text):
+def parse_pair(text: str) -> list[int]:
     """Return the two image numbers of "a,b"."""
     numbers = [int(part) if part.isdecimal() else 0 for part in text.split(",")]
     if len(numbers) != 2 or not all(1 <= number <= 150 for number in numbers):
@@ -84,11 +87,14 @@ def count(text):
     return int(text)
 
 
-def start_tensorflow(strategy="one"):
-    """Import TensorFlow, without what it prints about the machine unless TF_CPP_MIN_LOG_LEVEL is set.
+def start_tensorflow(strategy: str = "one") -> None:
+    """Import TensorFlow and start a strategy, under which everything runs from then on.
 
-    From then on, everything runs under a strategy that was checked: see `devices`. OMP_NUM_THREADS sets the threads of
-    an operation, as in the original.
+    Without TF_CPP_MIN_LOG_LEVEL in the environment, TensorFlow's messages about the machine are hidden. OMP_NUM_THREADS
+    sets the threads of an operation, as in the original.
+
+    Args:
+        strategy: text of --strategy, already checked.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
         import tensorflow as tf
@@ -108,17 +114,17 @@ def start_tensorflow(strategy="one"):
     strategies.start(strategy)
 
 
-def run(main):
-    """Run `main(argv)` as a command and exit."""
+def run(main: Callable[[list[str]], None]) -> None:
+    """Run `main(argv)` as a command, and exit with its code."""
     try:
         main(sys.argv[1:])
     except UserError as error:
         print(f"{os.path.basename(sys.argv[0])}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:  # whoever read our output has gone, as `head` does
+    except BrokenPipeError:  # the reader of our output is gone, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:  # a path that may not be read, is too long, or the like
+    except OSError as error:  # such as a path without permission, or too long
         if error.filename is None:
             raise
         print(f"{os.path.basename(sys.argv[0])}: cannot use '{error.filename}': {error.strerror}", file=sys.stderr)

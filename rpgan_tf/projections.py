@@ -1,12 +1,13 @@
-"""Random projections: the fixed filters through which RP-GAN's discriminators see an image, or a point.
+"""Random projections: the fixed filters through which RP-GAN's discriminators see images or points.
 
 Files have the original's layout: `nfilt` (K), and for each i in 0..K-1 `p{i}` float32 [k, k, C, numf] and its stride
-`s{i}`. A point is an image of 1x1 pixel with a channel for each coordinate, so its filters are [1, 1, dims, numf] of
-stride 1. Knows NumPy only, so that a file is checked before TensorFlow is imported.
+`s{i}`. A point is an image of 1x1 pixel with a channel for each coordinate, so that its filters are [1, 1, dims, numf]
+of stride 1. Needs NumPy only, so that files are checked before TensorFlow is imported.
 """
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,68 +25,68 @@ class Projections:
     stride: int
 
     @property
-    def padding(self):
+    def padding(self) -> int:
         """Zeros on each side of the image, so that the projection has 1/stride of its size."""
         return (self.kernels.shape[1] - self.stride) // 2
 
 
-def draw(groups, seed, channels=3):
+def draw(groups: Sequence[Sequence[int]], seed: int, channels: int = 3) -> dict[str, np.ndarray]:
     """Draw random filters as RP-GAN does (arXiv 1705.07831, section 3).
 
     Args:
-        groups: list of (k, stride, numf, K): K projections of k x k filters with numf output channels.
-        seed: int; the same seed gives the same filters.
-        channels: int, channels of the images, or coordinates of the points.
+        groups: each (k, stride, numf, K): K projections by k x k filters with numf output channels.
+        seed: the same seed gives the same filters.
+        channels: channels of the images, or coordinates of the points.
 
     Returns:
-        dict of arrays in the layout of `filts.npz`: i.i.d. N(0, 1), each output channel scaled to unit L2 norm.
+        arrays in the layout of `filts.npz`: i.i.d. N(0, 1), each output channel scaled to unit L2 norm.
     """
     random = np.random.default_rng(seed)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for k, stride, num_channels, num_projections in groups:
         for _ in range(num_projections):
             kernel = random.standard_normal((k, k, channels, num_channels))
             kernel /= np.sqrt(np.sum(kernel**2, axis=(0, 1, 2)))
             i = len(arrays) // 2
-            arrays[f"p{i}"], arrays[f"s{i}"] = kernel.astype(np.float32), np.int64(stride)
-    return arrays | {"nfilt": np.int64(len(arrays) // 2)}
+            arrays[f"p{i}"], arrays[f"s{i}"] = kernel.astype(np.float32), np.array(stride, np.int64)
+    return arrays | {"nfilt": np.array(len(arrays) // 2, np.int64)}
 
 
-def load(path):
-    """Read K projections that have equal size, stride and channels.
+def load(path: str | pathlib.Path) -> Projections:
+    """Read K projections of equal size, stride and channels.
 
     Raises:
-        UserError: the file is missing, is no filter file, or its projections differ in shape.
+        UserError: the file is missing or no filter file, or its projections differ in shape.
     """
     if not pathlib.Path(path).is_file():
         raise UserError(f"filters not found: expected a file '{path}'; {MEND}, or set filts= to another file")
     arrays = atomic.load_arrays(path)
     try:
         indices = range(int(arrays["nfilt"]))
-        kernels, strides = [arrays[f"p{i}"] for i in indices], [int(arrays[f"s{i}"]) for i in indices]
+        each, strides = [arrays[f"p{i}"] for i in indices], [int(arrays[f"s{i}"]) for i in indices]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"'{path}' is not a filter file (nfilt, p0, s0, p1, s1, ...): {error}; {MEND}") from None
-    shapes = {(kernel.shape, stride) for kernel, stride in zip(kernels, strides)}
+    shapes = {(kernel.shape, stride) for kernel, stride in zip(each, strides)}
     if len(shapes) != 1:
         listed = ", ".join(f"{'x'.join(map(str, shape))} stride {stride}" for shape, stride in sorted(shapes))
         raise UserError(
             f"'{path}': training needs projections of one size, stride and number of channels; "
             f"it has {listed or 'none'}; {MEND} with a single group"
         )
-    kernels = np.stack(kernels).astype(np.float32)
+    kernels = np.stack(each).astype(np.float32)
     if kernels.ndim != 5 or kernels.shape[1] != kernels.shape[2] or not kernels.size:
         raise UserError(f"'{path}': expected filters [k, k, C, numf], received {kernels.shape[1:]}; {MEND}")
     return Projections(kernels, strides[0])
 
 
-def check_fit(projections, image_size, path, channels=3):
-    """Raise a `UserError` if a discriminator cannot be built on projections of the data.
+def check_fit(projections: Projections, image_size: int, path: str | pathlib.Path, channels: int = 3) -> None:
+    """Raise a `UserError` unless discriminators can be built on projections of the data.
 
     Args:
-        projections: `Projections`.
-        image_size: int, height and width of the images; 1 for points.
-        path: file of the projections, to be named.
-        channels: int, channels of the images, or coordinates of the points.
+        projections: of one shape.
+        image_size: height and width of the images; 1 for points.
+        path: their file, for the message.
+        channels: channels of the images, or coordinates of the points.
     """
     k, stride, received = projections.kernels.shape[1], projections.stride, projections.kernels.shape[3]
     if received != channels:
@@ -113,8 +114,8 @@ def check_fit(projections, image_size, path, channels=3):
         )
 
 
-def check_chunk(chunk, num_discriminators):
-    """Raise a `UserError` unless so many discriminators, None for all, can be computed at a time."""
+def check_chunk(chunk: int | None, num_discriminators: int) -> None:
+    """Raise a `UserError` unless `chunk` discriminators at a time, None for all, make up their number."""
     if num_discriminators % (chunk or 1):
         divisors = [n for n in range(1, num_discriminators + 1) if num_discriminators % n == 0]
         raise UserError(
@@ -123,24 +124,24 @@ def check_chunk(chunk, num_discriminators):
         )
 
 
-def check_division(num_discriminators, number):
-    """Raise a `UserError` unless so many discriminators can be divided among a number of devices."""
-    if num_discriminators % number:
+def check_division(num_discriminators: int, num_devices: int) -> None:
+    """Raise a `UserError` unless the discriminators can be divided among the devices."""
+    if num_discriminators % num_devices:
         raise UserError(
-            f"K = {num_discriminators} discriminators cannot be divided among {number} devices: expected a multiple; "
-            "take other filts, another number of devices, or divide = 'batch'"
+            f"K = {num_discriminators} discriminators cannot be divided among {num_devices} devices: expected a "
+            "multiple; take other filts, another number of devices, or divide = 'batch'"
         )
 
 
-def keep(path, wts_dir):
+def keep(path: str | pathlib.Path, wts_dir: str | pathlib.Path) -> None:
     """Copy the filters of a run to `<wts_dir>/filts.npz`, where the original looks for them."""
     kept = pathlib.Path(wts_dir) / "filts.npz"
     if not kept.exists() or not kept.samefile(path):
         atomic.write(kept, lambda file: file.write(pathlib.Path(path).read_bytes()))
 
 
-def check_kept(projections, path, wts_dir):
-    """Raise a `UserError` if the run in `wts_dir` was started with other filters than those read from `path`."""
+def check_kept(projections: Projections, path: str | pathlib.Path, wts_dir: str | pathlib.Path) -> None:
+    """Raise a `UserError` if the run in `wts_dir` was started with filters other than those of `path`."""
     kept = pathlib.Path(wts_dir) / "filts.npz"
     if not kept.exists() or not any(pathlib.Path(wts_dir).glob("iter_*.dmodel.npz")):
         return

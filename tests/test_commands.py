@@ -112,7 +112,7 @@ def test_newest_iteration_is_the_default(trained, run):
     atomic.save_arrays("models/iter_1000.gmodel.npz", arrays)
     atomic.save_arrays("models/iter_20.gmodel.npz", arrays)
     assert "read models/iter_1000.gmodel.npz" in run("sample.py", "old", "out.png").stdout
-    assert checkpoint.iterations("models", "gmodel") == [20, 105, 1000]
+    assert checkpoint.saved_iterations("models", "gmodel") == [20, 105, 1000]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,8 @@ def test_readme_lines_run(tmp_path, monkeypatch, capsys):
 
 def test_own_optimizers_are_used(tiny):
     gan = rpgan_tf.build(tiny)
-    gan.compile(g_optimizer=keras.optimizers.SGD(0.5), d_optimizer=keras.optimizers.RMSprop(1e-3))
+    optimizers = {"g_optimizer": keras.optimizers.SGD(0.5), "d_optimizer": keras.optimizers.RMSprop(1e-3)}
+    gan.compile(**optimizers, run_eagerly=True)
     before = gan.generator.get_arrays()
     gan.fit(tf.zeros([4, 16, 16, 3]), batch_size=4, verbose=0)
     assert isinstance(gan.d_optimizer, keras.optimizers.RMSprop)

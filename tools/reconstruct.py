@@ -33,8 +33,8 @@ def main(argv: list[str]) -> None:
     w_codes.check_net(options, "tools/reconstruct.py", heads=True)
     source = w_codes.choose_images(options, arguments.images)
     kind = "gmodel" if arguments.raw else generators.weights_kind(options)
-    path = checkpoint.find(options.wts_dir, kind, arguments.iteration)
-    d_path = checkpoint.find(options.wts_dir, "dmodel", generators.iteration_of(path))
+    path = checkpoint.find_file(options.wts_dir, kind, arguments.iteration)
+    d_path = checkpoint.find_file(options.wts_dir, "dmodel", generators.iteration_of(path))
 
     command.start_tensorflow(arguments.strategy)
     from rpgan_tf.nets import glead

@@ -7,7 +7,7 @@ tools/rproj.py out.npz 8,2,1,12 --channels 1         for grey images
 tools/rproj.py out.npz 1,1,1,12 --channels 2         12 random directions of the plane, for points of two coordinates
 
 A group k,stride,numf,K is K projections, each of numf filters of k x k pixels at that stride, i.i.d. normal and scaled
-to unit L2 norm. Training wants all of a file to be of one group's kind.
+to unit L2 norm. Training needs projections of one size, stride and numf in a file.
 """
 
 from rpgan_tf import command, projections
@@ -15,8 +15,8 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 
 
-def main(argv):
-    """Draw as `argv` says."""
+def main(argv: list[str]) -> None:
+    """Run the command."""
     parser = command.Parser(__doc__)
     parser.add_argument("out", metavar="OUT.npz", help="file to write")
     parser.add_argument("groups", nargs="+", metavar="k,stride,numf,K")
@@ -34,7 +34,7 @@ def main(argv):
     print(f"wrote {arguments.out}: {arrays['nfilt']} projections, seed {arguments.seed}")
 
 
-def parse_group(text):
+def parse_group(text: str) -> list[int]:
     """Return (k, stride, numf, K) of "k,stride,numf,K"."""
     numbers = [int(part) if part.isdecimal() else 0 for part in text.split(",")]
     if len(numbers) != 4 or min(numbers) < 1:

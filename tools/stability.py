@@ -154,7 +154,7 @@ def train(runs):
 def saved(options):
     """Return the iterations that have both a saved generator and a look."""
     looked = {look["iteration"] for look in run_logs.read_looks(options.wts_dir)}
-    return [iteration for iteration in checkpoint.iterations(options.wts_dir, "gmodel") if iteration in looked]
+    return [iteration for iteration in checkpoint.saved_iterations(options.wts_dir, "gmodel") if iteration in looked]
 
 
 def spent(options, iteration):

@@ -26,7 +26,7 @@ def main(argv: list[str]) -> None:
     options = command.load_options(name, arguments.set)
     generators.find_weights(options)
     kind = generators.weights_kind(options)
-    iterations = checkpoint.iterations(options.wts_dir, kind)
+    iterations = checkpoint.saved_iterations(options.wts_dir, kind)
 
     command.start_tensorflow(arguments.strategy)
     inputs, frames = latents.inputs(options, seed or 0), []

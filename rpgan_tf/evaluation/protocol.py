@@ -220,7 +220,7 @@ def find_weights(
 def iterations(options: types.SimpleNamespace) -> list[int]:
     """Return all iterations that can be measured; raises `UserError` if there are none."""
     generators.find_weights(options)
-    return checkpoint.iterations(options.wts_dir, generators.weights_kind(options))
+    return checkpoint.saved_iterations(options.wts_dir, generators.weights_kind(options))
 
 
 def line(row: dict) -> str:

@@ -1,13 +1,13 @@
-"""Augmentations of the images that a discriminator sees, which do not leak to the generator.
+"""Augmentations of a discriminator's images that do not leak to the generator.
 
 Karras et al., "Training generative adversarial networks with limited data" (ADA), arXiv 2006.06676, appendices B and C;
-for features, Lee et al. (GGDR), arXiv 2207.13320. Each operation is done to each image with probability p. What moves
-pixels is composed to one matrix and done once: the image is doubled in size with the wavelet sym6, sampled bilinearly
-and halved, so that nothing moved is nothing changed. Written as products of matrices and gathers, which have
-derivatives of any order, have static shapes, and which XLA compiles.
+for features, Lee et al. (GGDR), arXiv 2207.13320. Each operation is applied to each image with probability p. All moves
+are composed to one matrix and applied once: the image is doubled in size with the wavelet sym6, sampled bilinearly and
+halved, so that the identity changes nothing. Written as matrix products and gathers, which have derivatives of any
+order and static shapes, and compile with XLA.
 
-Differs from the paper's program in: outside of an image is its mirror image, however far, where that program mirrors it
-once; without `geom` pixels are moved and not resampled; features are moved in maps of any size. Knows no GAN.
+Differs from the paper's program in: images are mirrored beyond their border at any distance, where that program mirrors
+once; without `geom`, pixels are moved and not resampled; features are moved in maps of any size. Knows no GAN.
 """
 
 import math
@@ -40,39 +40,36 @@ SYM6 = np.array(
     ]
 )
 CENTRE = 5  # of SYM6: the tap that is nearest to its centre of mass
-SMOOTH = np.sqrt(2) * SYM6  # to double images, and
-BILINEAR = np.array([0, 0, 0, 0, 0.5, 1, 0.5, 0, 0, 0, 0, 0])  # features
+SMOOTH = np.sqrt(2) * SYM6  # taps that double images
+BILINEAR = np.array([0, 0, 0, 0, 0.5, 1, 0.5, 0, 0, 0, 0, 0])  # taps that double features
 
 
-def array(rows):
-    """Return a matrix, or a diagonal one of its diagonal."""
-    rows = np.array(rows, "float32")
-    return np.diag(rows) if rows.ndim == 1 else rows
+def array(rows: list) -> np.ndarray:
+    """Return a float32 matrix of rows, or a diagonal matrix of its diagonal."""
+    matrix = np.array(rows, "float32")
+    return np.diag(matrix) if matrix.ndim == 1 else matrix
 
 
-LUMA = np.pad(array([[1 / 3] * 3] * 3), (0, 1))  # projections of colors (r, g, b, 1) on the axis of greys, and on
-CHROMA = array([1, 1, 1, 0]) - LUMA  # what is perpendicular to it
+LUMA = np.pad(array([[1 / 3] * 3] * 3), (0, 1))  # projection of colors (r, g, b, 1) on the axis of greys
+CHROMA = array([1, 1, 1, 0]) - LUMA  # projection on the plane perpendicular to that axis
 TURN = array([[0, -1, 1, 0], [1, 0, -1, 0], [-1, 1, 0, 0], [0, 0, 0, 0]]) / np.sqrt(3, dtype="float32")  # about it
 LAST = array([0, 0, 0, 1])
 SHIFT = array([[0, 0, 0, 1]] * 3 + [[0] * 4])
 
-BAND_POWER = np.array([10, 1, 1, 1], "float32") / 13  # that natural images are expected to have, lowest band first
+BAND_POWER = np.array([10, 1, 1, 1], "float32") / 13  # expected of natural images, lowest band first
 
 
-def augment(images, p, seed, pipe="bgc"):
-    """Return augmented images.
+def augment(images: tf.Tensor, p: float | tf.Tensor, seed: tf.Tensor, pipe: str = "bgc") -> tf.Tensor:
+    """Return augmented images [B, S, S, C].
 
     Args:
         images: [B, S, S, C] in [-1, 1].
-        p: float or tensor [], probability of each operation.
+        p: probability of each operation, [].
         seed: int [2]; the same seed gives the same augmentation.
-        pipe: key of `PIPES`; letters are the first letters of `STAGES`.
-
-    Returns:
-        [B, S, S, C].
+        pipe: key of `PIPES`, whose letters are the first letters of `STAGES`.
 
     Raises:
-        UserError: colors are to change, and C is neither 1 nor 3.
+        UserError: the pipe changes colors, and C is neither 1 nor 3.
     """
     stages, size = PIPES[pipe], images.shape[1]
     draw = Draws(tf.shape(images)[0], p, seed)
@@ -90,10 +87,10 @@ def augment(images, p, seed, pipe="bgc"):
     return images
 
 
-def augment_features(features, p, seed, pipe="bgc"):
+def augment_features(features: tf.Tensor, p: float | tf.Tensor, seed: tf.Tensor, pipe: str = "bgc") -> tf.Tensor:
     """Return features [B, S, S, C] moved as `augment` moves images of any size with the same p, seed and pipe.
 
-    Pixels are those of the map: a translation by whole pixels of images is rounded to whole pixels of the map.
+    Translations by whole pixels of an image are rounded to whole pixels of the map.
     """
     return move(features, Draws(tf.shape(features)[0], p, seed), PIPES[pipe], BILINEAR)
 
@@ -102,34 +99,35 @@ class Draws:
     """Random numbers [..., B, 1, 1] for B images, new ones with each call, as functions of a seed.
 
     Args:
-        size: B.
-        p: probability that an operation is done to an image.
+        size: B, [].
+        p: probability that an operation is applied to an image, [].
         seed: int [2].
     """
 
-    def __init__(self, size, p, seed):
+    def __init__(self, size: int | tf.Tensor, p: float | tf.Tensor, seed: tf.Tensor) -> None:
         self.size, self.p, self.seed, self.count = size, p, seed, 0
 
-    def uniform(self, low, high, *leading):
+    def uniform(self, low: float, high: float, *leading: int) -> tf.Tensor:
         """Draw from U[low, high): [*leading, B, 1, 1]."""
         return replicas.uniform([*leading, self.size, 1, 1], self.next(), low, high, axis=len(leading))
 
-    def normal(self, deviation, *trailing):
-        """Draw from N(0, deviation^2): [B, *trailing], [B, 1, 1] without."""
+    def normal(self, deviation: float, *trailing: int) -> tf.Tensor:
+        """Draw from N(0, deviation^2): [B, *trailing], or [B, 1, 1] without `trailing`."""
         shape = [self.size, *(trailing or (1, 1))]
         return replicas.normal(shape, self.next(), stddev=deviation)
 
-    def gate(self, value, neutral, p=None):
-        """Return `value` for the images to which the operation is done, else `neutral`."""
+    def gate(self, value: float | tf.Tensor, neutral: float, p: float | tf.Tensor | None = None) -> tf.Tensor:
+        """Return `value` for a random share p of the images, `self.p` by default, and `neutral` for the others."""
         return tf.where(self.uniform(0, 1) < (self.p if p is None else p), value, neutral)
 
-    def next(self):
+    def next(self) -> tf.Tensor:
+        """Return the seed of the next draw, int [2]."""
         self.count += 1
         return tf.random.fold_in(self.seed, self.count, alg="philox")
 
 
-def move(images, draw, stages, doubling):
-    """Do what moves the pixels of images or features [B, S, S, C]; `doubling` are the taps that double the size."""
+def move(images: tf.Tensor, draw: Draws, stages: tuple[str, ...], doubling: np.ndarray) -> tf.Tensor:
+    """Move the pixels of images or features [B, S, S, C]; `doubling` are the taps that double the size."""
     size = images.shape[1]
     if "geom" in stages:
         up, grid, down = resampler(size, doubling)
@@ -141,11 +139,11 @@ def move(images, draw, stages, doubling):
     return images
 
 
-def inverse_transform(draw, size, stages):
-    """Draw matrices that take a point (x, y, 1) to where it was before all moves: [B, 3, 3].
+def inverse_transform(draw: Draws, size: int, stages: tuple[str, ...]) -> tf.Tensor:
+    """Draw matrices that map a point (x, y, 1) to its position before all moves: [B, 3, 3].
 
-    Points are in pixels from the centre. The matrix of the first move is the first factor. All that is drawn is
-    as likely as its inverse, so inverses are drawn.
+    Points are in pixels from the centre. The matrix of the first move is the first factor. Every move is as likely as
+    its inverse, so that inverses are drawn directly.
     """
     matrix = tf.eye(3)
     if "blit" in stages:
@@ -153,7 +151,7 @@ def inverse_transform(draw, size, stages):
         matrix @= rotation(math.pi / 2 * draw.gate(tf.floor(draw.uniform(0, 4)), 0.0))
         matrix @= translation(tf.round(size * draw.gate(draw.uniform(-0.125, 0.125, 2), 0.0)))
     if "geom" in stages:
-        either = 1 - tf.sqrt(tf.maximum(1.0 - draw.p, 0))  # of two rotations there is one with probability p
+        either = 1 - tf.sqrt(tf.maximum(1.0 - draw.p, 0))  # so that at least one of two rotations has probability p
         scale = draw.gate(2 ** draw.normal(0.2), 1.0)
         matrix @= scaling(scale, scale)
         matrix @= rotation(draw.gate(draw.uniform(-math.pi, math.pi), 0.0, either))
@@ -164,58 +162,59 @@ def inverse_transform(draw, size, stages):
     return matrix
 
 
-def scaling(x, y):
+def scaling(x: tf.Tensor, y: float | tf.Tensor) -> tf.Tensor:
     """Return the matrices [B, 3, 3] that multiply x and y."""
     return x * array([1, 0, 0]) + y * array([0, 1, 0]) + array([0, 0, 1])
 
 
-def rotation(angle):
-    """Return the matrices [B, 3, 3] that rotate."""
+def rotation(angle: tf.Tensor) -> tf.Tensor:
+    """Return the matrices [B, 3, 3] that rotate by angles [B, 1, 1] in radians."""
     turn = array([[0, -1, 0], [1, 0, 0], [0, 0, 0]])
     return tf.cos(angle) * array([1, 1, 0]) + tf.sin(angle) * turn + array([0, 0, 1])
 
 
-def translation(by):
-    """Return the matrices [B, 3, 3] that add x and y, `by` being these: [2, B, 1, 1]."""
+def translation(by: tf.Tensor) -> tf.Tensor:
+    """Return the matrices [B, 3, 3] that add offsets (x, y), [2, B, 1, 1]."""
     return tf.eye(3) + by[0] * array([[0, 0, 1], [0] * 3, [0] * 3]) + by[1] * array([[0] * 3, [0, 0, 1], [0] * 3])
 
 
-def resampler(size, doubling):
-    """Return what doubles, and what halves again, images [S, S] with a margin.
+def resampler(size: int, doubling: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the matrices that double images [S, S] with a margin, and that halve them again.
 
-    The pixel i of an image lies on the pixel 2 i of the doubled one.
+    Pixel i of an image lies on pixel 2 i of the doubled image.
 
     Args:
         size: S.
         doubling: the 12 taps that double.
 
     Returns:
-        matrix [2 S + 10, S], positions [2 S + 10] of its rows in pixels of the image, matrix [S, 2 S + 10].
+        the doubling matrix [2 S + 10, S], the positions [2 S + 10] of its rows in pixels of the image, and the halving
+        matrix [S, 2 S + 10].
     """
     margin = len(SYM6) // 2
     image = np.pad(np.eye(size), [(margin, margin), (0, 0)], mode="reflect")
     apart = np.zeros([2 * len(image), size])
     apart[::2] = image
-    rows = 2 * size + 2 * CENTRE  # those that the halving needs: from -CENTRE on, where the first of "valid" is before
+    rows = 2 * size + 2 * CENTRE  # those that halving needs, from -CENTRE on; "valid" begins one row before
     up = np.apply_along_axis(np.convolve, 0, apart, doubling, "valid")[1 : 1 + rows]
     down = np.apply_along_axis(np.correlate, 0, np.eye(rows), SYM6 / np.sqrt(2), "valid")[::2]
     return up, (np.arange(rows) - CENTRE) / 2, down
 
 
-def resample(images, matrix):
-    """Multiply both axes of images [B, S, S, C] by a matrix [N, S], or one [B, N, S] for each: [B, N, N, C]."""
+def resample(images: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """Multiply both axes of images [B, S, S, C] by a matrix [N, S], or by one each [B, N, S]: [B, N, N, C]."""
     each = "b" if matrix.shape.rank == 3 else ""
     images = tf.einsum(f"{each}ny,byxc->bnxc", matrix, images)
     return tf.einsum(f"{each}nx,byxc->bync", matrix, images)
 
 
-def sample(images, grid, size, inverse):
-    """Return images as they are seen after a move, by bilinear interpolation: [B, N, N, C] -> [B, N, N, C].
+def sample(images: tf.Tensor, grid: np.ndarray, size: int, inverse: tf.Tensor) -> tf.Tensor:
+    """Move images by bilinear interpolation: [B, N, N, C] -> [B, N, N, C].
 
     Args:
         images: [B, N, N, C].
-        grid: [N], positions of their pixels, evenly spaced; those of an image [S, S] without margin are 0 ... S - 1.
-        size: S. Beyond the grid there is the image [S, S], mirrored about its outermost pixels.
+        grid: [N], evenly spaced positions of their pixels; 0 ... S - 1 for images [S, S] without margin.
+        size: S. Beyond the grid, the image [S, S] is mirrored about its outermost pixels.
         inverse: [B, 3, 3], from `inverse_transform`.
     """
     number, last = len(grid), size - 1
@@ -238,8 +237,8 @@ def sample(images, grid, size, inverse):
     return (1 - below) * line(y0) + below * line(y1)
 
 
-def color_matrix(draw):
-    """Draw matrices that are applied to colors (r, g, b, 1): [B, 4, 4]."""
+def color_matrix(draw: Draws) -> tf.Tensor:
+    """Draw matrices for colors (r, g, b, 1): [B, 4, 4]."""
     matrix = tf.eye(4) + draw.gate(draw.normal(0.2), 0.0) * SHIFT  # brightness
     matrix = (draw.gate(2 ** draw.normal(0.5), 1.0) * (LUMA + CHROMA) + LAST) @ matrix  # contrast
     matrix = (tf.eye(4) - 2 * draw.gate(tf.floor(draw.uniform(0, 2)), 0.0) * LUMA) @ matrix  # luma flip
@@ -248,13 +247,13 @@ def color_matrix(draw):
     return (LUMA + draw.gate(2 ** draw.normal(1.0), 1.0) * CHROMA + LAST) @ matrix  # saturation
 
 
-def recolor(images, matrix):
-    """Apply matrices [B, 4, 4] to the colors of images [B, S, S, 3]; grey ones [B, S, S, 1] remain grey."""
+def recolor(images: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """Apply matrices [B, 4, 4] to the colors of images [B, S, S, 3]; grey images [B, S, S, 1] stay grey."""
     channels = images.shape[3]
     if channels not in (1, 3):
         raise UserError(
             f"images whose colors are augmented must have 1 or 3 channels, received {channels}; take a pipe without "
-            "color, such as 'bg'"
+            "color, such as aug_pipe = 'bg'"
         )
     matrix = tf.cast(matrix, images.dtype)
     changed = tf.einsum("bij,byxj->byxi", matrix[:, :3, :3], tf.repeat(images, 3 // channels, axis=3))
@@ -262,10 +261,10 @@ def recolor(images, matrix):
     return changed if channels == 3 else tf.reduce_mean(changed, axis=3, keepdims=True)
 
 
-def band_filters(size):
-    """Return matrices that filter a line of pixels to four bands, the lowest first, whose sum is the line: [4, S, S].
+def band_filters(size: int) -> np.ndarray:
+    """Return matrices [4, S, S] that split a line of pixels into four bands, lowest first, whose sum is the line.
 
-    The paper's filter bank: products of SYM2 with itself divide a band in two, three times the lowest.
+    The paper's filter bank: the autocorrelation of SYM2 splits the lowest band in two, three times.
     """
     low = np.convolve(SYM2, SYM2[::-1]) / 2
     taps = np.eye(4, 1)
@@ -280,8 +279,8 @@ def band_filters(size):
     return np.stack([np.apply_along_axis(np.convolve, 0, image, each, "valid") for each in taps])
 
 
-def band_gains(draw):
-    """Draw what bands are multiplied by, so that the expected power of an image remains: [B, 1, 4]."""
+def band_gains(draw: Draws) -> tf.Tensor:
+    """Draw gains of the bands that keep the expected power of an image: [B, 1, 4]."""
     gains = tf.ones([1, 1, 4])
     for band in np.eye(4, dtype="float32"):
         gain = 1 - band + band * draw.gate(2 ** draw.normal(1.0), 1.0)
@@ -289,7 +288,7 @@ def band_gains(draw):
     return gains
 
 
-def cutout_mask(draw, size):
+def cutout_mask(draw: Draws, size: int) -> tf.Tensor:
     """Draw masks [B, S, S, 1] that are 0 on a square of half the size, at a uniform centre, and 1 elsewhere."""
     half = draw.gate(0.25, 0.0)
     x, y = tf.unstack(draw.uniform(0, 1, 2))

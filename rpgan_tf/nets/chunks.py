@@ -1,25 +1,26 @@
-"""A bank's discriminators computed some at a time, so that only their activations are in memory.
+"""Gradient checkpointing over the discriminators of a bank: some at a time, so that only their activations are kept.
 
-Nothing is kept for gradients but the arguments; each chunk is computed once more when its gradient is asked for, as in
-Chen, Xu, Zhang, Guestrin, "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174. A gradient is such a
-computation itself, and so has gradients in its turn.
+The forward pass stores nothing but the arguments; each chunk is computed again when its gradient is needed, as in Chen,
+Xu, Zhang, Guestrin, "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174. Gradients are computed in chunks
+by the same function, so they have gradients in turn.
 """
 
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 
 
-def compute(function, size, result, *arguments):
+def compute(function: Callable, size: int, result, *arguments):
     """Return function(*arguments), computed for k = 0 ... size - 1, then for the next `size` of K, and so on.
 
-    What each argument's gradient takes is computed only if that gradient is used.
+    The gradient of an argument is computed only if it is used.
 
     Args:
-        function: of tensors or lists of them to one of these, all [K, ...]; element k of what it returns depends on
+        function: maps tensors, or lists of tensors, to one of these, all [K, ...]. Element k of its result depends on
             element k of its arguments alone, and it reads no variables.
-        size: int that divides K.
-        result: tensors of the shapes of what is returned, whose values do not matter.
+        size: discriminators at a time; divides K.
+        result: tensors of the shapes of the function's result; their values do not matter.
         *arguments: of `function`.
     """
 
@@ -40,17 +41,17 @@ def compute(function, size, result, *arguments):
     return computed(*tf.nest.flatten(arguments))
 
 
-def _gradient(function, i, *arguments):
-    """Return the gradient of `function` for argument i; the last of the arguments is that of its result."""
-    *arguments, upstream = arguments
+def _gradient(function: Callable, i: int, *arguments):
+    """Return the gradient of `function` by argument i; the last argument is the gradient of its result."""
+    *own, upstream = arguments
     with tf.GradientTape() as tape:
-        tape.watch(tf.nest.flatten(arguments[i]))
-        results = function(*arguments)
-    return tape.gradient(results, arguments[i], upstream, tf.UnconnectedGradients.ZERO)
+        tape.watch(tf.nest.flatten(own[i]))
+        results = function(*own)
+    return tape.gradient(results, own[i], upstream, tf.UnconnectedGradients.ZERO)
 
 
-def _loop(function, size, result, arguments):
-    """Compute a chunk after the other, and write each into one tensor for all: this needs no memory for a copy."""
+def _loop(function: Callable, size: int, result, arguments):
+    """Compute chunk after chunk into preallocated tensors, which needs no memory for a copy."""
 
     def divided(x):
         return tf.reshape(x, [-1, size, *tail(x)])

@@ -1,10 +1,11 @@
 """The nets of DCGAN at any power-of-two size: Radford, Metz, Chintala, arXiv 1511.06434.
 
-Layers as in github.com/AlexiaJM/RelativisticGAN, which at 64 pixels are those of the PyTorch example that most programs
+Layers as in github.com/AlexiaJM/RelativisticGAN; at 64 pixels they are those of the PyTorch example that most programs
 follow. Convolutions have no bias. Knows no loss: the logits have no sigmoid.
 """
 
-from typing import Literal
+import types
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -12,7 +13,9 @@ import tensorflow as tf
 from rpgan_tf.config import Count, SizeFrom16
 from rpgan_tf.errors import UserError
 from rpgan_tf.nets import base
+from rpgan_tf.nets.base import Seeds
 from rpgan_tf.nets.layers import BatchNormalization, Convolution, TransposedConvolution
+from rpgan_tf.projections import Projections
 
 
 class Generator(base.Net):
@@ -26,10 +29,10 @@ class Generator(base.Net):
         ngf: channels before the image; ngf * imsz / 8 at 4x4.
         imsz: image size, a power of two >= 16.
         channels: of an image.
-        init: initial weights of both nets. "dcgan": the paper's, N(0, 0.02) for kernels, N(1, 0.02) for the scales of
-            batch normalization. "pytorch": PyTorch's default. "pytorch1.1": the same with scales U[0, 1), as up to that
-            version. "zoo": as "dcgan", but PyTorch's default for transposed convolutions, which the name test of
-            github.com/zh-hike/GANs misses.
+        init: initial weights of both nets. "dcgan": the paper's, N(0, 0.02) for kernels and N(1, 0.02) for the scales
+            of batch normalization. "pytorch": PyTorch's default. "pytorch1.1": the same with scales U[0, 1), PyTorch's
+            default up to that version. "zoo": as "dcgan", but with PyTorch's default for transposed convolutions,
+            which the name test of github.com/zh-hike/GANs misses.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
@@ -38,7 +41,16 @@ class Generator(base.Net):
     ngf: Count = 64
     init: Literal["dcgan", "pytorch", "pytorch1.1", "zoo"] = "dcgan"
 
-    def __init__(self, zlen, ngf, imsz, channels=3, init="dcgan", seeds=None, **kwargs):
+    def __init__(
+        self,
+        zlen: int,
+        ngf: int,
+        imsz: int,
+        channels: int = 3,
+        init: str = "dcgan",
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         check_size(imsz, 16)
         self.zlen = zlen
@@ -54,7 +66,7 @@ class Generator(base.Net):
             inputs, filters = filters, filters // 2
         self.last = TransposedConvolution(inputs, channels, 4, 2, "SAME", std=std, seeds=seeds, name="last")
 
-    def call(self, z, training=False):
+    def call(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
         x = z[:, None, None, :]
         for convolution, normalization in zip(self.convolutions, self.normalizations):
             x = tf.nn.relu(normalization(convolution(x), training=training))
@@ -64,16 +76,16 @@ class Generator(base.Net):
 class Discriminator(base.Discriminator):
     """Map images [B, imsz, imsz, channels] to logits [B], or [B, A].
 
-    Convolutions halve the size down to 4x4 and double the channels from `ndf` on, each followed by LeakyReLU and, but
-    for the first, a normalization before it; a last one makes the logits.
+    Convolutions halve the size down to 4x4 and double the channels from `ndf` on, each followed by a normalization
+    (except the first) and LeakyReLU; a last one makes the logits.
 
     Args:
         ndf: channels of the first layer.
         imsz: image size, a power of two >= 16.
-        channels: of what is looked at.
-        d_norm: "batch" as in the paper. "layer": of each image over its pixels and channels, for gradient penalties,
-            which are of single images (Gulrajani et al., arXiv 1704.00028, section 4). "spectral": of all kernels, and
-            none of activations. "none".
+        channels: of an input, pack * those of an image.
+        d_norm: "batch" as in the paper; "layer", each image over its pixels and channels, for gradient penalties, which
+            belong to single images (Gulrajani et al., arXiv 1704.00028, section 4); "spectral", all kernels and no
+            activations; or "none".
         init: as for the generator.
         num_outcomes: A, or None.
         seeds: `keras.random.SeedGenerator` of the initial weights.
@@ -82,11 +94,21 @@ class Discriminator(base.Discriminator):
     ndf: Count = 64
     d_norm: Literal["batch", "layer", "none", "spectral"] = "batch"
 
-    def __init__(self, ndf, imsz, channels=3, d_norm="batch", init="dcgan", num_outcomes=None, seeds=None, **kwargs):
+    def __init__(
+        self,
+        ndf: int,
+        imsz: int,
+        channels: int = 3,
+        d_norm: str = "batch",
+        init: str = "dcgan",
+        num_outcomes: int | None = None,
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(num_outcomes, **kwargs)
         check_size(imsz, 16)
         self.independent = d_norm in ("layer", "none")
-        arguments = {"spectral": d_norm == "spectral", "std": std_of(init), "seeds": seeds}
+        arguments: dict[str, Any] = {"spectral": d_norm == "spectral", "std": std_of(init), "seeds": seeds}
         self.convolutions, self.normalizations = [], []
         inputs, filters = channels, ndf
         for i in range(1, imsz.bit_length() - 2):
@@ -99,7 +121,7 @@ class Discriminator(base.Discriminator):
             inputs, filters = filters, 2 * filters
         self.last = Convolution(inputs, num_outcomes or 1, 4, name="last", **arguments)
 
-    def judge(self, seen, training=False):
+    def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         x = seen
         for i, convolution in enumerate(self.convolutions):
             x = convolution(x, training=training)
@@ -109,20 +131,20 @@ class Discriminator(base.Discriminator):
         return self.flat(self.last(x, training=training))
 
 
-def check_size(imsz, smallest):
-    """Raise a `UserError` unless nets that halve an image down to 4x4 can be built."""
+def check_size(imsz: int, smallest: int) -> None:
+    """Raise a `UserError` unless halving leads from `imsz` to 4x4, and `imsz` is at least `smallest`."""
     if imsz < smallest or imsz & (imsz - 1):
         raise UserError(
             f"imsz = {imsz} does not fit this net: expected a power of two >= {smallest}; change imsz or net"
         )
 
 
-def std_of(init):
-    """Return the standard deviation of the initial kernels of convolutions, None for PyTorch's default."""
+def std_of(init: str) -> float | None:
+    """Return the standard deviation of initial kernels of convolutions, None for PyTorch's default."""
     return 0.02 if init in ("dcgan", "zoo") else None
 
 
-def gamma(init, seeds):
+def gamma(init: str, seeds: Seeds) -> str | keras.initializers.Initializer:
     """Return the initializer of the scales of batch normalization."""
     if init == "pytorch":
         return "ones"
@@ -131,20 +153,22 @@ def gamma(init, seeds):
     return keras.initializers.RandomNormal(1.0, 0.02, seed=seeds)
 
 
-def build_generator(options, seeds=None):
-    """Build the generator that `options` describe."""
+def build_generator(options: types.SimpleNamespace, seeds: Seeds = None) -> Generator:
+    """Build the generator of an experiment."""
     return Generator(options.zlen, options.ngf, options.imsz, options.channels, options.init, seeds, name="generator")
 
 
-def build_discriminator(options, projections=None, seeds=None):
-    """Build the discriminator that `options` describe; this net takes no projections."""
+def build_discriminator(
+    options: types.SimpleNamespace, projections: Projections | None = None, seeds: Seeds = None
+) -> Discriminator:
+    """Build the discriminator of an experiment; this net takes no projections."""
     return Discriminator(
         options.ndf,
         options.imsz,
         options.pack * options.channels,
-        options.d_norm,
-        options.init,
-        options.num_outcomes,
-        seeds,
+        d_norm=options.d_norm,
+        init=options.init,
+        num_outcomes=options.num_outcomes,
+        seeds=seeds,
         name="discriminator",
     )

@@ -1,7 +1,7 @@
-"""Layers as PyTorch computes them, so that programs written in it can be compared number by number. Knows no net.
+"""Layers that compute as PyTorch's do, so that programs written in it can be compared number by number. Knows no net.
 
-Weights are made by the constructors. Kernels lie as in Keras: [in, out], [k, k, in, out] for a convolution and
-[k, k, out, in] for a transposed one.
+Constructors make the weights. Kernels lie as in Keras: [in, out], [k, k, in, out] for a convolution and [k, k, out, in]
+for a transposed one.
 """
 
 import math
@@ -10,30 +10,39 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf.devices import replicas
+from rpgan_tf.nets.base import Seeds
 
 
 class Linear(keras.layers.Layer):
-    """Base of the linear layers: a kernel, which may be spectrally normalized, and perhaps a bias.
+    """Base of the linear layers: a kernel, with or without spectral normalization and bias.
 
     Spectral normalization divides the kernel by its largest singular value sigma = u^T W v (Miyato et al., arXiv
     1802.05957, section 2.1); the rows of W are the last axis of the kernel. Each call in training does one power
-    iteration and keeps its u and v; in evaluation the kept ones are used. The raw kernel is the weight that is
-    trained: the gradient goes through sigma, with u and v constant.
+    iteration and stores u and v; calls in evaluation use the stored ones. The raw kernel is trained: the gradient goes
+    through sigma, with u and v constant.
 
     Args:
         shape: shape of the kernel.
-        units: outputs, the length of the bias.
+        units: number of outputs, the length of the bias.
         bias: whether there is a bias.
         spectral: whether the kernel is normalized.
-        std: standard deviation of the normal distribution of initial kernels; None for PyTorch's default, U[-b, b]
-            with b = 1 / sqrt(fan_in), where the fan-in of a transposed convolution is k * k * out. Biases have the
-            latter in any case.
+        std: standard deviation of normal initial kernels; None for PyTorch's default, U[-b, b] with b = 1 /
+            sqrt(fan_in), where the fan-in of a transposed convolution is k * k * out. Biases always have this default.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
-    product_type = "float32"  # in which the product is computed, and returned
+    product_type = "float32"  # dtype of the product and of the result
 
-    def __init__(self, shape, units, bias=False, spectral=False, std=None, seeds=None, **kwargs):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        units: int,
+        bias: bool = False,
+        spectral: bool = False,
+        std: float | None = None,
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.spectral = spectral
         bound = 1 / math.sqrt(math.prod(shape[:-1]))
@@ -46,17 +55,17 @@ class Linear(keras.layers.Layer):
             same = {"trainable": False, "aggregation": "only_first_replica"}
             self.u = self.add_weight(shape[-1:], unit, name="u", **same)
             self.v = self.add_weight((math.prod(shape[:-1]),), "zeros", name="v", **same)
-            self.iterate()  # so that a new net can be evaluated, too
+            self.iterate()  # so that a new net can be evaluated
         self.built = True
 
-    def iterate(self):
+    def iterate(self) -> None:
         """Do one power iteration: v = W^T u / |W^T u|, u = W v / |W v|."""
         matrix = tf.reshape(self.kernel, [self.v.shape[0], -1])  # the transpose of W
         self.v.assign(_unit(tf.linalg.matvec(matrix, self.u)))
         self.u.assign(_unit(tf.linalg.matvec(matrix, self.v, transpose_a=True)))
 
-    def current_kernel(self, training):
-        """Return the kernel to compute with."""
+    def current_kernel(self, training: bool) -> tf.Tensor:
+        """Return the kernel, normalized if the layer is; in training, after one power iteration."""
         if not self.spectral:
             return tf.convert_to_tensor(self.kernel)
         if training:
@@ -65,12 +74,12 @@ class Linear(keras.layers.Layer):
         u, v = (tf.stop_gradient(tf.convert_to_tensor(vector)) for vector in (self.u, self.v))
         return self.kernel / tf.tensordot(v, tf.linalg.matvec(matrix, u), 1)
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         x, kernel = (tf.cast(each, self.product_type) for each in (x, self.current_kernel(training)))
         y = self.apply_kernel(x, kernel)
         return y if self.bias is None else y + tf.cast(self.bias, y.dtype)
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Return the product of x with the kernel."""
         raise NotImplementedError
 
@@ -78,10 +87,10 @@ class Linear(keras.layers.Layer):
 class Dense(Linear):
     """Map [B, in] to [B, units]."""
 
-    def __init__(self, inputs, units, **kwargs):
+    def __init__(self, inputs: int, units: int, **kwargs) -> None:
         super().__init__((inputs, units), units, **kwargs)
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return tf.matmul(x, kernel)
 
 
@@ -91,22 +100,26 @@ class Convolution(Linear):
     Padding is TensorFlow's: for k = 4 and stride 2 on even sizes, "SAME" is 1 on each side.
     """
 
-    def __init__(self, inputs, channels, size, stride=1, padding="VALID", **kwargs):
+    def __init__(
+        self, inputs: int, channels: int, size: int, stride: int = 1, padding: str = "VALID", **kwargs
+    ) -> None:
         super().__init__((size, size, inputs, channels), channels, **kwargs)
         self.stride, self.padding = stride, padding
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return tf.nn.conv2d(x, kernel, self.stride, self.padding)
 
 
 class TransposedConvolution(Linear):
     """Map [B, H, W, in] to [B, H', W', channels]: PyTorch's k4 s1 p0 is "VALID", its k4 s2 p1 is "SAME"."""
 
-    def __init__(self, inputs, channels, size, stride=1, padding="VALID", **kwargs):
+    def __init__(
+        self, inputs: int, channels: int, size: int, stride: int = 1, padding: str = "VALID", **kwargs
+    ) -> None:
         super().__init__((size, size, channels, inputs), channels, **kwargs)
         self.stride, self.padding = stride, padding
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         size, _, channels, _ = kernel.shape
         grown = size - self.stride if self.padding == "VALID" else 0
         height, width = (length * self.stride + grown for length in x.shape[1:3])
@@ -117,7 +130,7 @@ class BatchNormalization(keras.layers.Layer):
     """Normalize over all axes but the last, as PyTorch does with its momentum of 0.1.
 
     The batch is normalized with its biased variance, while the running variance moves towards the unbiased one;
-    Keras' own layer takes the biased one for both.
+    Keras' own layer uses the biased one for both.
 
     Args:
         channels: length of the last axis.
@@ -125,19 +138,19 @@ class BatchNormalization(keras.layers.Layer):
     """
 
     momentum, epsilon = 0.9, 1e-5
-    synchronized = False  # whether the batch of all replicas is normalized as one
+    synchronized = False  # whether the batches of all replicas are normalized as one
 
-    def __init__(self, channels, gamma="ones", **kwargs):
+    def __init__(self, channels: int, gamma: str | keras.initializers.Initializer = "ones", **kwargs) -> None:
         super().__init__(autocast=False, **kwargs)
         self.gamma = self.add_weight((channels,), gamma, name="gamma")
         self.beta = self.add_weight((channels,), "zeros", name="beta")
-        # The mean over replicas, which may normalize each its own part of the batch.
+        # The mean over replicas, each of which may normalize its own part of the batch.
         running = {"trainable": False, "aggregation": "mean"}
         self.moving_mean = self.add_weight((channels,), "zeros", name="moving_mean", **running)
         self.moving_variance = self.add_weight((channels,), "ones", name="moving_variance", **running)
         self.built = True
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         dtype, x = x.dtype, tf.cast(x, tf.float32)
         mean, variance = self.moving_mean, self.moving_variance
         if training:
@@ -147,13 +160,13 @@ class BatchNormalization(keras.layers.Layer):
             self.move(self.moving_variance, variance * count / tf.maximum(count - 1, 1))
         return tf.cast(tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, self.epsilon), dtype)
 
-    def move(self, running, current):
+    def move(self, running: keras.Variable, current: tf.Tensor) -> None:
         """Move a running average towards the current value."""
         running.assign(self.momentum * running + (1 - self.momentum) * current)
 
 
 class Attention(keras.layers.Layer):
-    """Self-attention (Zhang et al., arXiv 1805.08318, section 3), as the programs in PyTorch have it.
+    """Self-attention (Zhang et al., arXiv 1805.08318, section 3), as programs in PyTorch have it.
 
     y = gamma * o + x with o_i = sum_j a_ij v(x_j) and a_ij = softmax over j of q(x_i) . k(x_j), where i and j are
     pixels and gamma starts at 0. q and k have an eighth of the channels, v all of them; each has a bias.
@@ -164,7 +177,7 @@ class Attention(keras.layers.Layer):
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
-    def __init__(self, channels, spectral=False, seeds=None, **kwargs):
+    def __init__(self, channels: int, spectral: bool = False, seeds: Seeds = None, **kwargs) -> None:
         super().__init__(autocast=False, **kwargs)
         self.gamma = self.add_weight((), "zeros", name="gamma")
         with keras.name_scope(self.name):
@@ -174,21 +187,21 @@ class Attention(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         value = _pixels(self.value(x, training=training))
         attended = tf.matmul(tf.cast(self.attention_map(x, training), value.dtype), value)
         return tf.cast(self.gamma, x.dtype) * tf.reshape(attended, tf.shape(x)) + x
 
-    def attention_map(self, x, training=False):
-        """Return a: [B, H, W, C] -> [B, H * W, H * W], rows of which sum to one."""
+    def attention_map(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return a: [B, H, W, C] -> [B, H * W, H * W], whose rows sum to one."""
         query, key = (_pixels(layer(x, training=training)) for layer in (self.query, self.key))
         return tf.nn.softmax(tf.cast(tf.matmul(query, key, transpose_b=True), tf.float32))
 
 
-def _pixels(x):
+def _pixels(x: tf.Tensor) -> tf.Tensor:
     """Return [B, H, W, C] as [B, H * W, C]."""
     return tf.reshape(x, [-1, x.shape[1] * x.shape[2], x.shape[3]])
 
 
-def _unit(vector):
+def _unit(vector: tf.Tensor) -> tf.Tensor:
     return vector / tf.maximum(tf.norm(vector), 1e-12)

@@ -1,36 +1,37 @@
-"""LPIPS: the distance of two images in the features of a net that was trained to classify photographs.
+"""LPIPS: the distance between two images in the features of a classifier of photographs.
 
 Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", arXiv 1801.03924, section 3; the
 authors' code: github.com/richzhang/PerceptualSimilarity (version 0.1, its linear weights on frozen nets). Differs from
-it in: where all channels are 0 the normalization has a finite gradient. Knows no options and no file.
+it in: the normalization has a finite gradient where all channels are 0. Knows no options and no file.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import lpips_weights
 
-LARGEST = 256  # of images that are compared to measure path lengths and to project, as StyleGAN2's program does
-MEAN = (-0.030, -0.088, -0.188)  # of the red, green and blue of ImageNet in [-1, 1]
+LARGEST = 256  # size of images that are compared for path lengths and projection, as in StyleGAN2's program
+MEAN = (-0.030, -0.088, -0.188)  # of red, green and blue in ImageNet, in [-1, 1]
 DEVIATION = (0.458, 0.448, 0.450)
 
 
 class LPIPS:
-    """Measure how far images are from others: sum over layers of E_hw sum_c w_c (y_c - y'_c)^2, y of length 1.
+    """Measure distances of images: sum over layers of E_hw sum_c w_c (y_c - y'_c)^2, with y of length 1.
 
     Args:
-        arrays: what `rpgan_tf.files.lpips_weights.load` returned, of AlexNet or of VGG16; they are not trained.
+        arrays: weights of AlexNet or VGG16 from `rpgan_tf.files.lpips_weights.load`; they are not trained.
     """
 
-    def __init__(self, arrays):
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self.net = lpips_weights.net_of(arrays)
         self.arrays = {name: tf.constant(array, tf.float32) for name, array in arrays.items()}
 
-    def __call__(self, images, targets):
-        """Return the distances [B] of images [B, H, W, C] in [-1, 1] from targets; C is 3, or 1 for grey ones.
+    def __call__(self, images: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Return the distances [B] of images [B, H, W, C] in [-1, 1] from targets; C is 3, or 1 for grey images.
 
         Raises:
-            UserError: images are smaller than the net can see.
+            UserError: images are too small for the net.
         """
         distances = []
         for i, pair in enumerate(zip(self.features(images), self.features(targets))):
@@ -39,15 +40,15 @@ class LPIPS:
             distances.append(tf.reduce_mean(squares, axis=[1, 2]))
         return tf.add_n(distances)
 
-    def features(self, images):
-        """Return the features [B, h, w, c] of each of the five stages for images [B, H, W, C]."""
+    def features(self, images: tf.Tensor) -> list[tf.Tensor]:
+        """Return the features [B, h, w, c] of the five stages for images [B, H, W, C]; raises `UserError`."""
         smallest = lpips_weights.SMALLEST[self.net]
         if min(images.shape[1:3]) < smallest:
             height, width = images.shape[1:3]
             raise UserError(
                 f"LPIPS by the net '{self.net}' needs images of at least {smallest} pixels, received {height} x {width}"
             )
-        x, found = (images - MEAN) / DEVIATION, []  # grey ones become three equal channels
+        x, found = (images - MEAN) / DEVIATION, []  # grey images get three channels
         for pool, kernels in lpips_weights.STAGES[self.net]:
             if pool:
                 x = tf.nn.max_pool2d(x, pool, 2, "VALID")
@@ -60,7 +61,7 @@ class LPIPS:
         return found
 
 
-def at_most_256(images):
-    """Return images [B, H, W, C] whose sides are powers of two, averaged down to 256 pixels where they are larger."""
+def at_most_256(images: tf.Tensor) -> tf.Tensor:
+    """Average images [B, H, W, C], whose sides are powers of two, down to 256 pixels if they are larger."""
     times = max(images.shape[1] // LARGEST, 1)
     return images if times == 1 else tf.nn.avg_pool2d(images, times, times, "VALID")

@@ -1,22 +1,25 @@
 """The nets of RealnessGAN for images: DCGAN's generator against a spectrally normalized discriminator.
 
 Xiangli, Deng, Dai, Loy, Lin, "Real or Not Real, that is the Question", arXiv 2002.05512; layers as in the authors'
-code, github.com/kam1107/RealnessGAN. Differs from it in: of the discriminator's two heads only the one whose output is
-used is built.
+code, github.com/kam1107/RealnessGAN. Differs from it in: the discriminator has one head, not a second one that goes
+unused.
 """
 
-from typing import Literal
+import types
+from typing import Any, Literal
 
 import tensorflow as tf
 
 from rpgan_tf.config import Count, Fixed, SizeFrom16
 from rpgan_tf.devices import replicas
 from rpgan_tf.nets import base, dcgan
+from rpgan_tf.nets.base import Seeds
 from rpgan_tf.nets.layers import Convolution, Dense
+from rpgan_tf.projections import Projections
 
 
 class Generator(dcgan.Generator):
-    """DCGAN's generator with the widths of RealnessGAN; see `rpgan_tf.nets.dcgan`."""
+    """DCGAN's generator with RealnessGAN's widths; see `rpgan_tf.nets.dcgan`."""
 
     imsz: SizeFrom16 = 64
     zlen: Count = 128
@@ -28,19 +31,19 @@ class Discriminator(base.Discriminator):
     """Map images [B, imsz, imsz, channels] to logits [B, A], or [B].
 
     Convolutions halve the size down to 4x4 and double the channels from `ndf` on; a dense head makes the logits. All
-    are spectrally normalized, none has a bias.
+    are spectrally normalized, without bias.
 
     With adaptive reparameterization the head makes mean and log variance, and the logits are drawn: mean + exp(log
-    variance / 2) * N(0, 1). The noise is a function of the seed and of a counter, which is saved, and which every call
-    in training moves on; calls in evaluation draw the same again.
+    variance / 2) * N(0, 1). The noise is a function of the seed and of a counter, which is saved with the weights.
+    Calls in training advance the counter; calls in evaluation repeat the same noise.
 
     Args:
         ndf: channels of the first layer.
         imsz: image size, a power of two >= 16.
-        channels: of what is looked at.
+        channels: of an input, pack * those of an image.
         adaptive_reparam: whether logits are drawn.
         num_outcomes: A, or None.
-        noise_seed: int, of the noise.
+        noise_seed: seed of the noise.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
@@ -49,19 +52,19 @@ class Discriminator(base.Discriminator):
 
     def __init__(
         self,
-        ndf,
-        imsz,
-        channels=3,
-        adaptive_reparam=True,
-        num_outcomes=None,
-        noise_seed=0,
-        seeds=None,
+        ndf: int,
+        imsz: int,
+        channels: int = 3,
+        adaptive_reparam: bool = True,
+        num_outcomes: int | None = None,
+        noise_seed: int = 0,
+        seeds: Seeds = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(num_outcomes, **kwargs)
         dcgan.check_size(imsz, 16)
         self.noise_seed = noise_seed
-        arguments = {"spectral": True, "seeds": seeds}
+        arguments: dict[str, Any] = {"spectral": True, "seeds": seeds}
         self.convolutions = []
         inputs, filters = channels, ndf
         for i in range(1, imsz.bit_length() - 2):
@@ -74,11 +77,11 @@ class Discriminator(base.Discriminator):
             same = {"trainable": False, "aggregation": "only_first_replica"}
             self.counter = self.add_weight((), "zeros", dtype="int32", name="counter", **same)
 
-    def judge(self, seen, training=False):
+    def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         x = seen
         for convolution in self.convolutions:
             x = tf.nn.leaky_relu(convolution(x, training=training), 0.2)
-        x = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, self.head.kernel.shape[0]])  # features as PyTorch has them
+        x = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, self.head.kernel.shape[0]])  # PyTorch's order
         x = tf.cast(self.head(x, training=training), tf.float32)
         if self.counter is not None:
             if training:
@@ -90,20 +93,22 @@ class Discriminator(base.Discriminator):
         return self.flat(x)
 
 
-def build_generator(options, seeds=None):
-    """Build the generator that `options` describe."""
-    return Generator(options.zlen, options.ngf, options.imsz, options.channels, "dcgan", seeds, name="generator")
+def build_generator(options: types.SimpleNamespace, seeds: Seeds = None) -> Generator:
+    """Build the generator of an experiment."""
+    return Generator(options.zlen, options.ngf, options.imsz, options.channels, seeds=seeds, name="generator")
 
 
-def build_discriminator(options, projections=None, seeds=None):
-    """Build the discriminator that `options` describe; this net takes no projections."""
+def build_discriminator(
+    options: types.SimpleNamespace, projections: Projections | None = None, seeds: Seeds = None
+) -> Discriminator:
+    """Build the discriminator of an experiment; this net takes no projections."""
     return Discriminator(
         options.ndf,
         options.imsz,
         options.pack * options.channels,
-        options.adaptive_reparam,
-        options.num_outcomes,
-        options.seed,
-        seeds,
+        adaptive_reparam=options.adaptive_reparam,
+        num_outcomes=options.num_outcomes,
+        noise_seed=options.seed,
+        seeds=seeds,
         name="discriminator",
     )

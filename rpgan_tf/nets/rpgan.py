@@ -5,7 +5,8 @@ section 3; paddings and initializers are those of the authors' program (github.c
 """
 
 import math
-from typing import Literal
+import types
+from typing import Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -14,13 +15,16 @@ import tensorflow as tf
 from rpgan_tf.config import Count
 from rpgan_tf.devices import replicas, strategies
 from rpgan_tf.nets import base, chunks
-from rpgan_tf.projections import check_chunk, check_division
+from rpgan_tf.nets.base import Seeds
+from rpgan_tf.projections import Projections, check_chunk, check_division
 
 EPSILON = 1e-3  # of batch normalization
 
+Moments: TypeAlias = tuple[np.ndarray | tf.Tensor, np.ndarray | tf.Tensor]  # mean [C] and variance [C]
 
-def uniform(fan_in, seeds):
-    """Return the initializer U[-a, a] with a = sqrt(3 / fan_in): unit variance in, unit variance out."""
+
+def uniform(fan_in: int, seeds: Seeds) -> keras.initializers.Initializer:
+    """Return the initializer U[-a, a] with a = sqrt(3 / fan_in), which keeps unit variance."""
     limit = math.sqrt(3 / fan_in)
     return keras.initializers.RandomUniform(-limit, limit, seed=seeds)
 
@@ -28,13 +32,13 @@ def uniform(fan_in, seeds):
 class Generator(base.Net):
     """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
 
-    Batch normalization takes the moments of the current batch, in training and after it: the net keeps no running
-    averages. To generate images one by one, or a few, pass the `statistics` that `fixbn` stored.
+    Batch normalization always uses the moments of the current batch; the net keeps no running averages. To generate
+    few images at a time, pass the `statistics` that `fixbn` stored.
 
     Args:
         ksz: kernel size of the transposed convolutions (stride 2).
         zlen: length of the latent vector.
-        f1: channels of the first layer, at ksz - ksz % 2 pixels; every further layer has half of them.
+        f1: channels of the first layer, at ksz - ksz % 2 pixels; each further layer halves them.
         imsz: image size.
         channels: of an image.
         seeds: `keras.random.SeedGenerator` of the initial weights.
@@ -52,12 +56,14 @@ class Generator(base.Net):
         ),
     ]
 
-    def __init__(self, ksz, zlen, f1, imsz, channels=3, seeds=None, **kwargs):
+    def __init__(
+        self, ksz: int, zlen: int, f1: int, imsz: int, channels: int = 3, seeds: Seeds = None, **kwargs
+    ) -> None:
         super().__init__(**kwargs)
         self.ksz, self.zlen, self.f1, self.imsz, self.channels = ksz, zlen, f1, imsz, channels
         self.first_size = ksz - ksz % 2
         num_doublings = math.log2(imsz / self.first_size)
-        # As in the original: kernels [1, 1, zlen, f1 * size^2] and [ksz, ksz, f_out, f_in], a bias for each layer.
+        # As in the original: kernels [1, 1, zlen, f1 * size^2] and [ksz, ksz, f_out, f_in], a bias in each layer.
         self.kernels, self.biases = [], []
         for layer in range(1, int(num_doublings) + 2):
             if layer == 1:
@@ -70,12 +76,12 @@ class Generator(base.Net):
             self.kernels.append(self.add_weight(shape, uniform(fan_in, seeds), name=f"c{layer}_w"))
             self.biases.append(self.add_weight((filters,), "zeros", name=f"c{layer}_b"))
 
-    def call(self, z, statistics=None, training=False):
+    def call(self, z: tf.Tensor, statistics: list[Moments] | None = None, training: bool = False) -> tf.Tensor:
         """Generate images.
 
         Args:
             z: float32 [B, zlen].
-            statistics: list with (mean [C], variance [C]) for each batch normalization, or None for the batch's own.
+            statistics: (mean [C], variance [C]) of each batch normalization, or None for those of the batch.
             training: makes no difference.
         """
         x = self.convolve(0, z)
@@ -86,7 +92,7 @@ class Generator(base.Net):
             x = self.convolve(layer + 1, x)
         return tf.tanh(tf.cast(x, tf.float32) + self.biases[-1])
 
-    def convolve(self, layer, x):
+    def convolve(self, layer: int, x: tf.Tensor) -> tf.Tensor:
         """Return the linear part of a layer, without its bias."""
         x, kernel = (tf.cast(each, self.product_type) for each in (x, self.kernels[layer]))
         if layer == 0:
@@ -95,72 +101,72 @@ class Generator(base.Net):
         shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], self.biases[layer].shape[0]]
         return tf.nn.conv2d_transpose(x, kernel, shape, strides=2, padding="SAME")
 
-    def normalize(self, layer, x, moments):
-        """Return relu(batch normalization of x): no scale, and the layer's bias is the shift."""
+    def normalize(self, layer: int, x: tf.Tensor, moments: Moments) -> tf.Tensor:
+        """Return relu(batch normalization of x), without scale and with the layer's bias as shift."""
         mean, variance = moments
         return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, self.biases[layer], None, EPSILON))
 
-    def batch_statistics(self, z, chunk):
-        """Compute the moments that every batch normalization has when all latents are one batch.
+    def batch_statistics(self, z: np.ndarray, chunk: int) -> list[Moments]:
+        """Compute the moments of every batch normalization when all latents are one batch.
 
-        Goes over the latents layer by layer, `chunk` at a time, so memory does not grow with their number.
+        Goes over the latents layer by layer, `chunk` at a time, so that memory does not grow with their number.
 
         Args:
-            z: float32 array [N, zlen].
+            z: float32 [N, zlen].
             chunk: latents in memory at once.
 
         Returns:
-            list with (mean [C], variance [C]) for each batch normalization, the variance biased.
+            (mean [C], biased variance [C]) of each batch normalization.
         """
-        statistics = []
-        chunks = [z[i : i + chunk] for i in range(0, len(z), chunk)]
+        statistics: list[Moments] = []
+        parts = [z[i : i + chunk] for i in range(0, len(z), chunk)]
+        weights = [len(part) for part in parts]
         for _ in self.kernels[:-1]:
-            moments = strategies.each(lambda part: self._next_moments(part, statistics), chunks)
-            means, variances = (np.array(parts, np.float64) for parts in zip(*moments))
-            weights = [len(part) for part in chunks]
+            moments = strategies.each(lambda part: self._next_moments(part, statistics), parts)
+            means, variances = (np.array(each, np.float64) for each in zip(*moments))
             mean = np.average(means, axis=0, weights=weights)
             variance = np.average(variances + (means - mean) ** 2, axis=0, weights=weights)
             statistics.append((np.float32(mean), np.float32(variance)))
         return statistics
 
-    def _next_moments(self, z, statistics):
-        """Return the moments in the first layer for which there are no statistics yet."""
+    def _next_moments(self, z: np.ndarray, statistics: list[Moments]) -> Moments:
+        """Return the moments of the first batch normalization that has no statistics yet."""
         x = self.convolve(0, z)
         for layer, moments in enumerate(statistics):
             x = self.convolve(layer + 1, self.normalize(layer, x, moments))
         return tf.nn.moments(x, [0, 1, 2])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return super().get_config() | {name: getattr(self, name) for name in ("ksz", "zlen", "f1", "imsz", "channels")}
 
 
 class Discriminator(base.Discriminator):
     """K discriminators, each on its own fixed random projection of the image; or one on the image itself.
 
-    Maps images [B, imsz, imsz, channels] to logits [K, B], or [B] without projections; with A outcomes, to [K, B, A] or
-    [B, A]. Each discriminator halves its input with 4x4 convolutions of stride 2 down to 2x2, and ends in a 2x2
-    convolution to its logits. Where several images are stacked, it sees the projection of each, stacked.
+    Maps images [B, imsz, imsz, pack * channels] to logits [K, B], or [B] without projections; with A outcomes, to
+    [K, B, A] or [B, A]. Each discriminator halves its input with 4x4 convolutions of stride 2 down to 2x2, and ends in
+    a 2x2 convolution to its logits. Packed images are projected one by one, and their projections stacked.
 
     All K are one computation: activations lie as [K, C, H, W, B], the stacked kernels as [K, kernel * kernel * C, F],
     and a convolution is a product of K matrices with the unfolded input. With the batch innermost, unfolding copies
-    long runs. XLA fuses the activation with it, while the products go to the platform's matrix library, which is
+    long runs. XLA fuses unfolding and activation, while the products go to the platform's matrix library, which is
     faster than XLA's on CPUs (benchmarks/train_step.py).
 
     Args:
-        df: channels of the first layer; every further layer has twice as many.
+        df: channels of the first layer; each further layer doubles them.
         imsz: image size.
-        projections: `rpgan_tf.projections.Projections`, or None for one discriminator on the image.
+        projections: K random projections, or None for one discriminator on the image.
         channels: of an image.
-        pack: images stacked on the channels of what is looked at.
+        pack: number of images stacked on the channels of an input.
         num_outcomes: A, or None.
-        divided: whether each replica of the strategy has K / replicas of them; they are called there alone.
-        chunk: how many of the K are computed at a time, and once more for their gradients; None: all, and once.
+        divided: whether each replica of the strategy holds K / replicas of the discriminators, called there alone.
+        chunk: discriminators computed at a time, and again for their gradients; None: all at once, and only once.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
     df: Count = 64
     filts: str | None = None
-    divide: Literal["batch", "discriminators"] = "batch"  # among several devices
+    divide: Literal["batch", "discriminators"] = "batch"  # which of them several devices share
     chunk: Count | None = None  # discriminators whose activations are in memory at a time
 
     rules = [
@@ -173,17 +179,17 @@ class Discriminator(base.Discriminator):
 
     def __init__(
         self,
-        df,
-        imsz,
-        projections=None,
-        channels=3,
-        pack=1,
-        num_outcomes=None,
-        divided=False,
-        chunk=None,
-        seeds=None,
+        df: int,
+        imsz: int,
+        projections: Projections | None = None,
+        channels: int = 3,
+        pack: int = 1,
+        num_outcomes: int | None = None,
+        divided: bool = False,
+        chunk: int | None = None,
+        seeds: Seeds = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(num_outcomes, **kwargs)
         self.df, self.projections, self.pack, self.divided, self.chunk = df, projections, pack, divided, chunk
         num_discriminators, size, inputs = 1, imsz, pack * channels
@@ -205,8 +211,8 @@ class Discriminator(base.Discriminator):
             self.biases.append(self.add((num_discriminators, filters), keras.initializers.Zeros(), f"c{layer}_b"))
             inputs = filters
 
-    def add(self, shape, initializer, name):
-        """Add a weight [K, ...]."""
+    def add(self, shape: tuple[int, ...], initializer: keras.initializers.Initializer, name: str) -> keras.Variable:
+        """Add a weight [K, ...], of which a divided bank holds this replica's part."""
         if not self.divided:
             return self.add_weight(shape, initializer, name=name)
         weight = self.add_weight((shape[0] // strategies.count(), *shape[1:]), "zeros", name=name)
@@ -214,10 +220,10 @@ class Discriminator(base.Discriminator):
         replicas.put([weight], [initializer(shape)])
         return weight
 
-    def project(self, images):
-        """Return what the discriminators see: [B, H, W, pack * C] -> [K, pack * numf, H / stride, W / stride, B].
+    def project(self, images: tf.Tensor) -> tf.Tensor:
+        """Project images: [B, H, W, pack * C] -> [K, pack * numf, H / stride, W / stride, B].
 
-        Without projections it is [1, pack * C, H, W, B].
+        Without projections, return the images as [1, pack * C, H, W, B].
         """
         if self.projections is None:
             return tf.transpose(images, [3, 1, 2, 0])[None]
@@ -236,7 +242,7 @@ class Discriminator(base.Discriminator):
             x = tf.transpose(x, [0, 4, 1, 2, 3, 5])
         return tf.reshape(x, [num_projections, self.pack * num_filters, size, size, batch_size])
 
-    def judge(self, seen, training=False):
+    def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         weights = [tf.convert_to_tensor(weight) for weight in (*self.kernels, *self.biases)]
         if self.chunk:
             blank = tf.zeros([self.kernels[0].shape[0], self.num_outcomes or 1, tf.shape(seen)[-1]])
@@ -246,18 +252,23 @@ class Discriminator(base.Discriminator):
         logits = tf.transpose(logits, [0, 2, 1]) if self.num_outcomes else logits[:, 0]
         return logits[0] if self.projections is None else logits
 
-    def convolve(self, seen, weights):
-        """Return logits [K, A or 1, B] of what discriminators with these kernels, then biases, see."""
-        x, bias, num_layers = tf.cast(seen, self.product_type), None, len(self.kernels)
-        for kernels, biases in zip(weights[:num_layers], weights[num_layers:]):
-            size = x.shape[2] // 2
-            x = tf.matmul(tf.cast(kernels, self.product_type), columns(x, bias), transpose_a=True)
-            x = tf.reshape(x, [kernels.shape[0], -1, size, size, tf.shape(seen)[-1]])
-            bias = biases
-        return tf.cast(x[:, :, 0, 0], tf.float32) + bias[:, :, None]
+    def convolve(self, seen: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
+        """Return logits [K, A or 1, B].
 
-    def get_arrays(self):
-        """Return {name in the original's file: float32 array}, a kernel [k, k, C, F] for each discriminator."""
+        Args:
+            seen: output of `project`.
+            weights: the kernels of all layers, then their biases.
+        """
+        x, num_layers = tf.cast(seen, self.product_type), len(self.kernels)
+        kernels, biases = weights[:num_layers], weights[num_layers:]
+        for kernel, bias in zip(kernels, [None, *biases]):  # the bias of the layer before
+            size = x.shape[2] // 2
+            x = tf.matmul(tf.cast(kernel, self.product_type), columns(x, bias), transpose_a=True)
+            x = tf.reshape(x, [kernel.shape[0], -1, size, size, tf.shape(seen)[-1]])
+        return tf.cast(x[:, :, 0, 0], tf.float32) + biases[-1][:, :, None]
+
+    def get_arrays(self) -> dict[str, np.ndarray]:
+        """Return {name in the original's files: float32 array}, with kernels [k, k, C, F] for each discriminator."""
         arrays = {}
         for layer, (kernels, biases) in enumerate(zip(replicas.get(self.kernels), replicas.get(self.biases))):
             size, shape = self._kernel_size(layer), kernels.shape
@@ -266,31 +277,31 @@ class Discriminator(base.Discriminator):
                 arrays[self._name(i, layer) + "_w"], arrays[self._name(i, layer) + "_b"] = kernel, bias
         return arrays
 
-    def set_arrays(self, arrays):
-        """Assign what `get_arrays` returned, or a file of the original held."""
+    def set_arrays(self, arrays: dict[str, np.ndarray]) -> None:
+        """Assign arrays from `get_arrays` or from a file of the original."""
         number = 1 if self.projections is None else len(self.projections.kernels)
         for layer, (kernels, biases) in enumerate(zip(self.kernels, self.biases)):
             names = [self._name(i, layer) for i in range(number)]
             values = [[arrays[name + "_w"].reshape(kernels.shape[1:]) for name in names]]
             replicas.put([kernels, biases], values + [[arrays[name + "_b"] for name in names]])
 
-    def _kernel_size(self, layer):
+    def _kernel_size(self, layer: int) -> int:
         return 2 if layer == len(self.kernels) - 1 else 4
 
-    def _name(self, i, layer):
+    def _name(self, i: int, layer: int) -> str:
         return f"c{layer}" if self.projections is None else f"c{i}_{layer}"
 
 
 @tf.function(jit_compile=True, autograph=False)
-def columns(x, bias):
-    """Return what a layer's kernels are multiplied with: leaky_relu(x + bias), unfolded for its convolution.
+def columns(x: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
+    """Return leaky_relu(x + bias), unfolded for a layer's convolution.
 
-    That is 4x4 of stride 2 on x zero-padded by 1, or 2x2 if x has only 2x2 pixels. Half precision is that of x and of
-    what is returned; between, and where gradients are added, it is float32, which is also faster on CPUs.
+    The convolution is 4x4 with stride 2 on x zero-padded by 1, or 2x2 if x has only 2x2 pixels. Half precision applies
+    to the input and the result; all between is float32, and so are sums of gradients, which is also faster on CPUs.
 
     Args:
         x: [K, C, H, W, B].
-        bias: float32 [K, C] of the layer before; None before the first layer, where nothing is to be done to x.
+        bias: float32 [K, C] of the layer before; None for the first layer, which takes x as it is.
 
     Returns:
         [K, kernel * kernel * C, H/2 * W/2 * B]: column (h, w, b) is the patch under output pixel (h, w) of
@@ -314,29 +325,32 @@ def columns(x, bias):
     return tf.cast(tf.reshape(tf.stack(rows, axis=1), [num, 16 * channels, -1]), product_type)
 
 
-def build_generator(options, seeds=None):
-    """Build the generator that `options` describe."""
+def build_generator(options: types.SimpleNamespace, seeds: Seeds = None) -> Generator:
+    """Build the generator of an experiment."""
     return Generator(options.ksz, options.zlen, options.f1, options.imsz, options.channels, seeds, name="generator")
 
 
-def build_discriminator(options, projections=None, seeds=None):
-    """Build the discriminator, or the bank of K, that `options` and `projections` describe.
+def build_discriminator(
+    options: types.SimpleNamespace, projections: Projections | None = None, seeds: Seeds = None
+) -> Discriminator:
+    """Build the discriminator of an experiment, or with projections the bank of K.
 
     Raises:
         UserError: the discriminators cannot be divided among the devices.
     """
-    divided = strategies.divide_discriminators(options)
-    if divided:
+    divided = False
+    if projections is not None and strategies.divide_discriminators(options):
         check_division(len(projections.kernels), strategies.count())
+        divided = True
     return Discriminator(
         options.df,
         options.imsz,
         projections,
         options.channels,
-        options.pack,
-        options.num_outcomes,
-        divided,
-        options.chunk,
-        seeds,
+        pack=options.pack,
+        num_outcomes=options.num_outcomes,
+        divided=divided,
+        chunk=options.chunk,
+        seeds=seeds,
         name="discriminator",
     )

@@ -1,26 +1,29 @@
-"""The nets of SAGAN for images without classes: self-attention, and spectral normalization in both.
+"""The nets of SAGAN for images without classes: self-attention and spectral normalization in both.
 
 Zhang, Goodfellow, Metaxas, Odena, arXiv 1805.08318, on DCGAN's layers as in github.com/zh-hike/GANs; initial weights
-are PyTorch's default. Differs from that program in: spectral = "all" normalizes attention and the discriminator's last
-convolution, too, as the paper does ("zoo" does not); the power iteration rests in evaluation, with no option for that;
-any power-of-two size from 32 on.
+are PyTorch's default. Differs from that program in: spectral = "all" also normalizes attention and the discriminator's
+last convolution, as the paper does ("zoo" does not); the power iteration always rests in evaluation; sizes are any
+power of two from 32 on.
 """
 
-from typing import Literal
+import types
+from typing import Any, Literal
 
 import tensorflow as tf
 
 from rpgan_tf.config import Count, CountFrom8, SizeFrom32
 from rpgan_tf.nets import base
+from rpgan_tf.nets.base import Seeds
 from rpgan_tf.nets.dcgan import check_size
 from rpgan_tf.nets.layers import Attention, BatchNormalization, Convolution, TransposedConvolution
+from rpgan_tf.projections import Projections
 
 
 class Generator(base.Net):
     """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
 
-    DCGAN's layers with normalized kernels, and attention at 16x16 and, below the image, at 32x32: larger maps would not
-    fit into memory, since they grow with the fourth power of the size.
+    DCGAN's layers with normalized kernels, and attention at 16x16 and, for larger images, at 32x32. Attention maps grow
+    with the fourth power of the size, so that larger ones would not fit into memory.
 
     Args:
         zlen: length of the latent vector.
@@ -36,12 +39,22 @@ class Generator(base.Net):
     ngf: CountFrom8 = 64
     spectral: Literal["all", "zoo"] = "all"
 
-    def __init__(self, zlen, ngf, imsz, channels=3, spectral="all", seeds=None, **kwargs):
+    def __init__(
+        self,
+        zlen: int,
+        ngf: int,
+        imsz: int,
+        channels: int = 3,
+        spectral: str = "all",
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         check_size(imsz, 32)
         self.zlen = zlen
-        arguments = {"spectral": True, "seeds": seeds}
-        self.convolutions, self.normalizations, self.attentions = [], [], {}
+        arguments: dict[str, Any] = {"spectral": True, "seeds": seeds}
+        self.convolutions, self.normalizations = [], []
+        self.attentions: dict[int, Attention] = {}
         inputs, filters = zlen, ngf * imsz // 8
         for i in range(1, imsz.bit_length() - 2):
             stride, padding = (1, "VALID") if i == 1 else (2, "SAME")
@@ -51,12 +64,12 @@ class Generator(base.Net):
             self.normalizations.append(BatchNormalization(filters, name=f"norm{i}"))
             inputs, filters = filters, filters // 2
         self.last = TransposedConvolution(inputs, channels, 4, 2, "SAME", name="last", **arguments)
-        for size in (16, 32):  # last of all, as programs in PyTorch list them
+        for size in (16, 32):  # after all other weights, as programs in PyTorch list them
             if size < imsz:
                 width = ngf * imsz // (2 * size)
                 self.attentions[size] = Attention(width, spectral == "all", seeds, name=f"attention{size}")
 
-    def call(self, z, training=False):
+    def call(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
         x = z[:, None, None, :]
         for convolution, normalization in zip(self.convolutions, self.normalizations):
             x = tf.nn.relu(normalization(convolution(x, training=training), training=training))
@@ -68,23 +81,33 @@ class Generator(base.Net):
 class Discriminator(base.Discriminator):
     """Map images [B, imsz, imsz, channels] to logits [B], or [B, A].
 
-    DCGAN's layers with normalized kernels, none of batch normalization, and attention at 8x8 and 4x4.
+    DCGAN's layers with normalized kernels, no batch normalization, and attention at 8x8 and 4x4.
 
     Args:
         ndf: channels of the first layer, at least 8.
         imsz: image size, a power of two >= 32.
-        channels: of what is looked at.
-        spectral: which kernels are spectrally normalized: "all", or "zoo", those outside of attention but for the last.
+        channels: of an input, pack * those of an image.
+        spectral: which kernels are spectrally normalized: "all", or "zoo", those outside of attention except the last.
         num_outcomes: A, or None.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
 
     ndf: CountFrom8 = 64
 
-    def __init__(self, ndf, imsz, channels=3, spectral="all", num_outcomes=None, seeds=None, **kwargs):
+    def __init__(
+        self,
+        ndf: int,
+        imsz: int,
+        channels: int = 3,
+        spectral: str = "all",
+        num_outcomes: int | None = None,
+        seeds: Seeds = None,
+        **kwargs,
+    ) -> None:
         super().__init__(num_outcomes, **kwargs)
         check_size(imsz, 32)
-        self.convolutions, self.attentions = [], {}
+        self.convolutions = []
+        self.attentions: dict[int, Attention] = {}
         inputs, filters = channels, ndf
         for i in range(1, imsz.bit_length() - 2):
             self.convolutions.append(
@@ -98,7 +121,7 @@ class Discriminator(base.Discriminator):
             width = ndf * imsz // (2 * size)
             self.attentions[size] = Attention(width, spectral == "all", seeds, name=f"attention{size}")
 
-    def judge(self, seen, training=False):
+    def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         x = seen
         for convolution in self.convolutions:
             x = tf.nn.leaky_relu(convolution(x, training=training), 0.1)
@@ -107,21 +130,23 @@ class Discriminator(base.Discriminator):
         return self.flat(self.last(x, training=training))
 
 
-def build_generator(options, seeds=None):
-    """Build the generator that `options` describe."""
+def build_generator(options: types.SimpleNamespace, seeds: Seeds = None) -> Generator:
+    """Build the generator of an experiment."""
     return Generator(
         options.zlen, options.ngf, options.imsz, options.channels, options.spectral, seeds, name="generator"
     )
 
 
-def build_discriminator(options, projections=None, seeds=None):
-    """Build the discriminator that `options` describe; this net takes no projections."""
+def build_discriminator(
+    options: types.SimpleNamespace, projections: Projections | None = None, seeds: Seeds = None
+) -> Discriminator:
+    """Build the discriminator of an experiment; this net takes no projections."""
     return Discriminator(
         options.ndf,
         options.imsz,
         options.pack * options.channels,
-        options.spectral,
-        options.num_outcomes,
-        seeds,
+        spectral=options.spectral,
+        num_outcomes=options.num_outcomes,
+        seeds=seeds,
         name="discriminator",
     )

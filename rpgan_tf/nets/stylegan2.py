@@ -1,31 +1,37 @@
-"""The nets of StyleGAN2 with the settings of its successor for limited data.
+"""The nets of StyleGAN2, with the settings of its successor for limited data.
 
 Karras et al., "Analyzing and improving the image quality of StyleGAN", arXiv 1912.04958, and "Training generative
-adversarial networks with limited data", arXiv 2006.06676. The G with skip connections, the residual D (or the plain one
-of the latter's CIFAR-10 settings). Modulation scales activations before and after an ordinary convolution, so that no
-grouped convolution is needed. All kernels are N(0, 1) and scaled where they are used (equalized learning rate, arXiv
-1710.10196, section 4.1).
+adversarial networks with limited data", arXiv 2006.06676: G with skip connections, and the residual D (or the plain one
+of the latter's CIFAR-10 settings). All kernels are N(0, 1) and scaled where they are used (equalized learning rate,
+arXiv 1710.10196, section 4.1). Their layers are in `rpgan_tf.nets.stylegan2_blocks`.
 
-Differs from the papers' program in: the image after the last convolutions of D is flattened as [H, W, C]; resampling is
+Differs from the papers' program in: modulation scales activations before and after an ordinary convolution, so that no
+grouped convolution is needed; the image after the last convolutions of D is flattened as [H, W, C]; resampling is
 slices and adds. Names of weights are those of its successor in PyTorch, with / for . and kernel for weight. Knows no
 loss.
 """
 
 import math
-from typing import Literal
+import types
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
 from rpgan_tf.config import Count, SizeFrom16, Whole
-from rpgan_tf.devices import replicas
-from rpgan_tf.nets import base, fir
+from rpgan_tf.nets import base
 from rpgan_tf.nets.dcgan import check_size
+from rpgan_tf.nets.stylegan2_blocks import (
+    Convolution,
+    Dense,
+    DiscriminatorBlock,
+    Mapping,
+    SynthesisBlock,
+    minibatch_deviation,
+)
+from rpgan_tf.projections import Projections
 
-EPSILON = 1e-8
-GAIN = math.sqrt(2)  # of LeakyReLU with slope 0.2
 CLAMP = 256.0  # of activations, where some are in half precision
-W_AVERAGE_BETA = 0.995
 
 
 class Generator(base.Net):
@@ -34,7 +40,7 @@ class Generator(base.Net):
     Labels may also stand behind the latents, [B, zlen + num_classes], so that all that knows of latents need not know
     of labels.
     A mapping network makes w [B, w_dim] of a latent, and each layer of the synthesis is modulated by its own copy of w,
-    the `codes` [B, num_codes, w_dim] with num_codes = 2 (log2(imsz) - 1). Images are meant to be in [-1, 1], but not
+    the `codes` [B, num_codes, w_dim] with num_codes = 2 (log2(imsz) - 1). Images are trained towards [-1, 1], but not
     clipped.
 
     Args:
@@ -42,11 +48,11 @@ class Generator(base.Net):
         channels: of an image.
         zlen: length of the latent vector.
         w_dim: length of w.
-        map_layers: of the mapping network.
-        channel_base: at size r there are channel_base / r channels, but
-        channel_max: at most these.
-        num_half: number of highest resolutions that are computed in half precision, with activations clamped.
-        half: what half precision is.
+        map_layers: number of layers of the mapping network.
+        channel_base: at size r the features have channel_base / r channels, but
+        channel_max: at most this many.
+        num_half: number of highest resolutions in half precision; all activations are clamped if there are any.
+        half: dtype of half precision.
         num_classes: length of a label, 0 without labels.
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
@@ -75,43 +81,61 @@ class Generator(base.Net):
 
     def __init__(
         self,
-        imsz=256,
-        channels=3,
-        zlen=512,
-        w_dim=512,
-        map_layers=8,
-        channel_base=32768,
-        channel_max=512,
-        num_half=0,
-        half="float16",
-        num_classes=0,
-        seeds=None,
+        *,
+        imsz: int,
+        channels: int,
+        zlen: int,
+        w_dim: int,
+        map_layers: int,
+        channel_base: int,
+        channel_max: int,
+        num_half: int,
+        half: str,
+        num_classes: int,
+        seeds: base.Seeds = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         check_size(imsz, 16)
         self.zlen, self.num_codes = zlen, 2 * (imsz.bit_length() - 2)
         self.mapping = Mapping(zlen, num_classes, w_dim, map_layers, average=True, seeds=seeds, name="mapping")
-        self.blocks, inputs = {}, None
+        self.blocks: dict[int, SynthesisBlock] = {}
+        inputs = None
         with keras.name_scope("synthesis"):
             for size, outputs in widths(imsz, channel_base, channel_max).items():
-                dtype = half_type(size, imsz, num_half, half)
-                arguments = {"dtype": dtype, "clamp": CLAMP if num_half else None, "seeds": seeds, "name": f"b{size}"}
-                self.blocks[size] = SynthesisBlock(size, inputs, outputs, w_dim, channels, **arguments)
+                dtype, clamp = half_type(size, imsz, num_half, half), CLAMP if num_half else None
+                self.blocks[size] = SynthesisBlock(
+                    size, inputs, outputs, w_dim, channels, clamp=clamp, dtype=dtype, seeds=seeds, name=f"b{size}"
+                )
                 inputs = outputs
 
-    def call(self, z, labels=None, training=False, truncation=1.0, noise="const"):
+    def call(
+        self,
+        z: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        training: bool = False,
+        truncation: float = 1.0,
+        noise: str | tf.Tensor = "const",
+    ) -> tf.Tensor:
+        """Generate images; the arguments are those of `codes` and `synthesize`."""
         return self.synthesize(self.codes(z, labels, training, truncation), noise)[0]
 
-    def codes(self, z, labels=None, training=False, truncation=1.0, cutoff=None):
-        """Return the codes of latents [B, zlen]: [B, num_codes, w_dim].
+    def codes(
+        self,
+        z: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        training: bool = False,
+        truncation: float = 1.0,
+        cutoff: int | None = None,
+    ) -> tf.Tensor:
+        """Map latents to codes [B, num_codes, w_dim].
 
         Args:
-            z: latents.
+            z: [B, zlen].
             labels: [B, num_classes], or None.
             training: whether the moving average of w moves.
             truncation: psi of w_average + psi (w - w_average).
-            cutoff: how many of the codes are truncated; None: all.
+            cutoff: number of codes that are truncated, the first ones; None: all.
         """
         if labels is None and z.shape[1] > self.zlen:
             z, labels = z[:, : self.zlen], z[:, self.zlen :]
@@ -123,27 +147,33 @@ class Generator(base.Net):
         truncated = average + truncation * (codes - average)
         return truncated if cutoff is None else tf.concat([truncated[:, :cutoff], codes[:, cutoff:]], axis=1)
 
-    def synthesize(self, codes, noise="const", start=None):
-        """Return images [B, imsz, imsz, channels] and what each block made on the way.
+    def synthesize(
+        self,
+        codes: tf.Tensor,
+        noise: str | tf.Tensor = "const",
+        start: tuple[tf.Tensor, tf.Tensor] | None = None,
+    ) -> tuple[tf.Tensor, dict[int, tuple[tf.Tensor, tf.Tensor]]]:
+        """Make images of codes, and return the output of every block along with them.
 
         Args:
-            codes: [B, num_codes, w_dim]; with `start`, those of the blocks that are run.
-            noise: "const" for that which is part of the weights, "none", or the seed, int [2], of new noise.
-            start: (features [B, r, r, C], image [B, r, r, channels]) instead of what block r makes: only larger blocks
-                are run, as in GLeaD (arXiv 2212.03752).
+            codes: [B, num_codes, w_dim]; with `start`, only the codes of the blocks that are run.
+            noise: "const": the noise stored with the weights; "none"; or the seed, int [2], of new noise.
+            start: (features [B, r, r, C], image [B, r, r, channels]) in place of the output of block r: only larger
+                blocks are run, as in GLeaD (arXiv 2212.03752).
 
         Returns:
-            images, and {size: (features after the block, image after the block)}, all float32.
+            images [B, imsz, imsz, channels], and {size: (features, image)} after each block, all float32.
         """
         x, image, size = (None, None, 0) if start is None else (*start, start[0].shape[1])
-        made, index = {}, 0
+        made: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+        index = 0
         for i, (block_size, block) in enumerate(self.blocks.items()):
             if block_size <= size:
                 continue
             own = noise if isinstance(noise, str) else tf.random.fold_in(noise, i)
             x, image = block(x, image, tf.unstack(codes[:, index : index + block.num_codes], axis=1), noise=own)
             made[block_size] = tf.cast(x, tf.float32), image
-            index += block.num_codes - 1  # the next block begins with the code of this one's image
+            index += block.num_codes - 1  # the code of this block's image is also the first of the next block
         return image, made
 
 
@@ -153,7 +183,7 @@ class Discriminator(base.Discriminator):
     Args:
         imsz, channels, channel_base, channel_max, num_half, half, num_classes: as for the generator.
         d_arch: "resnet", or "orig" without skip connections.
-        mbstd_group: images over which the standard deviation is taken; the batch is a multiple of it, or smaller.
+        mbstd_group: images in a group of the minibatch standard deviation; divides the batch, or is larger.
         freeze: number of first layers that are not trained (Mo et al., arXiv 2002.10964).
         seeds: `keras.random.SeedGenerator` of the initial weights.
     """
@@ -172,29 +202,29 @@ class Discriminator(base.Discriminator):
 
     def __init__(
         self,
-        imsz=256,
-        channels=3,
-        channel_base=32768,
-        channel_max=512,
-        num_half=0,
-        half="float16",
-        num_classes=0,
-        d_arch="resnet",
-        mbstd_group=4,
-        freeze=0,
-        seeds=None,
+        *,
+        imsz: int,
+        channels: int,
+        channel_base: int,
+        channel_max: int,
+        num_half: int,
+        half: str,
+        num_classes: int,
+        d_arch: str,
+        mbstd_group: int,
+        freeze: int,
+        seeds: base.Seeds = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         check_size(imsz, 16)
         self.mbstd_group = mbstd_group
-        clamp = CLAMP if num_half else None
         width = widths(imsz, channel_base, channel_max)
-        arguments = {"clamp": clamp, "seeds": seeds}
+        arguments: dict[str, Any] = {"clamp": CLAMP if num_half else None, "seeds": seeds}
         with keras.name_scope(f"b{imsz}"):
             dtype = half_type(imsz, imsz, num_half, half)
             self.from_rgb = Convolution(channels, width[imsz], 1, dtype=dtype, name="fromrgb", **arguments)
-        self.blocks = {}
+        self.blocks: dict[int, DiscriminatorBlock] = {}
         for size in reversed(sizes(imsz)[1:]):
             dtype = half_type(size, imsz, num_half, half)
             self.blocks[size] = DiscriminatorBlock(
@@ -204,28 +234,23 @@ class Discriminator(base.Discriminator):
             self.convolution = Convolution(width[4] + 1, width[4], 3, name="conv", **arguments)
             self.dense = Dense(16 * width[4], width[4], activate=True, seeds=seeds, name="fc")
             self.last = Dense(width[4], width[4] if num_classes else 1, seeds=seeds, name="out")
-        self.mapping = None
-        if num_classes:
-            self.mapping = Mapping(0, num_classes, width[4], 8, seeds=seeds, name="mapping")
-        layers = [self.from_rgb, *(layer for block in self.blocks.values() for layer in block.layers_of())]
+        self.mapping = Mapping(0, num_classes, width[4], 8, seeds=seeds, name="mapping") if num_classes else None
+        layers = [self.from_rgb, *(layer for block in self.blocks.values() for layer in block.convolutions())]
         for layer in layers[:freeze]:
             layer.trainable = False
 
-    def call(self, images, labels=None, training=False):
-        return self.judge_features(self.features(images), labels)
+    def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        return self.judge_features(self.features(seen), labels)
 
-    def judge(self, seen, labels=None, training=False):
-        return self.call(seen, labels)
-
-    def features(self, images):
-        """Return what each block makes of images, and its size: {imsz / 2: [B, imsz / 2, imsz / 2, C], ..., 4: ...}."""
+    def features(self, images: tf.Tensor) -> dict[int, tf.Tensor]:
+        """Return the output of each block by its size: {imsz / 2: [B, imsz / 2, imsz / 2, C], ..., 4: [B, 4, 4, C]}."""
         x, features = self.from_rgb(images), {}
         for size, block in self.blocks.items():
             x = features[size // 2] = block(x)
         return features
 
-    def judge_features(self, features, labels=None):
-        """Return the logits [B] of what `features` returned."""
+    def judge_features(self, features: dict[int, tf.Tensor], labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Return the logits [B] of the output of `features`."""
         x = tf.cast(features[4], tf.float32)
         x = self.convolution(tf.concat([x, minibatch_deviation(x, self.mbstd_group)], axis=-1))
         x = self.last(self.dense(tf.reshape(x, [-1, 16 * x.shape[-1]])))
@@ -234,342 +259,35 @@ class Discriminator(base.Discriminator):
         return tf.reduce_sum(x * self.mapping(None, labels), axis=1) / math.sqrt(x.shape[1])
 
 
-class Mapping(keras.layers.Layer):
-    """Map latents [B, zlen], labels [B, num_classes] or both to w [B, w_dim] by `num_layers` dense layers.
-
-    Args:
-        zlen: 0 without latents.
-        num_classes: 0 without labels.
-        w_dim: units of each layer.
-        num_layers: dense layers, not counting the one that embeds labels.
-        average: whether there is a moving average `w_avg` of w, which moves in training.
-        seeds: `keras.random.SeedGenerator` of the initial weights.
-    """
-
-    def __init__(self, zlen, num_classes, w_dim, num_layers, average=False, seeds=None, **kwargs):
-        super().__init__(**kwargs)
-        inputs = zlen + (w_dim if num_classes else 0)
-        with keras.name_scope(self.name):
-            self.embed = Dense(num_classes, w_dim, seeds=seeds, name="embed") if num_classes else None
-            self.denses = [
-                Dense(w_dim if i else inputs, w_dim, rate=0.01, activate=True, seeds=seeds, name=f"fc{i}")
-                for i in range(num_layers)
-            ]
-        self.w_avg = None
-        if average:  # of all replicas
-            self.w_avg = self.add_weight((w_dim,), "zeros", trainable=False, aggregation="mean", name="w_avg")
-        self.built = True
-
-    def call(self, z, labels=None, training=False):
-        parts = [] if z is None else [normalize(z)]
-        if self.embed is not None:
-            if labels is None:
-                raise ValueError("expected labels [B, num_classes], received None")
-            parts.append(normalize(self.embed(labels)))
-        w = tf.concat(parts, axis=1)
-        for dense in self.denses:
-            w = dense(w)
-        if training and self.w_avg is not None:
-            mean = tf.stop_gradient(tf.reduce_mean(w, axis=0))
-            self.w_avg.assign(W_AVERAGE_BETA * self.w_avg + (1 - W_AVERAGE_BETA) * mean)
-        return w
-
-
-class SynthesisBlock(keras.layers.Layer):
-    """Double the size of features, convolve them, and add what they say of the image to the upsampled image.
-
-    Args:
-        size: pixels of the output.
-        inputs: channels of the features that come in; None for the first block, which begins with a learned constant.
-        outputs: channels of the features that go out.
-        w_dim: length of a code.
-        channels: of an image.
-        clamp, dtype, seeds: as for `Convolution`.
-    """
-
-    def __init__(self, size, inputs, outputs, w_dim, channels, clamp=None, dtype="float32", seeds=None, **kwargs):
-        super().__init__(autocast=False, **kwargs)
-        self.type = dtype
-        normal = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
-        self.const, self.conv0 = None, None
-        arguments = {"clamp": clamp, "dtype": dtype, "seeds": seeds}
-        if inputs is None:
-            self.const = self.add_weight((size, size, outputs), normal, name="const")
-        with keras.name_scope(self.name):
-            if inputs is not None:
-                self.conv0 = SynthesisLayer(inputs, outputs, w_dim, size, up=True, name="conv0", **arguments)
-            self.conv1 = SynthesisLayer(outputs, outputs, w_dim, size, name="conv1", **arguments)
-            self.torgb = ToRGB(outputs, channels, w_dim, name="torgb", **arguments)
-        self.num_codes = 2 if inputs is None else 3
-        self.built = True
-
-    def call(self, x, image, codes, noise):
-        """Return features and image; `codes` are num_codes times [B, w_dim], and `noise` as for the generator."""
-        seeds = [noise] * 2 if isinstance(noise, str) else [tf.random.fold_in(noise, i) for i in range(2)]
-        if self.const is not None:
-            x = tf.repeat(tf.cast(self.const, self.type)[None], tf.shape(codes[0])[0], axis=0)
-        else:
-            x = self.conv0(tf.cast(x, self.type), codes[0], noise=seeds[0])
-            image = fir.upsample(image)
-        x = self.conv1(x, codes[-2], noise=seeds[1])
-        rgb = tf.cast(self.torgb(x, codes[-1]), tf.float32)
-        return x, rgb if image is None else image + rgb
-
-
-class SynthesisLayer(keras.layers.Layer):
-    """Convolve features [B, H, W, inputs] with a 3x3 kernel that is modulated by w [B, w_dim]; add noise.
-
-    Section 2.2 of arXiv 1912.04958: weights w'_kio = s_i w_kio, divided by sqrt(sum_ki w'_kio^2 + 1e-8).
-
-    Args:
-        inputs, outputs: channels.
-        w_dim: length of a code.
-        size: pixels of the output.
-        up: whether the size doubles.
-        clamp, dtype, seeds: as for `Convolution`.
-    """
-
-    def __init__(self, inputs, outputs, w_dim, size, up=False, clamp=None, dtype="float32", seeds=None, **kwargs):
-        super().__init__(autocast=False, **kwargs)
-        self.up, self.clamp, self.type, self.size = up, clamp, dtype, size
-        normal = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
-        shape = (3, 3, outputs, inputs) if up else (3, 3, inputs, outputs)
-        self.kernel = self.add_weight(shape, normal, name="kernel")
-        self.bias = self.add_weight((outputs,), "zeros", name="bias")
-        self.noise_strength = self.add_weight((), "zeros", name="noise_strength")
-        self.noise_const = self.add_weight((size, size), normal, trainable=False, name="noise_const")
-        with keras.name_scope(self.name):
-            self.affine = Dense(w_dim, inputs, bias_init="ones", seeds=seeds, name="affine")
-        self.built = True
-
-    def call(self, x, w, noise):
-        kernel, styles = tf.convert_to_tensor(self.kernel), self.affine(w)
-        inputs_axis, outputs_axis = (3, 2) if self.up else (2, 3)
-        if self.type == "float16":  # against overflow; what is taken away here is given back by demodulation
-            largest = tf.reduce_max(tf.abs(kernel), axis=[0, 1, inputs_axis], keepdims=True)
-            kernel = kernel / (largest * math.sqrt(9 * kernel.shape[inputs_axis]))
-            styles = styles / tf.reduce_max(tf.abs(styles), axis=1, keepdims=True)
-        squares = tf.reduce_sum(kernel**2, axis=[0, 1])
-        demodulation = tf.math.rsqrt(tf.matmul(styles**2, squares, transpose_b=self.up) + EPSILON)
-        x = x * _per_image(styles, self.type)
-        x = convolve(x, tf.cast(kernel, self.type), "up" if self.up else None)
-        x = x * _per_image(demodulation, self.type)
-        if not isinstance(noise, str):
-            shape = [tf.shape(x)[0], self.size, self.size, 1]
-            x += tf.cast(replicas.normal(shape, noise) * self.noise_strength, self.type)
-        elif noise == "const":
-            x += tf.cast((self.noise_const * self.noise_strength)[None, :, :, None], self.type)
-        return activate(x + tf.cast(self.bias, self.type), GAIN, self.clamp)
-
-
-class ToRGB(keras.layers.Layer):
-    """Map features [B, H, W, inputs] to what is added to an image, by a 1x1 kernel modulated by w [B, w_dim].
-
-    Args:
-        inputs: channels of the features.
-        channels: of an image.
-        w_dim: length of a code.
-        clamp, dtype, seeds: as for `Convolution`.
-    """
-
-    def __init__(self, inputs, channels, w_dim, clamp=None, dtype="float32", seeds=None, **kwargs):
-        super().__init__(autocast=False, **kwargs)
-        self.clamp, self.type = clamp, dtype
-        normal = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
-        self.kernel = self.add_weight((1, 1, inputs, channels), normal, name="kernel")
-        self.bias = self.add_weight((channels,), "zeros", name="bias")
-        with keras.name_scope(self.name):
-            self.affine = Dense(w_dim, inputs, bias_init="ones", seeds=seeds, name="affine")
-        self.built = True
-
-    def call(self, x, w):
-        styles = self.affine(w) / math.sqrt(self.kernel.shape[2])
-        x = convolve(x * _per_image(styles, self.type), tf.cast(self.kernel, self.type))
-        return clip(x + tf.cast(self.bias, self.type), self.clamp)
-
-
-class DiscriminatorBlock(keras.layers.Layer):
-    """Map features [B, H, W, inputs] to [B, H / 2, W / 2, outputs].
-
-    Args:
-        inputs, outputs: channels.
-        residual: whether there is a skip connection.
-        clamp, dtype, seeds: as for `Convolution`.
-    """
-
-    def __init__(self, inputs, outputs, residual, clamp=None, dtype="float32", seeds=None, **kwargs):
-        super().__init__(autocast=False, **kwargs)
-        arguments = {"clamp": clamp, "dtype": dtype, "seeds": seeds}
-        gain = math.sqrt(0.5) if residual else 1.0
-        with keras.name_scope(self.name):
-            self.conv0 = Convolution(inputs, inputs, 3, name="conv0", **arguments)
-            self.conv1 = Convolution(inputs, outputs, 3, "down", gain=gain, name="conv1", **arguments)
-            self.skip = None
-            if residual:
-                arguments["clamp"] = None
-                self.skip = Convolution(
-                    inputs, outputs, 1, "down", activation=False, bias=False, gain=gain, name="skip", **arguments
-                )
-        self.built = True
-
-    def layers_of(self):
-        """Return the layers in the order in which they are frozen."""
-        return [layer for layer in (self.conv0, self.conv1, self.skip) if layer is not None]
-
-    def call(self, x):
-        y = self.conv1(self.conv0(x))
-        return y if self.skip is None else self.skip(x) + y
-
-
-class Convolution(keras.layers.Layer):
-    """Convolve [B, H, W, inputs] with equalized learning rate; then bias, LeakyReLU, gain and clamp.
-
-    Args:
-        inputs, outputs: channels.
-        size: of the kernel, 1 or 3.
-        resample: "down" halves, "up" doubles the size, None keeps it.
-        activation: whether there is a LeakyReLU, and its gain of sqrt(2).
-        bias: whether there is a bias.
-        gain: what the result is multiplied by.
-        clamp: the largest absolute value times gain; None: any.
-        dtype: what is computed in; weights are float32.
-        seeds: `keras.random.SeedGenerator` of the initial weights.
-    """
-
-    def __init__(
-        self,
-        inputs,
-        outputs,
-        size,
-        resample=None,
-        activation=True,
-        bias=True,
-        gain=1.0,
-        clamp=None,
-        dtype="float32",
-        seeds=None,
-        **kwargs,
-    ):
-        super().__init__(autocast=False, **kwargs)
-        self.resample, self.activation, self.type = resample, activation, dtype
-        self.gain, self.clamp = gain, None if clamp is None else clamp * gain
-        normal = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
-        transposed = resample == "up" and size == 3
-        shape = (size, size, outputs, inputs) if transposed else (size, size, inputs, outputs)
-        self.scale = 1 / math.sqrt(inputs * size * size)
-        self.kernel = self.add_weight(shape, normal, name="kernel")
-        self.bias = self.add_weight((outputs,), "zeros", name="bias") if bias else None
-        self.built = True
-
-    def call(self, x):
-        x = convolve(tf.cast(x, self.type), tf.cast(self.kernel * self.scale, self.type), self.resample)
-        if self.bias is not None:
-            x += tf.cast(self.bias, self.type)
-        return activate(x, GAIN * self.gain, self.clamp) if self.activation else clip(self.gain * x, self.clamp)
-
-
-class Dense(keras.layers.Layer):
-    """Map [B, inputs] to [B, units] with equalized learning rate.
-
-    Args:
-        inputs, units: lengths.
-        rate: of learning, relative to other layers: kernel and bias are multiplied by it.
-        bias_init: initializer of the bias.
-        activate: whether a LeakyReLU with a gain of sqrt(2) follows.
-        seeds: `keras.random.SeedGenerator` of the initial weights.
-    """
-
-    def __init__(self, inputs, units, rate=1.0, bias_init="zeros", activate=False, seeds=None, **kwargs):
-        super().__init__(**kwargs)
-        normal = keras.initializers.RandomNormal(0.0, 1 / rate, seed=seeds)
-        self.scale, self.rate, self.activate = rate / math.sqrt(inputs), rate, activate
-        self.kernel = self.add_weight((inputs, units), normal, name="kernel")
-        self.bias = self.add_weight((units,), bias_init, name="bias")
-        self.built = True
-
-    def call(self, x):
-        x = tf.matmul(x, self.kernel * self.scale) + self.bias * self.rate
-        return activate(x, GAIN) if self.activate else x
-
-
-def convolve(x, kernel, resample=None):
-    """Convolve [B, H, W, in] with zeros outside, and with `resample` "up" or "down" double or halve the size.
-
-    Where the size doubles, a 3x3 kernel is [3, 3, out, in], else kernels are [k, k, in, out].
-    """
-    size = kernel.shape[0]
-    if resample is None:
-        return tf.nn.conv2d(x, kernel, 1, "SAME")
-    if resample == "down" and size == 1:
-        return tf.nn.conv2d(fir.downsample(x), kernel, 1, "VALID")
-    if resample == "down":
-        return tf.nn.conv2d(fir.blur(x, 2), kernel, 2, "VALID")
-    if size == 1:
-        return fir.upsample(tf.nn.conv2d(x, kernel, 1, "VALID"))
-    shape = [tf.shape(x)[0], 2 * x.shape[1] + 1, 2 * x.shape[2] + 1, kernel.shape[2]]
-    return fir.blur(tf.nn.conv2d_transpose(x, kernel, shape, 2, "VALID"), 1, gain=2.0)
-
-
-def activate(x, gain, clamp=None):
-    """Return gain * LeakyReLU(x), clamped."""
-    return clip(gain * tf.nn.leaky_relu(x, 0.2), clamp)
-
-
-def clip(x, clamp):
-    """Clip to [-clamp, clamp], if that is not None."""
-    return x if clamp is None else tf.clip_by_value(x, -clamp, clamp)
-
-
-def normalize(x):
-    """Divide vectors [B, n] by the root of their mean square."""
-    return x * tf.math.rsqrt(tf.reduce_mean(x**2, axis=1, keepdims=True) + EPSILON)
-
-
-def minibatch_deviation(x, group):
-    """Return the standard deviation in groups of images, averaged over features: [B, H, W, C] -> [B, H, W, 1].
-
-    Section 3 of arXiv 1710.10196. The members of a group stand B / group apart, or are all B if these are fewer.
-    """
-    batch_size = tf.shape(x)[0]
-    groups = tf.reshape(x, [tf.minimum(group, batch_size), -1, *x.shape[1:]])
-    variance = tf.math.reduce_variance(groups, axis=0)
-    deviation = tf.reduce_mean(tf.sqrt(variance + EPSILON), axis=[1, 2, 3])  # [B / group]
-    tiled = tf.tile(deviation, [tf.minimum(group, batch_size)])
-    return tf.broadcast_to(tiled[:, None, None, None], [batch_size, *x.shape[1:3], 1])
-
-
-def widths(imsz, channel_base, channel_max):
-    """Return {size: channels there}."""
+def widths(imsz: int, channel_base: int, channel_max: int) -> dict[int, int]:
+    """Return {size: channels of the features of that size}."""
     return {size: min(channel_base // size, channel_max) for size in sizes(imsz)}
 
 
-def sizes(imsz):
+def sizes(imsz: int) -> list[int]:
     """Return 4, 8, ..., imsz."""
     return [2**i for i in range(2, imsz.bit_length())]
 
 
-def half_type(size, imsz, num_half, half):
-    """Return what the block of a size is computed in."""
+def half_type(size: int, imsz: int, num_half: int, half: str) -> str:
+    """Return the dtype in which the block of a size computes."""
     return half if num_half and size >= max(imsz >> (num_half - 1), 8) else "float32"
 
 
-def _per_image(vectors, dtype):
-    """Return [B, C] as [B, 1, 1, C]."""
-    return tf.cast(vectors, dtype)[:, None, None]
-
-
-def build_generator(options, seeds=None):
-    """Build the generator that `options` describe."""
+def build_generator(options: types.SimpleNamespace, seeds: base.Seeds = None) -> Generator:
+    """Build the generator of an experiment."""
     names = "imsz channels zlen w_dim map_layers channel_base channel_max num_half half num_classes"
     return Generator(**{name: getattr(options, name) for name in names.split()}, seeds=seeds, name="generator")
 
 
-def build_discriminator(options, projections=None, seeds=None):
-    """Build the discriminator that `options` describe; this net takes no projections."""
+def build_discriminator(
+    options: types.SimpleNamespace, projections: Projections | None = None, seeds: base.Seeds = None
+) -> Discriminator:
+    """Build the discriminator of an experiment; this net takes no projections."""
     return Discriminator(**discriminator_arguments(options), seeds=seeds, name="discriminator")
 
 
-def discriminator_arguments(options):
-    """Return the arguments of a discriminator that `options` describe."""
+def discriminator_arguments(options: types.SimpleNamespace) -> dict:
+    """Return the arguments of the discriminator of an experiment."""
     names = "imsz channel_base channel_max num_half half num_classes d_arch mbstd_group freeze"
     return {name: getattr(options, name) for name in names.split()} | {"channels": options.pack * options.channels}

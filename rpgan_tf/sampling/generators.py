@@ -48,7 +48,7 @@ def find_weights(options: types.SimpleNamespace, iteration: int | None = None, s
     kind = weights_kind(options)
     if single and options.net == FIXED_BY_FIXBN:
         kind = FIXED_KINDS[kind]
-    return checkpoint.find(options.wts_dir, kind, iteration)
+    return checkpoint.find_file(options.wts_dir, kind, iteration)
 
 
 def iteration_of(path: pathlib.Path) -> int:

@@ -37,7 +37,7 @@ def count_run(options: types.SimpleNamespace) -> Curve:
     path = pathlib.Path(options.wts_dir) / "modes.json"
     known: dict[str, Counts] = json.loads(path.read_text()) if path.is_file() else {}
     curve = []
-    for iteration in checkpoint.iterations(options.wts_dir, generators.weights_kind(options)):
+    for iteration in checkpoint.saved_iterations(options.wts_dir, generators.weights_kind(options)):
         key = _identity(generators.find_weights(options, iteration), options)
         if key not in known:
             known[key] = count_samples(samples(options, iteration), options)

@@ -178,7 +178,7 @@ def samples(options: types.SimpleNamespace) -> dict[int, np.ndarray]:
     generators.check_images(options, "a picture of samples")
     generators.find_weights(options)
     kind = generators.weights_kind(options)
-    known = checkpoint.iterations(options.wts_dir, kind)
+    known = checkpoint.saved_iterations(options.wts_dir, kind)
     known = [known[i] for i in np.unique(np.linspace(0, len(known) - 1, MOST_ROWS).round().astype(int))]
     inputs, rows = latents.inputs(options, 0), {}
     for iteration in known:

@@ -128,7 +128,7 @@ def _terminated() -> Iterator[list]:
 
 def reached(options: types.SimpleNamespace) -> int:
     """Return the iteration of a run's last save, 0 without one."""
-    return max(checkpoint.iterations(options.wts_dir, "gmodel"), default=0)
+    return max(checkpoint.saved_iterations(options.wts_dir, "gmodel"), default=0)
 
 
 def record(seeds: Iterable[int]) -> dict:

@@ -1,4 +1,4 @@
-"""Augmentations: each operation against NumPy, what moves together, derivatives, and how often what is done."""
+"""Augmentations: each operation against NumPy, moves of images and features, derivatives, and frequencies."""
 
 import math
 
@@ -14,12 +14,12 @@ SEED = [3, 5]
 
 
 class Forced(Draws):
-    """Draws that do one operation, counted from 0, to one image, with what is drawn for it forced.
+    """Draws that apply one operation to one image, with forced random numbers.
 
     Args:
-        operation: which call of `gate` lets its value pass; None: all.
-        uniform: where in [0, 1) uniform numbers are.
-        normal: what normal numbers are in standard deviations.
+        operation: number of the call of `gate`, from 0, that lets its value pass; None: all.
+        uniform: value of uniform numbers, in [0, 1).
+        normal: value of normal numbers, in standard deviations.
     """
 
     def __init__(self, operation, uniform=0.0, normal=0.0):
@@ -94,7 +94,7 @@ def test_far_outside_is_mirrored_again_and_again():
 
 
 def waves(inverse, size=32):
-    """A smooth image, known everywhere, as it is seen after a move: [1, size, size, 1]."""
+    """Return a smooth image, known everywhere, after a move: [1, size, size, 1]."""
     x, y = np.meshgrid(*[np.arange(size) - (size - 1) / 2] * 2)
     x, y, _ = inverse @ np.stack([x.ravel(), y.ravel(), np.ones(size**2)])
     return (np.cos(0.3 * x + 0.2 * y + 1) * np.cos(0.1 * x - 0.2 * y)).reshape(1, size, size, 1).astype("float32")
@@ -117,7 +117,7 @@ def turning(angle):
     ids=["scale", "rotation", "stretch", "second rotation", "translation"],
 )
 def test_geometry_of_a_smooth_image(draw, inverse):
-    """Away from the border, as far as sym6 is symmetric: turned round, it misses by a tenth of a pixel."""
+    """Away from the border, up to the asymmetry of sym6, a tenth of a pixel after half a turn."""
     received = moved(waves(np.eye(3)), "geom", draw)
     np.testing.assert_allclose(received[:, 8:-8, 8:-8], waves(inverse)[:, 8:-8, 8:-8], atol=0.04)
 
@@ -165,7 +165,7 @@ def test_channels_that_are_no_colors():
 
 
 def test_bands_are_those_of_the_wavelet():
-    """A cosine that is symmetric about both ends is multiplied by what each band lets pass."""
+    """Each band scales a cosine that is symmetric about both ends by its frequency response."""
     size = 65
     bands = augment.band_filters(size)
     np.testing.assert_allclose(bands.sum(axis=0), np.eye(size), atol=1e-12)
@@ -233,7 +233,7 @@ def test_each_operation_is_done_with_probability_p():
 
 
 def test_features_move_with_images():
-    """Maps of half the size are close to the halved image; only what moves is done to them."""
+    """Maps of half the size are close to the halved image; only moves are applied to them."""
     images = np.concatenate([waves(turning(angle), 32) for angle in (0.1, 1, 2, 4)])
     halved = lambda images: np.mean(np.reshape(images, [4, 16, 2, 16, 2, 1]), axis=(2, 4))  # noqa: E731
     received = augment.augment_features(halved(images), 1.0, SEED, "geom").numpy()

@@ -239,5 +239,5 @@ def test_a_run_traces_its_step_once(tmp_path):
         arguments = {"epochs": epochs, "steps_per_epoch": steps, "callbacks": callbacks.for_run(model.options)}
         model.fit(stream.dataset(model.options), verbose=0, shuffle=False, **arguments)
     assert len(traces) == 1
-    assert checkpoint.iterations(tmp_path, "gmodel") == [3, 6, 7]
+    assert checkpoint.saved_iterations(tmp_path, "gmodel") == [3, 6, 7]
     assert [look["iteration"] for look in run_logs.read_looks(tmp_path)] == [2, 4, 6]

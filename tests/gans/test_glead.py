@@ -43,7 +43,7 @@ def learning(model, images, judge):
     """Return the heads, and "decoder", that get a gradient."""
     with tf.GradientTape() as tape:
         term = tf.convert_to_tensor(judge(images)[1])
-    layers = {head.name: head for head in model.discriminator.heads} | {"decoder": model.discriminator.decoder[0]}
+    layers = {head.name: head for head in model.discriminator.head_layers} | {"decoder": model.discriminator.decoder[0]}
     kernels = [layer.kernel.value for layer in layers.values()]
     gradients = tape.gradient(term, kernels, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return {name for name, gradient in zip(layers, gradients) if np.any(gradient)}

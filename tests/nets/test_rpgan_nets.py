@@ -19,6 +19,7 @@ def count(net):
     return sum(int(np.prod(weight.shape)) for weight in net.weights)
 
 
+@pytest.mark.usefixtures("zero_weights")
 def test_parameter_counts_of_the_published_models():
     """Sizes of face48 and face1, counted from the paper's table of layers."""
     assert count(rpgan.Generator(4, 100, 1024, 64)) == 12656515

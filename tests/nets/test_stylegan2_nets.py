@@ -1,4 +1,4 @@
-"""StyleGAN2's and GLeaD's nets: against numbers of the original, by hand, and by what must stay the same."""
+"""StyleGAN2's and GLeaD's nets: against numbers of the original, by hand, and by invariances."""
 
 import math
 
@@ -12,12 +12,24 @@ from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 from rpgan_tf.gans.ggdr import cosine_distance
-from rpgan_tf.nets import fir, glead, stylegan2
+from rpgan_tf.nets import fir, glead, stylegan2, stylegan2_blocks
 from tests.conftest import DATA
 from tools import import_torch
 from tools.import_torch import convert_by_name
 
 ATOL = 1e-5
+SMALL = {"imsz": 32, "zlen": 16, "w_dim": 16, "map_layers": 2, "channel_base": 256, "channel_max": 16}  # the original's
+TINY = {"imsz": 16, "channels": 1, "zlen": 8, "w_dim": 8, "map_layers": 2, "channel_base": 64, "channel_max": 8}
+
+
+def plain(**values):
+    """Return options of StyleGAN2's nets."""
+    return resolve({"gan": "StyleGAN2", "net": "stylegan2"} | values)
+
+
+def decoding(**values):
+    """Return options of a discriminator with decoder and heads."""
+    return resolve({"gan": "GLeaD", "net": "glead", "real_loss": "mse", "fake_loss": "mse"} | values)
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +45,22 @@ def read(net, numbers, prefix):
     return net
 
 
+def read_generator(numbers):
+    return read(stylegan2.build_generator(plain(**SMALL)), numbers, "G/")
+
+
 def to_hwio(kernel):
     return kernel.transpose(2, 3, 1, 0)
 
 
 @pytest.fixture(scope="module")
 def generator(numbers):
-    return read(stylegan2.Generator(32, 3, 16, 16, 2, 256, 16, name="generator"), numbers, "G/")
+    return read_generator(numbers)
 
 
 @pytest.fixture(scope="module")
 def discriminator(numbers):
-    net = glead.DecodingDiscriminator(32, 3, 256, 16, res_d=8, res_g=8, w_dim=16, mbstd_group=4, name="discriminator")
-    return read(net, numbers, "D/")
+    return read(glead.build_discriminator(decoding(**SMALL, res_d=8, res_g=8)), numbers, "D/")
 
 
 def assert_close(received, expected, scale=1.0):
@@ -75,7 +90,7 @@ def test_discriminator_and_its_decoder(numbers, discriminator):
 
 
 def test_cosine_of_ggdr(numbers, generator, discriminator):
-    """Of the head for features, for generated images, and G's features."""
+    """Between the output of D's head for features of generated images, and G's features."""
     found = discriminator.decode(discriminator.features(numbers["img"])).features
     assert float(cosine_distance(found, numbers["feat/8"])) == pytest.approx(float(numbers["ggdr_cos"]), rel=1e-5)
     assert 2 * sum(size > 8 for size in generator.blocks) + 1 == int(numbers["K"])
@@ -91,7 +106,7 @@ def test_r1_and_its_gradients(numbers, discriminator):
         penalty = tf.reduce_mean(penalties)
     np.testing.assert_allclose(penalties, numbers["r1_penalty"], rtol=1e-5)
     kernels = [discriminator.dense.kernel.value, discriminator.blocks[32].conv0.kernel.value]
-    unused = [discriminator.last.bias.value, *(head.kernel.value for head in discriminator.heads)]
+    unused = [discriminator.last.bias.value, *(head.kernel.value for head in discriminator.head_layers)]
     gradients = outer.gradient(penalty, kernels + unused, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     expected = numbers["r1_grad_b4.fc.weight"].reshape(16, 16, 4, 4).transpose(2, 3, 1, 0).reshape(256, 16)
     np.testing.assert_allclose(gradients[0], expected, atol=1e-4 * np.abs(expected).max())
@@ -107,7 +122,8 @@ def test_reconstruction_and_its_gradients(numbers, generator, discriminator):
         error = tf.reduce_mean((again - real) ** 2)
     assert_close(again, numbers["recon"])
     assert float(error) == pytest.approx(float(numbers["recon_mse"]), abs=1e-6)
-    for head, gradient in zip(discriminator.heads, tape.gradient(error, [h.kernel for h in discriminator.heads])):
+    heads = discriminator.head_layers
+    for head, gradient in zip(heads, tape.gradient(error, [head.kernel for head in heads])):
         expected = to_hwio(numbers[f"recon_grad_{head.name}"])
         np.testing.assert_allclose(gradient, expected, atol=1e-4 * np.abs(expected).max())
 
@@ -162,13 +178,13 @@ def test_modules_are_skipped_on_both_sides(experiment, numbers):
     net, new = rpgan_tf.build(experiment).discriminator, rpgan_tf.build(experiment).discriminator
     checkpoint.load_npz(net, "models/glead/iter_0.dmodel.npz")
     assert_close(net(numbers["real"]), numbers["D_logits"][:, 0])
-    for layer, other in zip(net.decoder + net.heads, new.decoder + new.heads):
+    for layer, other in zip(net.decoder + net.head_layers, new.decoder + new.head_layers):
         np.testing.assert_array_equal(layer.kernel, other.kernel)
-    plain = ["--set", "gan=StyleGAN2", "net=stylegan2", "real_loss=", "fake_loss=", "res_d=", "res_g="]
+    changed = ["--set", "gan=StyleGAN2", "net=stylegan2", "real_loss=", "fake_loss=", "res_d=", "res_g="]
     with pytest.raises(UserError, match="b8_dec.weight is left over: .* --skip b8_dec img_proj feat_proj1 feat_proj2"):
-        import_torch.main(["glead", "D.npz", "discriminator", "2", *plain])
-    import_torch.main(["glead", "D.npz", "discriminator", "2", *plain, "--skip", *decoder])
-    net = stylegan2.Discriminator(32, 3, 256, 16)
+        import_torch.main(["glead", "D.npz", "discriminator", "2", *changed])
+    import_torch.main(["glead", "D.npz", "discriminator", "2", *changed, "--skip", *decoder])
+    net = stylegan2.build_discriminator(plain(**SMALL))
     checkpoint.load_npz(net, "models/glead/iter_2.dmodel.npz")
     assert_close(net(numbers["real"]), numbers["D_logits"][:, 0])
 
@@ -194,28 +210,30 @@ def test_kernels_of_a_decoder_that_resamples():
     np.testing.assert_array_equal(own["b8_dec/kernel"][0, 0], weight[..., 0, 0].T)
 
 
+@pytest.mark.usefixtures("zero_weights")
 def test_numbers_of_weights():
     def count(net):
         return sum(math.prod(weight.shape) for weight in net.trainable_variables)
 
-    assert count(stylegan2.Generator(256, channel_base=16384)) == 24_767_458
-    assert count(stylegan2.Discriminator(256, channel_base=16384)) == 24_001_089
+    large = {"imsz": 256, "channel_base": 16384}
+    assert count(stylegan2.build_generator(plain(**large))) == 24_767_458
+    assert count(stylegan2.build_discriminator(plain(**large))) == 24_001_089
     decoder, heads = 1_574_656, {64: 198_147, 32: 263_939}
     for res_g, more in heads.items():
-        net = glead.DecodingDiscriminator(256, channel_base=16384, res_d=64, res_g=res_g)
+        net = glead.build_discriminator(decoding(**large, res_d=64, res_g=res_g))
         assert count(net) == 24_001_089 + decoder + more
     for base, most, size, width, (of_g, of_d) in (
         (512, 32, 32, 32, (66_723, 75_828)),
         (1024, 64, 32, 64, (263_987, 301_668)),
         (256, 16, 16, 16, (14_734, 17_316)),
     ):
-        assert count(stylegan2.Generator(size, 3, width, width, 2, base, most)) == of_g
-        net = glead.DecodingDiscriminator(size, 3, base, most, res_d=8, res_g=8, w_dim=width)
-        assert count(net) == of_d
+        values = {"imsz": size, "w_dim": width, "channel_base": base, "channel_max": most}
+        assert count(stylegan2.build_generator(plain(**values, zlen=width, map_layers=2))) == of_g
+        assert count(glead.build_discriminator(decoding(**values, res_d=8, res_g=8))) == of_d
 
 
 def convolved_one_by_one(layer, x, w):
-    """What the layer computes, by a kernel for each image; doubling is zeros between pixels, convolution and blur."""
+    """Return the layer's output, by a kernel for each image; doubling is zeros between pixels, convolution and blur."""
     styles, kernel, outputs = layer.affine(w), tf.convert_to_tensor(layer.kernel), []
     kernel = tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2]) if layer.up else kernel
     for i in range(x.shape[0]):
@@ -239,7 +257,7 @@ def convolved_one_by_one(layer, x, w):
 @pytest.mark.parametrize("up", [False, True])
 def test_modulation_is_that_of_the_kernel_of_each_image(up):
     """With first and second derivatives."""
-    layer = stylegan2.SynthesisLayer(5, 7, 4, 12 if up else 6, up=up, name="layer")
+    layer = stylegan2_blocks.SynthesisLayer(5, 7, 4, 12 if up else 6, up=up, name="layer")
     layer.noise_strength.assign(0.3)
     x, w = (tf.random.stateless_normal(shape, [3, i]) for i, shape in enumerate(([3, 6, 6, 5], [3, 4])))
     found = []
@@ -259,7 +277,7 @@ def test_modulation_is_that_of_the_kernel_of_each_image(up):
 
 def test_demodulation_keeps_the_variance():
     """Whatever the scale of the kernel: E y^2 of normal inputs is that of sqrt(2) LeakyReLU of N(0, 1), 1.04."""
-    layer = stylegan2.SynthesisLayer(32, 32, 4, 16, name="layer")
+    layer = stylegan2_blocks.SynthesisLayer(32, 32, 4, 16, name="layer")
     x, w = (tf.random.stateless_normal(shape, [3, i]) for i, shape in enumerate(([8, 16, 16, 32], [8, 4])))
     y = layer(x, w, noise="none")
     assert float(tf.reduce_mean(y[:, 1:-1, 1:-1] ** 2)) == pytest.approx(1.04, rel=0.05)
@@ -268,7 +286,7 @@ def test_demodulation_keeps_the_variance():
 
 
 def test_new_noise_is_normal_and_differs_from_image_to_image():
-    layer = stylegan2.SynthesisLayer(2, 2, 4, 8, clamp=0.5, name="layer")
+    layer = stylegan2_blocks.SynthesisLayer(2, 2, 4, 8, clamp=0.5, name="layer")
     layer.noise_strength.assign(0.1)
     x, w = tf.zeros([3, 8, 8, 2]), tf.zeros([3, 4])
     y = layer(x, w, noise=[1, 2])
@@ -276,7 +294,7 @@ def test_new_noise_is_normal_and_differs_from_image_to_image():
     np.testing.assert_allclose(y, math.sqrt(2) * tf.nn.leaky_relu(tf.repeat(noise, 2, axis=-1), 0.2), rtol=1e-5)
     layer.noise_strength.assign(10.0)
     assert float(tf.reduce_max(tf.abs(layer(x, w, noise=[1, 2])))) == 0.5
-    rgb = stylegan2.ToRGB(2, 1, 4, clamp=0.5, name="rgb")
+    rgb = stylegan2_blocks.ToRGB(2, 1, 4, clamp=0.5, name="rgb")
     rgb.bias.assign([3.0])
     assert np.all(rgb(x, w) == 0.5)
 
@@ -284,13 +302,14 @@ def test_new_noise_is_normal_and_differs_from_image_to_image():
 def test_groups_of_the_minibatch_deviation():
     x = np.zeros([6, 1, 1, 2], np.float32)
     x[:, 0, 0, 0] = [0, 10, 0, 2, 10, 4]  # groups of images 0 and 3, 1 and 4, 2 and 5
-    received = stylegan2.minibatch_deviation(x, 2)[:, 0, 0, 0]
+    received = stylegan2_blocks.minibatch_deviation(x, 2)[:, 0, 0, 0]
     np.testing.assert_allclose(received, [0.5, 0, 1, 0.5, 0, 1], atol=1e-3)
-    np.testing.assert_allclose(stylegan2.minibatch_deviation(x[:3], 4)[:, 0, 0, 0], [np.std([0, 10, 0]) / 2] * 3, 1e-3)
+    received = stylegan2_blocks.minibatch_deviation(x[:3], 4)[:, 0, 0, 0]
+    np.testing.assert_allclose(received, [np.std([0, 10, 0]) / 2] * 3, 1e-3)
 
 
 def test_the_average_of_w_moves_in_training_only():
-    net = stylegan2.Generator(16, 3, 8, 8, 2, 64, 8)
+    net = stylegan2.build_generator(plain(**TINY))
     z = tf.random.stateless_normal([4, 8], [1, 2])
     net.codes(z)
     assert not np.any(net.mapping.w_avg)
@@ -303,8 +322,9 @@ def test_the_average_of_w_moves_in_training_only():
 
 @pytest.mark.parametrize("half", ["float16", "bfloat16"])
 def test_half_precision_is_near_and_clamped(half):
-    arguments = (32, 3, 16, 16, 2, 256, 16)
-    full, mixed = stylegan2.Generator(*arguments), stylegan2.Generator(*arguments, num_half=2, half=half)
+    full, mixed = (
+        stylegan2.build_generator(plain(**SMALL, **values)) for values in ({}, {"num_half": 2, "half": half})
+    )
     mixed.set_weights(full.get_weights())
     z = tf.random.stateless_normal([4, 16], [1, 2])
     expected, images = full(z), mixed(z)
@@ -313,31 +333,34 @@ def test_half_precision_is_near_and_clamped(half):
     np.testing.assert_allclose(images, expected, atol=tolerance)
     assert [stylegan2.half_type(size, 256, 4, half) for size in (16, 32, 256)] == ["float32", half, half]
     assert stylegan2.half_type(8, 32, 4, half) == half and stylegan2.half_type(4, 32, 4, half) == "float32"
-    layer = stylegan2.Convolution(1, 1, 1, clamp=256.0, gain=0.5)
+    layer = stylegan2_blocks.Convolution(1, 1, 1, clamp=256.0, gain=0.5)
     np.testing.assert_allclose(layer(1e6 * tf.sign(layer.kernel)), [[[[128]]]])
 
 
 def test_labels_change_images_and_logits():
-    generator = stylegan2.Generator(16, 1, 8, 8, 2, 64, 8, num_classes=3)
-    discriminator = stylegan2.Discriminator(16, 1, 64, 8, num_classes=3)
+    options = plain(**TINY, num_classes=3)
+    generator, discriminator = stylegan2.build_generator(options), stylegan2.build_discriminator(options)
     z, labels = tf.random.stateless_normal([3, 8], [1, 2]), tf.eye(3)
     images = generator(z[:1].numpy().repeat(3, axis=0), labels)
     assert len({float(image) for image in tf.reduce_sum(images, axis=[1, 2, 3])}) == 3
     same = tf.repeat(images[:1], 3, axis=0)
-    assert len({float(logit) for logit in discriminator(same, labels)}) == 3
+    logits = discriminator(same, labels)
+    assert len({float(logit) for logit in logits}) == 3
+    np.testing.assert_array_equal(discriminator.judge(discriminator.project(same), labels), logits)
     with pytest.raises(ValueError, match="expected labels"):
         generator(z)
 
 
 def test_frozen_layers_are_the_first():
-    net = stylegan2.Discriminator(16, 1, 64, 8, freeze=3)
+    net = stylegan2.build_discriminator(plain(**TINY, freeze=3))
     names = ["/".join(weight.path.split("/")[-3:]) for weight in net.trainable_variables]
     assert names[0] == "b16/skip/kernel" and "b8/conv0/kernel" in names and "b16/conv1/kernel" not in names
 
 
 def test_mistakes():
-    options = {"gan": "StyleGAN2", "net": "stylegan2", "bsz": 6, "imsz": 16}
     with pytest.raises(UserError, match="bsz = 6 must be a multiple of mbstd_group = 4"):
-        resolve(options)
+        plain(bsz=6, imsz=16)
     with pytest.raises(UserError, match="res_d = 16 and res_g = 8 must be below imsz = 16"):
-        resolve({"gan": "GLeaD", "net": "glead", "imsz": 16, "res_d": 16, "res_g": 8})
+        decoding(imsz=16, res_d=16, res_g=8)
+    with pytest.raises(ValueError, match="expected a map decoded with heads"):
+        glead.reconstruct(None, glead.Decoded(tf.zeros([1, 8, 8, 1])))

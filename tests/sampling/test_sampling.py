@@ -60,7 +60,7 @@ def gif_times(path):
 
 
 def test_files_of_a_run_with_a_moving_average(here):
-    kinds = {kind: checkpoint.iterations("models/grey", kind) for kind in ("gmodel", "dmodel", "ema", "state")}
+    kinds = {kind: checkpoint.saved_iterations("models/grey", kind) for kind in ("gmodel", "dmodel", "ema", "state")}
     assert kinds == {"gmodel": [20, 40], "dmodel": [20, 40], "ema": [20, 40], "state": [40]}
 
 
