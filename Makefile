@@ -35,7 +35,7 @@ lint: $(READY)
 	$(PY) -m mypy
 
 docs: $(READY)
-	$(PY) -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 benchmark: $(READY)
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[benchmarks]"
