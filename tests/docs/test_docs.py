@@ -90,7 +90,7 @@ def outside_code(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links(page):
-    text = re.sub(r"`[^`\n]*`", "", outside_code(page))
+    text = re.sub(r"`[^`]*`", "", outside_code(page))
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"\w+:", target):
             continue
