@@ -9,19 +9,12 @@ import PIL.Image
 import pytest
 
 from rpgan_tf import config
+from rpgan_tf.config import declared
 from rpgan_tf.errors import UserError
 from tests.conftest import ROOT
 
 GUIDES = [path for path in sorted(ROOT.glob("docs/*.md")) if path.stem not in ("results", "speed")]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
-GANS = [
-    node.name
-    for path in sorted(ROOT.glob("rpgan_tf/gans/*.py"))
-    for node in ast.parse(path.read_text()).body
-    if isinstance(node, ast.ClassDef) and node.bases and not node.name.startswith("_")
-]
-NETS = [path.stem for path in ROOT.glob("rpgan_tf/nets/*.py")]
-FIXED = {"lfile": "digits", "wts_dir": "<wts_dir>"}
 OF_RUNS = (  # commands whose first argument is an experiment
     *("train", "baseline_train", "sample", "fixbn", "interp", "morph", "timelapse", "dump", "evaluate"),
     *("generate", "reconstruct", "project", "import_torch"),
@@ -29,15 +22,17 @@ OF_RUNS = (  # commands whose first argument is an experiment
 
 
 def resolved():
-    """Return {(gan, net): its options} of every pair that can be."""
+    """Return {(gan, net): the options that its experiments can set, with their defaults} of every pair that can be."""
     found = {}
-    for gan in GANS:
-        for net in NETS:
+    for gan in declared.gans():
+        for net in declared.nets():
             lfile = "mixture:ring8" if net == "toy" else "digits"
             try:
-                found[gan, net] = vars(config.resolve(FIXED | {"gan": gan, "net": net, "lfile": lfile}))
+                options = vars(config.resolve({"gan": gan, "net": net, "lfile": lfile, "wts_dir": "<wts_dir>"}))
             except UserError:
-                pass
+                continue
+            offered = declared.of(gan, net)
+            found[gan, net] = {key: value for key, value in options.items() if declared.offers(offered, key)}
     return found
 
 
@@ -58,7 +53,7 @@ def documented():
 
 def test_every_option_stands_in_a_table_with_its_default():
     tables, pairs = documented(), resolved()
-    assert {gan for gan, _ in pairs} == set(GANS) and len({net for _, net in pairs}) == 8
+    assert {gan for gan, _ in pairs} == set(declared.gans()) and {net for _, net in pairs} == set(declared.nets())
     known = {option for options in pairs.values() for option in options}
     assert known == {option for _, option in tables}, "the guides' tables of options"
     points = {"imsz", "channels", "lfile"}
@@ -147,7 +142,7 @@ def test_paths_exist(page):
 
 def test_readme_has_every_gan():
     text = (ROOT / "README.md").read_text()
-    assert set(GANS) == set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+    assert set(declared.gans()) == set(re.findall(r"^\| `(\w+)` \|", text, re.M))
 
 
 def test_readme_is_short_and_written_by_hand():
