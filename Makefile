@@ -1,17 +1,18 @@
-# make demo: train on the embedded digits and write pictures.   make test: run the tests.   Each sets up .venv itself.
+# make demo: train on the embedded digits and write pictures.   make test: run the tests.   make docs: build the site.
+# Each sets up .venv itself.
 PYTHON ?= python3
 DEMO_ITERS ?= 1500
 PY = .venv/bin/python
 READY = .venv/.ready
 
-.PHONY: venv demo test lint benchmark clean
+.PHONY: venv demo test lint docs benchmark clean
 
 venv: $(READY)
 
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --upgrade pip
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[demo,test]"
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[demo,docs,test]"
 	touch $@
 
 demo: $(READY)
@@ -33,9 +34,12 @@ lint: $(READY)
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
 benchmark: $(READY)
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[benchmarks]"
 	$(PY) benchmarks/report.py --measure
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site

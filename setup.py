@@ -44,11 +44,15 @@ setuptools.setup(
         "gpu": ["tensorflow[and-cuda]>=2.19"],
         "benchmarks": ["torch>=2.5"],  # what speed is compared with
         "demo": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # the embedded digits, and their picture
+        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
         "lsun": LSUN,
         "metrics": METRICS,
         "test": [
+            "ipykernel>=6.29",  # with nbclient, runs the notebook
             "matplotlib>=3.9",
             "mypy>=1.15",
+            "nbclient>=0.10",
+            "pre-commit>=4.0",
             "pytest>=8.0",
             "pytest-xdist>=3.7",
             "ruff>=0.9",

@@ -15,7 +15,7 @@ if "tensorflow" not in sys.modules:  # which decides at its import, and against 
 from rpgan_tf import config
 from rpgan_tf.errors import UserError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["UserError", "build", "checkpoint", "config", "data", "images"]
 
 
