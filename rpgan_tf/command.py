@@ -80,8 +80,8 @@ def parse_pair(text: str) -> list[int]:
     return numbers
 
 
-def count(text):
-    """Return the number that a text of the command line gives, a whole one of at least 1; a `type` of arguments."""
+def count(text: str) -> int:
+    """Return the whole number >= 1 of an argument: a `type` for `add_argument`."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number, at least 1; received '{text}'")
     return int(text)
