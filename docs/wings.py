@@ -13,12 +13,13 @@ import sys
 
 DOCS = pathlib.Path(__file__).parent
 PACKAGE = DOCS.parent / "rpgan_tf"
-WINGS = {  # name: what is written below it
+CONTENTS = {  # name: what is written below it; in this order from left to right, where nothing else decides
     "studies": "reproductions",
     "training": "callbacks, monitor",
     "evaluation": "metrics, features",
     "sampling": "samples, pictures",
-    "build": "options to a GAN",
+    "factory": "options to a GAN",
+    "randomness": "stateless draws",
     "gans": "one file a paper",
     "gan": "the iteration",
     "nets": "one file a family",
@@ -54,7 +55,7 @@ def imported(path):
 
 def measure():
     """Return {wing: wings that it imports}."""
-    found = {name: set() for name in WINGS}
+    found = {name: set() for name in CONTENTS}
     for path in PACKAGE.rglob("*.py"):
         name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if name not in EVERYWHERE:
@@ -85,7 +86,7 @@ def places(found, rows):
     """Return {wing: (x, y)} of the middle of its box, a box being 1 wide and rows 1 apart."""
     middles = {}
     for row in range(max(rows.values()) + 1):
-        floor = [name for name in WINGS if rows[name] == row]
+        floor = [name for name in CONTENTS if rows[name] == row]
         if row:  # above the middle of what a wing imports
             floor.sort(key=lambda name: sum(middles[below][0] for below in found[name]) / len(found[name]))
         for i, name in enumerate(floor):
@@ -120,7 +121,7 @@ def draw(found, path):
         box = patches.FancyBboxPatch((x - 0.46, y - 0.2), 0.92, 0.4, boxstyle="round,pad=0.04", zorder=2, **colors)
         axes.add_patch(box)
         axes.text(x, y + 0.08, f"{name}{'/' if folder else '.py'}", ha="center", va="center", weight="bold", size=11)
-        axes.text(x, y - 0.1, WINGS[name], ha="center", va="center", size=9)
+        axes.text(x, y - 0.1, CONTENTS[name], ha="center", va="center", size=9)
     axes.figure.savefig(path, dpi=110)
 
 
