@@ -3,8 +3,9 @@
 ./train.py dcgan_celeba --set lfile=folder_of_celeba_hq_images
 
 Settings: github.com/zh-hike/GANs: 300 epochs of 468 batches of 30,000 faces (the numbering of CelebA-HQ), Adam 2e-4.
-Initial weights are the paper's (arXiv 1511.06434); that program's are --set init=zoo. Published number: FID 24.86 (its
-README, later 25.86), on how many samples is not said.
+The initial weights are the paper's (arXiv 1511.06434); --set init=zoo gives those of that program.
+Published: FID 24.86 (its README, later 25.86; the number of samples is not given).
+Not run here: needs CelebA-HQ.
 """
 
 gan = "DCGAN"

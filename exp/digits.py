@@ -1,6 +1,10 @@
-"""RP-GAN on the 1,797 handwritten digits that scikit-learn ships, K = 12: trains on a laptop, nothing to download.
+"""RP-GAN with K = 12 discriminators on the 1,797 handwritten digits that scikit-learn ships.
 
 ./train.py digits
+
+Settings: ours: the paper's objective and learning rates on small nets.
+Published: none.
+Measured: FID NN (tools/evaluate.py digits --metrics fid); MM minutes on two cores of an AMD EPYC with AVX-512.
 """
 
 ksz = 4

@@ -3,6 +3,8 @@
 ./train.py dog12
 
 Settings: the authors' exp/dog12.py. data/dogs.txt lists your images, one PNG or JPEG of any size a line.
+Published: pictures only (arXiv 1705.07831, figure 5).
+Not run here: needs the dogs of ImageNet.
 """
 
 ksz = 4

@@ -2,8 +2,9 @@
 
 ./train.py face24
 
-Settings: the authors' exp/face24.py, on CelebA. Paper (arXiv 1705.07831, section on training time): 5.8 s an iteration
-on a Titan X; it gives no FID. data/faces.txt lists your images, one 64x64 PNG or JPEG a line.
+Settings: the authors' exp/face24.py, on CelebA. data/faces.txt lists your images, one 64x64 PNG or JPEG a line.
+Published: 5.8 s an iteration on a Titan X (arXiv 1705.07831, section on training time); no FID.
+Not run here: needs CelebA, cropped and aligned, at 64x64.
 """
 
 ksz = 4

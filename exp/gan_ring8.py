@@ -1,11 +1,14 @@
-"""The standard GAN on the ring of eight Gaussians.
+"""The standard GAN on a ring of eight Gaussians.
 
 ./train.py gan_ring8 && ./sample.py gan_ring8 out.png
 
 Settings: PacGAN's optimizer, latents and batches (Lin et al., arXiv 1712.04086: z of two numbers, Adam 1e-4 with beta_1
 0.8, batches of 100), a twentieth of its 400,000 iterations, and nets of its shape, with RealnessGAN's biases and
-initial weights. Published number: 6.3 of 8 modes, 98.2 % of the samples within three standard deviations of one
-(PacGAN's table 1, mean of ten runs).
+initial weights.
+Published: 6.3 of 8 modes, 98.2 % of the samples within three standard deviations of one (PacGAN's table 1, mean of ten
+runs).
+Measured: NN of 8 modes, NN % of the samples within three standard deviations of one
+(rpgan_tf.studies.mode_coverage.count_run, seed 0); MM minutes on two cores of an AMD EPYC with AVX-512.
 """
 
 gan = "DCGAN"

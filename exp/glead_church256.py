@@ -3,9 +3,9 @@
 tools/dataset.py church_outdoor_train_lmdb data/lsun_church256.zip --size 256 --transform center-crop
 ./train.py glead_church256
 
-Settings: the authors' (github.com/EzioBy/glead): `paper256`, 50,000 thousand images, no
-augmentation.
-Published number: FID 2.82 (fid50k_full; arXiv 2212.03752, table 1).
+Settings: the authors' (github.com/EzioBy/glead): `paper256`, 50 million images, no augmentation.
+Published: FID 2.82 (fid50k_full; arXiv 2212.03752, table 1).
+Not run here: needs LSUN Church, and the weights of LPIPS (tools/convert_lpips.py).
 """
 
 gan = "GLeaD"

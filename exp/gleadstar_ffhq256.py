@@ -3,9 +3,9 @@
 tools/dataset.py ffhq_1024 data/ffhq256.zip --size 256 --resize_filter box
 ./train.py gleadstar_ffhq256
 
-Settings: the authors' (github.com/EzioBy/glead): `paper256`, 25,000 thousand images, mirrored,
-no augmentation.
-Published number: FID 2.90 (fid50k_full; arXiv 2212.03752, table 1).
+Settings: the authors' (github.com/EzioBy/glead): `paper256`, 25 million images, mirrored, no augmentation.
+Published: FID 2.90 (fid50k_full; arXiv 2212.03752, table 1).
+Not run here: needs FFHQ, and the weights of LPIPS (tools/convert_lpips.py).
 """
 
 gan = "GLeaD"

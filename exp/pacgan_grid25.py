@@ -1,11 +1,14 @@
-"""PacGAN, the standard GAN whose discriminator sees two samples at once, on the grid of 25 Gaussians.
+"""PacGAN, the standard GAN whose discriminator sees two samples at once, on a grid of 25 Gaussians.
 
 ./train.py pacgan_grid25 && ./sample.py pacgan_grid25 out.png
 
 Settings: PacGAN's optimizer, latents and batches (Lin et al., arXiv 1712.04086: z of two numbers, Adam 1e-4 with beta_1
 0.8, batches of 100), a twentieth of its 400,000 iterations, and nets of its shape, with RealnessGAN's biases and
-initial weights. Published number: 23.8 of 25 modes, 91.3 % of the samples within three standard deviations of one
-(PacGAN's table 1, mean of ten runs).
+initial weights.
+Published: 23.8 of 25 modes, 91.3 % of the samples within three standard deviations of one (PacGAN's table 1, mean of
+ten runs).
+Measured: NN of 25 modes, NN % of the samples within three standard deviations of one
+(rpgan_tf.studies.mode_coverage.count_run, seed 0); MM minutes on two cores of an AMD EPYC with AVX-512.
 """
 
 gan = "DCGAN"

@@ -2,10 +2,12 @@
 
 ./train.py ralsgan_celeba --set lfile=folder_of_celeba_images
 
-That program names CelebA among its data, but stops with an error there. Settings: those of ralsgan_mnist with --dataset
-celebA of github.com/Yagami360/MachineLearning_Exercises_Python_PyTorch: shorter side to 64, centre, 100 epochs of 3,165
-batches of the 202,599 images. Published number: none; the paper (arXiv 1807.00734) has FID 11.97 on cats at 64x64
-(README of github.com/AlexiaJM/RelativisticGAN).
+Settings: those of ralsgan_mnist with --dataset celebA of github.com/Yagami360/MachineLearning_Exercises_Python_PyTorch:
+shorter side to 64, centre, 100 epochs of 3,165 batches of the 202,599 images. That program offers CelebA but stops with
+an error on it.
+Published: none; the paper (arXiv 1807.00734) has FID 11.97 on cats at 64x64 (README of
+github.com/AlexiaJM/RelativisticGAN).
+Not run here: needs CelebA.
 """
 
 gan = "RaLSGAN"

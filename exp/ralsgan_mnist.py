@@ -3,10 +3,10 @@
 ./train.py ralsgan_mnist
 
 Settings: train_RaLSGAN.sh of github.com/Yagami360/MachineLearning_Exercises_Python_PyTorch (GAN_RGAN_PyTorch): 100
-epochs of 937 batches, Adam 1e-4, initial weights of PyTorch 1.1. Its G step looks at the real images of D's step as D
-saw them before its update: --set g_real=stale does that; the default is the paper's author's, new real images.
-Published number: none, that program shows pictures only. Images come from TensorFlow Datasets, fetched at the first
-start.
+epochs of 937 batches, Adam 1e-4, initial weights of PyTorch 1.1. Its G step uses the logits that D gave the real images
+before its update: --set g_real=stale. The default follows the paper's author: new real images.
+Published: none; that program shows pictures only.
+Not run here: needs MNIST, which TensorFlow Datasets downloads at the first start.
 """
 
 gan = "RaLSGAN"

@@ -3,9 +3,10 @@
 ./train.py rasgan_cifar10
 
 Settings: those of rasgan_mnist with --dataset cifar-10 of
-github.com/Yagami360/MachineLearning_Exercises_Python_PyTorch: 100 epochs of 781 batches. Published number: none for
-these nets; with a spectrally normalized standard CNN at 32x32, Adam 2e-4, batches of 32 and 100,000 iterations the
-paper (arXiv 1807.00734) has FID 31.98, quoted second-hand.
+github.com/Yagami360/MachineLearning_Exercises_Python_PyTorch: 100 epochs of 781 batches.
+Published: none for these nets; with a spectrally normalized standard CNN at 32x32, Adam 2e-4, batches of 32 and 100,000
+iterations the paper (arXiv 1807.00734) has FID 31.98, quoted second-hand.
+Not run here: needs CIFAR-10, which TensorFlow Datasets downloads at the first start.
 """
 
 gan = "RaSGAN"

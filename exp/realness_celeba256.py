@@ -2,9 +2,10 @@
 
 ./train.py realness_celeba256 --set lfile=folder_of_celeba_images
 
-Settings: the script for CelebA of the authors' code, github.com/kam1107/RealnessGAN: Adam 2e-4, one step each, feature
-resampling, 520,000 iterations. Published number: FID 23.51 (its README and table 2 of arXiv 2002.05512, the best of the
-run's snapshots).
+Settings: the authors' script for CelebA (github.com/kam1107/RealnessGAN): Adam 2e-4, one step of each net, feature
+resampling, 520,000 iterations.
+Published: FID 23.51 (their README and table 2 of arXiv 2002.05512, the best snapshot of the run).
+Not run here: needs CelebA.
 """
 
 gan = "RealnessGAN"

@@ -3,8 +3,9 @@
 ./train.py realness_cifar10
 
 Settings: the authors' (github.com/kam1107/RealnessGAN, issue 7): three outcomes, three steps of G, no feature
-resampling, 520,000 iterations; what is not said there is as in their script for CelebA. Published number: FID 34.59
-(table 3 of arXiv 2002.05512, objective 2; 36.73 with --set objective=1, 36.21 with objective=3).
+resampling, 520,000 iterations; the rest is as in their script for CelebA.
+Published: FID 34.59 (table 3 of arXiv 2002.05512, objective 2; 36.73 with --set objective=1, 36.21 with objective=3).
+Not run here: needs CIFAR-10, which TensorFlow Datasets downloads at the first start.
 """
 
 gan = "RealnessGAN"

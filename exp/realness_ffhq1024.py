@@ -2,9 +2,10 @@
 
 ./train.py realness_ffhq1024 --set lfile=folder_of_ffhq_images
 
-The authors (github.com/kam1107/RealnessGAN) give no settings for it: these are those for CelebA at 256x256 with half
-the width, which at this size makes as many channels at 4x4 as 64 there would, and the batch of 32 in four parts.
-Published number: FID 17.18 (their README, the best of the run's snapshots).
+Settings: ours, since the authors (github.com/kam1107/RealnessGAN) give none: those for CelebA at 256x256 with half the
+width, which makes at 4x4 as many channels as 64 would at 256x256, and the batch of 32 in four parts.
+Published: FID 17.18 (their README, the best snapshot of the run).
+Not run here: needs FFHQ.
 """
 
 gan = "RealnessGAN"

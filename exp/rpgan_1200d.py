@@ -1,9 +1,11 @@
-"""RP-GAN on ten Gaussians in 1,200 dimensions: 24 discriminators on 8 random directions each.
+"""RP-GAN on ten Gaussians in 1,200 dimensions: 24 discriminators, each on 8 random directions.
 
 ./train.py rpgan_1200d && ./sample.py rpgan_1200d out.png
 
-Settings: ours; the paper of RP-GAN has no experiment on points. Published number: none for RP-GAN; VEEGAN has 5.5 of 10
-modes (arXiv 1705.07761, table 1).
+Settings: ours; the paper of RP-GAN has no experiment on points.
+Published: none for RP-GAN; VEEGAN reaches 5.5 of 10 modes (arXiv 1705.07761, table 1).
+Measured: NN of 10 modes, NN % of the samples within ten standard deviations of one
+(rpgan_tf.studies.mode_coverage.count_run, seed 0); MM minutes on two cores of an AMD EPYC with AVX-512.
 """
 
 gan = "RPGAN"

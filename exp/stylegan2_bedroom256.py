@@ -3,10 +3,10 @@
 tools/dataset.py bedroom_train_lmdb data/lsun_bedroom256.zip --size 256 --transform center-crop
 ./train.py stylegan2_bedroom256
 
-Settings: those of the baseline of github.com/EzioBy/glead: `paper256`, 50,000 thousand images, no
-augmentation.
-Published number: FID 4.30 (fid50k, of the first 50,000 images and their mirror images, which tools/evaluate.py does
-not measure; arXiv 2212.03752, table 1).
+Settings: the baseline's in github.com/EzioBy/glead: `paper256`, 50 million images, no augmentation.
+Published: FID 4.30 (fid50k, on the first 50,000 images and their mirror images, which tools/evaluate.py does not
+measure; arXiv 2212.03752, table 1).
+Not run here: needs LSUN Bedroom.
 """
 
 gan = "StyleGAN2"

@@ -3,9 +3,9 @@
 tools/dataset.py church_outdoor_train_lmdb data/lsun_church256.zip --size 256 --transform center-crop
 ./train.py stylegan2_church256
 
-Settings: those of the baseline of github.com/EzioBy/glead: `paper256`, 50,000 thousand images, no
-augmentation.
-Published number: FID 4.04 (fid50k_full; arXiv 2212.03752, table 1).
+Settings: the baseline's in github.com/EzioBy/glead: `paper256`, 50 million images, no augmentation.
+Published: FID 4.04 (fid50k_full; arXiv 2212.03752, table 1).
+Not run here: needs LSUN Church.
 """
 
 gan = "StyleGAN2"

@@ -2,9 +2,11 @@
 
 ./train.py wgangp_celeba --set lfile=folder_of_celeba_images
 
-Settings: the paper's (arXiv 1704.00028) algorithm 1: penalty 10, five critic steps, Adam 1e-4 with betas 0 and 0.9,
-batch size and iterations are ours; DCGAN's nets, with layer normalization in the critic, as its section 4 advises.
-Published number: none for these nets and images that could be confirmed.
+Settings: algorithm 1 of the paper (arXiv 1704.00028): penalty 10, five critic steps, Adam 1e-4 with betas 0 and 0.9.
+Batch size and iterations are ours. The nets are DCGAN's, with layer normalization in the critic, as its section 4
+advises.
+Published: no number for these nets and images could be confirmed.
+Not run here: needs CelebA.
 """
 
 gan = "WGANGP"
