@@ -236,27 +236,6 @@ def test_monitor_says_once_what_begins_and_ends(tmp_path, monkeypatch, capsys):
     assert list(run_logs.read_losses(tmp_path / "train.log")[0]) == [1, 2, 3, 4]
 
 
-def test_numbers_that_are_not_finite_are_null(tmp_path):
-    line = run_logs.to_line({"iteration": 1, "g_loss": [np.nan, 0.12345678, -np.inf]})
-    assert json.loads(line) == {"iteration": 1, "g_loss": [None, 0.12346, None]}
-    (tmp_path / run_logs.FILE).write_text(line)
-    np.testing.assert_array_equal(run_logs.read_looks(tmp_path)[0]["g_loss"], [np.nan, 0.12346, np.nan])
-
-
-def test_losses_of_a_log(tmp_path):
-    path = tmp_path / "train.log"
-    line = "2026-01-01 00:00:00 [{0:09d}] Adam Loss: G={1},D=0.5\n[{0:09d}]* L00={2},L01={3}\n"
-    text = "".join(line.format(*each) for each in [(1, 1, 0.5, 1.5), (2, 2, 2, 2), (3, 9, 9, 9), (2, 4, 3, 5)])
-    path.write_text(text + "2026-01-01 00:00:00 [000000004] Adam Loss: G=7,D=1\n[000000004]* L00=7.0,L01=-")
-    iterations, mean, each = run_logs.read_losses(path)
-    assert list(iterations) == [1, 2, 3, 4] and list(mean) == [1, 4, 9, 7]
-    np.testing.assert_array_equal(each, [[0.5, 1.5], [3, 5], [9, 9], [7, np.nan]])
-    path.write_text("[000000001] Adam Loss: G=1.5,D=1\n")
-    np.testing.assert_array_equal(run_logs.read_losses(path)[2], [[1.5]])
-    with pytest.raises(UserError, match="no file '.*'; train the experiment first"):
-        run_logs.read_losses(tmp_path / "other.log")
-
-
 @pytest.fixture
 def two_kinds(tmp_path):
     """Folders of tiny runs, with generators of iterations 10 and 20: two seeds of K = 2, and a single discriminator."""
