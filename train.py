@@ -106,7 +106,7 @@ def train(options, changes, chief):
         atomic.write_text(folder / "options.json", config.to_json(options))
         versions = {"rpgan_tf": rpgan_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
         atomic.write_text(folder / "run.json", json.dumps({"command": sys.argv, "versions": versions}, indent=2) + "\n")
-    run = callbacks.for_run(options) if chief else callbacks.for_worker(options)
+    run = callbacks.for_run(gan, options) if chief else callbacks.for_worker(gan, options)
     try:
         gan.fit(images, steps_per_epoch=options.MAXITER - start, callbacks=run, verbose=0, shuffle=False)
     except tf.errors.OpError:
@@ -115,8 +115,7 @@ def train(options, changes, chief):
             fault = stream.find_held_out_fault(options)
         if fault is None:
             raise
-        for callback in run:  # every iteration before a bad image is good: end as after Ctrl-C
-            callback.on_train_end()
+        run.on_train_end()  # every iteration before a bad image is good: end as after Ctrl-C
         raise UserError(fault) from None
 
 

@@ -48,15 +48,19 @@ def main(argv):
             logs["d_loss"].numpy()
             return time.perf_counter() - start
 
-        def fit(*others):
+        def fit(run=None):
             times = []
             append = lambda batch, logs: times.append(time.perf_counter())  # noqa: E731
             clock = keras.callbacks.LambdaCallback(on_train_batch_end=append)
-            gan.fit(images, steps_per_epoch=count + 1, callbacks=[*others, clock], verbose=0, shuffle=False)
+            if run is not None:
+                run.callbacks.append(clock)
+            gan.fit(images, steps_per_epoch=count + 1, callbacks=run or [clock], verbose=0, shuffle=False)
             return times[-1] - times[0]
 
         def train():
-            return fit(*(each for each in callbacks.for_run(options) if not isinstance(each, callbacks.Save)))
+            run = callbacks.for_run(gan, options)
+            run.callbacks = [each for each in run.callbacks if not isinstance(each, callbacks.Save)]
+            return fit(run)
 
         calls = {"graph": graph, "fit": fit, "train": train}
         rounds = [{name: call() for name, call in calls.items()} for _ in range(arguments.rounds + 2)][2:]

@@ -10,12 +10,9 @@ import pathlib
 import types
 from collections.abc import Callable, Mapping, Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
-import tqdm
 
-from rpgan_tf import checkpoint
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import feature_cache, features, image_sets, measures, protocol, subjects
 from rpgan_tf.files import lpips_weights
@@ -202,31 +199,3 @@ def numbers(row: dict) -> dict[str, float]:
 def text_of(found: Mapping[str, float | None]) -> str:
     """Return {name: number} as text."""
     return ", ".join(f"{name} {number:.4g}" for name, number in found.items() if number is not None)
-
-
-class Evaluate(keras.callbacks.Callback):
-    """Measure the generator every `evaluate_every` iterations, after the save, and once more where that was killed.
-
-    Training is left as it was: nothing that it draws or computes is touched.
-    """
-
-    def __init__(self, options):
-        super().__init__()
-        self.options = options
-
-    def on_train_begin(self, logs=None):
-        self.evaluator = Evaluator(self.options, *protocol.check_run(self.options))
-        self.on_train_batch_end(None)
-
-    def on_train_batch_end(self, batch, logs=None):
-        options, iteration = self.options, int(self.model.iteration.numpy())
-        if iteration == 0 or iteration % options.evaluate_every:
-            return
-        path = checkpoint.path_of(options.wts_dir, iteration, generators.weights_kind(options))
-        sampler = self.model.sampler
-        statistics = "batch" if options.net == generators.FIXED_BY_FIXBN else "stored"
-        subject = subjects.generated(
-            options, path, sampler.get_arrays(), functools.partial(generators.generate, sampler, options), statistics
-        )
-        row = self.evaluator.measure(subject)
-        tqdm.tqdm.write(f"iteration {iteration}: {text_of(numbers(row))}")

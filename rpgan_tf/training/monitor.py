@@ -1,12 +1,16 @@
-"""How a training goes: what each discriminator makes of real and fake images, and what is said when it has won.
+"""Statistics of each discriminator on real and fake images, and a line in the log when discriminators have won.
 
 Knows no paper, and changes nothing: training with a look every iteration computes what training without does.
 """
 
+from __future__ import annotations
+
 import functools
 import pathlib
-import time
+import types
+from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
@@ -15,23 +19,23 @@ from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.randomness import MONITOR
-from rpgan_tf.training.counted import Counted
+from rpgan_tf.training import blocks
 from rpgan_tf.training.diagnosis import advice, verdict
 
 
-def diagnose(gan, real, z, labels=None):
-    """Look at each discriminator, in evaluation mode: nothing changes.
+def diagnose(gan: keras.Model, real: tf.Tensor, z: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+    """Compute the statistics of each discriminator in evaluation mode; nothing changes.
 
     Args:
         gan: `rpgan_tf.gan.GAN`.
         real: images [pack * B, H, W, C], or points [pack * B, dims].
         z: latents [pack * B, zlen].
-        labels: [pack * B, num_classes] of both, for nets that have labels.
+        labels: [pack * B, num_classes] of real and fake images, for nets that have labels.
 
     Returns:
         dict of float32 [], or [K] of a bank:
-        "real_loss", "fake_loss": what the discriminator is charged for real and for fake images, without a penalty;
-        "chance_loss": the sum of both for a discriminator that cannot tell, whose logits are 0;
+        "real_loss", "fake_loss": the terms of the discriminator's loss for real and for fake images, without a penalty;
+        "chance_loss": the sum of both where all logits are 0, so of a discriminator that cannot tell;
         "accuracy": the share of images on the right side (see `accuracy` of the GAN);
         "g_loss": the generator's loss;
         "gradient_norm": the mean over the batch of || d (B g_loss) / d image ||_2, the gradient of an image's own share
@@ -58,11 +62,13 @@ def diagnose(gan, real, z, labels=None):
     }
 
 
-def _gradient_norm(tape, total, seen, fake, shape):
-    """Return the norms of `diagnose`: [], or [K].
+def _gradient_norm(
+    tape: tf.GradientTape, total: tf.Tensor, seen: tf.Tensor, fake: tf.Tensor, shape: tf.TensorShape
+) -> tf.Tensor:
+    """Return the gradient norms of `diagnose`: [], or [K].
 
-    What discriminator k sees, [k] of `seen`, is judged by it alone. So one pass back through all of them is enough, and
-    only the projections are gone back through one by one.
+    Discriminator k alone judges its projection, [k] of `seen`. So one backward pass through all discriminators is
+    enough; only the projections need one each.
     """
     at_seen = tape.gradient(total, seen)
     if not shape.rank:
@@ -78,105 +84,83 @@ def _gradient_norm(tape, total, seen, fake, shape):
     return tf.reshape(norms, shape)
 
 
-class Monitor(Counted):
-    """Look at the discriminators every `monitor_every` iterations, and say in words when they have won.
+class Monitor(blocks.Callback):
+    """Compute the discriminators' statistics every `monitor_every` iterations, and report when they have won.
 
-    Looks are at the first batch of training and at fixed latents. Their numbers (see `diagnose`) go to TensorBoard, as
-    a run of its own, which reads the newest file of a run only; and to `<wts_dir>/monitor.jsonl`, a line a look, in
-    lists with one number for each discriminator. Beside them stand the seconds that the iterations have taken so far,
-    on the clock and of the processors, over all starts of the run: without looks, saves and pictures, and without the
-    first iteration after a start, which compiles.
+    A look is their statistics at one iteration (see `diagnose`), on the first batch of training and fixed latents. It
+    goes to TensorBoard, as a run of its own, since TensorBoard reads only the newest file of a run; and to
+    `<wts_dir>/monitor.jsonl`, with a list for each statistic, one number for each discriminator, and with the seconds
+    that iterations have taken so far, over all starts of the run (see `Blocks.spent`).
     """
 
-    def __init__(self, options):
+    def __init__(self, options: types.SimpleNamespace) -> None:
         super().__init__()
-        self.options, self.folder = options, pathlib.Path(options.wts_dir)
+        self.options, self.folder, self.every = options, pathlib.Path(options.wts_dir), options.monitor_every
 
-    def on_train_begin(self, logs=None):
-        iteration, path = int(self.model.iteration.numpy()), self.folder / run_logs.FILE
-        # Of a run that was killed, what came after its last save is done again.
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        iteration, path = blocks.completed(self.model), self.folder / run_logs.FILE
+        # A run that was killed repeats the iterations after its last save.
         self.looks = [look for look in run_logs.read_looks(self.folder) if look["iteration"] <= iteration]
         if path.exists():
             atomic.write_text(path, "".join(map(run_logs.to_line, self.looks)))
-        self.seconds, self.began, self.step = np.zeros(2), None, None
-        if self.looks:  # since the last of them, iterations took as long as before
+        self.before_start = self.spent = np.zeros(2)
+        if self.looks:  # assume that the iterations after the last look took as long as those before it
             last = self.looks[-1]
-            self.seconds += np.array([last["seconds"], last["cpu_seconds"]]) * iteration / last["iteration"]
+            self.before_start = np.array([last["seconds"], last["cpu_seconds"]]) * iteration / last["iteration"]
         self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / "monitor"))
-        self.compiled, self.said = False, verdict(self.looks)
+        self.reported = verdict(self.looks)
 
-    def on_train_batch_begin(self, batch, logs=None):
-        self.began = _clocks()
+    def read(self, rows: Sequence[blocks.Row]) -> None:
+        self.spent = rows[-1].spent
 
-    def on_train_batch_end(self, batch, logs=None):
-        iteration = self.completed(batch)
-        if self.compiled:
-            self.seconds += _clocks() - self.began
-        self.compiled = True
-        if iteration % self.options.monitor_every == 0:
-            self.look(iteration)
-
-    def on_train_end(self, logs=None):
-        self.writer.close()
-
-    def look(self, iteration):
-        """Look now, and write down what is seen."""
-        if self.step is None:
-            self.prepare()
-        numbers = {name: value.numpy() for name, value in self.step(self.real, self.latents, *self.labels).items()}
+    def act(self, iteration: int) -> None:
+        numbers = {name: value.numpy() for name, value in self.compute().items()}
         with self.writer.as_default(step=iteration):
             for name, value in numbers.items():
                 tf.summary.scalar(name, np.mean(value))
                 for i, number in enumerate(value if value.ndim else []):
                     tf.summary.scalar(f"{name}_of_each/{i:02d}", number)
         self.writer.flush()
-        seconds = dict(zip(("seconds", "cpu_seconds"), self.seconds.round(3).tolist()))
-        look = {"iteration": iteration} | seconds
+        seconds = (self.before_start + self.spent).round(3).tolist()
+        look = {"iteration": iteration, "seconds": seconds[0], "cpu_seconds": seconds[1]}
         look |= {name: np.atleast_1d(value).tolist() for name, value in numbers.items()}
         self.looks.append(look)
-        _append(self.folder / run_logs.FILE, run_logs.to_line(look))
-        self.tell(iteration)
+        run_logs.append(self.folder / run_logs.FILE, run_logs.to_line(look))
+        self.report(iteration)
 
-    def tell(self, iteration):
-        """Say what has begun or ended with the last look, on standard output and in `train.log`."""
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.writer.close()
+
+    def report(self, iteration: int) -> None:
+        """Report what has begun or ended with the last look, on standard output and in `train.log`."""
         now, num_discriminators = verdict(self.looks), len(self.looks[-1]["g_loss"])
         for name, clause in now.items():
-            if bool(clause) == bool(self.said[name]):
+            if bool(clause) == bool(self.reported[name]):
                 continue
             if clause:
                 text = f"{clause}; try {', or '.join(advice(name, self.options, num_discriminators))}"
             else:
-                text = f"no longer: {self.said[name].partition(' (')[0]}"
+                text = f"no longer: {self.reported[name].partition(' (')[0]}"
             tqdm.tqdm.write(f"iteration {iteration}: {text}")
-            _append(self.folder / "train.log", f"[{iteration:09d}] monitor: {text}\n")
-        self.said = now
+            run_logs.append(self.folder / run_logs.LOG, run_logs.remark(iteration, f"monitor: {text}"))
+        self.reported = now
 
-    def prepare(self):
-        """Take the batch of real images and the latents that all looks are at."""
+    @functools.cached_property
+    def compute(self) -> Callable[[], dict[str, tf.Tensor]]:
+        """The function that computes the statistics, with the real images and latents of all looks."""
         gan = self.model
         try:
-            self.real, *self.labels = tf.nest.flatten(next(iter(stream.dataset(self.options, batches=_one))))
-        except tf.errors.OpError:  # training has read it long ago, before the run was resumed
+            real, *labels = tf.nest.flatten(next(iter(stream.dataset(self.options, batches=_one))))
+        except tf.errors.OpError:  # a resumed run does not read the first batch again, which may have been damaged
             fault = stream.find_fault(self.options, 0, 1, _one)
             if fault is None:
                 raise
             raise UserError(fault) from None
-        seed = tf.random.fold_in([self.options.seed, MONITOR], 0)
-        self.latents = gan.draw_latents(self.real.shape[0], seed)
+        latents = gan.draw_latents(real.shape[0], tf.random.fold_in([self.options.seed, MONITOR], 0))
         diagnose_all = functools.partial(gan.of_all, functools.partial(diagnose, gan))
-        self.step = tf.function(diagnose_all, autograph=False)
+        return functools.partial(tf.function(diagnose_all, autograph=False), real, latents, *labels)
 
 
-def _append(path, line):
-    with open(path, "a") as file:
-        file.write(line)
-
-
-def _one(iteration):
-    """Return how many batches of an iteration are looked at."""
+def _one(iteration: int) -> int:
+    """Return the number of batches that a look takes."""
     return 1
-
-
-def _clocks():
-    """Return the seconds of the clock and of this process' processors, float64 [2]."""
-    return np.array([time.perf_counter(), time.process_time()])

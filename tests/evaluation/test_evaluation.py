@@ -179,7 +179,7 @@ def test_metrics_during_training(trained, extractor, capsys):
         gan = rpgan_tf.build(options)
         checkpoint.restore(gan, folder)
         start = int(gan.iteration.numpy())
-        run = [callback for callback in callbacks.for_run(options) if not isinstance(callback, callbacks.Log)]
+        run = callbacks.for_run(gan, options)
         gan.fit(rpgan_tf.data.dataset(options, start), steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=run)
         return options, atomic.load_arrays(checkpoint.path_of(folder, start + steps, "gmodel"))
 

@@ -236,7 +236,7 @@ def test_a_run_traces_its_step_once(tmp_path):
     train_step = model.train_step
     model.train_step = lambda real: traces.append(real) or train_step(real)
     for epochs, steps in ((2, 2), (1, 3)):
-        arguments = {"epochs": epochs, "steps_per_epoch": steps, "callbacks": callbacks.for_run(model.options)}
+        arguments = {"epochs": epochs, "steps_per_epoch": steps, "callbacks": callbacks.for_run(model, model.options)}
         model.fit(stream.dataset(model.options), verbose=0, shuffle=False, **arguments)
     assert len(traces) == 1
     assert checkpoint.saved_iterations(tmp_path, "gmodel") == [3, 6, 7]

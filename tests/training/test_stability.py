@@ -192,7 +192,7 @@ def run_in(folder, iterations, every=2):
     gan.compile(run_eagerly=True)
     checkpoint.restore(gan, folder)
     start = int(gan.iteration.numpy())
-    run = callbacks.for_run(gan.options)
+    run = callbacks.for_run(gan, gan.options)
     steps = iterations - start
     gan.fit(stream.dataset(gan.options, start), steps_per_epoch=steps, callbacks=run, verbose=0, shuffle=False)
     return gan

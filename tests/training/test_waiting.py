@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rpgan_tf.training import callbacks
+from rpgan_tf.training import blocks, callbacks
 from tests.conftest import on_points
 
 SOURCE, STEP = 3.0, 5.0  # seconds that they take
@@ -18,7 +18,8 @@ def clock(monkeypatch):
     clock = types.SimpleNamespace(now=1e9)
     stamp = lambda: tf.numpy_function(lambda: np.float64(clock.now), [], tf.float64)  # noqa: E731
     monkeypatch.setattr(tf, "timestamp", stamp)
-    monkeypatch.setattr(callbacks, "time", types.SimpleNamespace(monotonic=lambda: clock.now))
+    for module in (callbacks, blocks):
+        monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=lambda: clock.now, process_time=lambda: 0))
     return clock
 
 
@@ -60,8 +61,8 @@ def test_the_share_of_time_is_shown(slow, capsys):
 
     gan, points = slow
     gan.compile(jit_compile=False)
-    run = [callbacks.Log(gan.options), callbacks.TensorBoard(gan.options, every=2)]
-    gan.fit(points, steps_per_epoch=4, verbose=0, shuffle=False, callbacks=run)
+    run = [callbacks.Log(gan.options), callbacks.TensorBoard(gan.options, interval=2)]
+    gan.fit(points, steps_per_epoch=4, verbose=0, shuffle=False, callbacks=blocks.Blocks(run, gan, gan.options))
     share = SOURCE / (SOURCE + STEP)
     assert capsys.readouterr().out.endswith(f", 1 images/s, 0:00:00 left, {share:.0%} of the time waiting for data\n")
     events = event_accumulator.EventAccumulator(f"{gan.options.wts_dir}/tensorboard", {"tensors": 0}).Reload()
