@@ -144,7 +144,7 @@ def test_divergence_in_a_block_keeps_the_last_good_files(tmp_path, clock, bad):
     with pytest.raises(UserError, match=f"^{message}the last good files in '{tmp_path}' are kept; try a smaller"):
         train(gan, 100)
     assert int(gan.iteration) == (3 if bad == 2 else 6)
-    assert checkpoint.iterations(tmp_path, "state") == ([] if bad == 2 else [3])
+    assert checkpoint.saved_iterations(tmp_path, "state") == ([] if bad == 2 else [3])
     lines = log_of(tmp_path)
     assert len(lines) == 2 * bad and lines[-2].endswith(",D=nan") and not any("nan" in line for line in lines[:-2])
 
@@ -162,7 +162,7 @@ def test_a_signal_ends_training_after_its_iteration(tmp_path, clock, number):
     gan = gan_of(tmp_path, lambda iteration, logs: os.kill(os.getpid(), number) if iteration == 5 else None)
     train(gan, 100)
     assert int(gan.iteration) == 5 and len(log_of(tmp_path)) == 10
-    assert checkpoint.iterations(tmp_path, "state") == [5]
+    assert checkpoint.saved_iterations(tmp_path, "state") == [5]
     assert signal.getsignal(number) is before
 
 

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import baseline_train
 import rpgan_tf
+import train
 from rpgan_tf import checkpoint, config
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 from rpgan_tf.training import blocks, callbacks
-from tests.conftest import ROOT, command, line
-
-LONG = ["--set", "MAXITER=80", "--set", "SAVEFREQ=40"]
+from tests.conftest import ROOT, line
+from tests.training.runs import assert_same, run, weights, with_folder
+from tools import rproj
 
 
 def start(*arguments):
@@ -30,18 +32,6 @@ def wait_for(process, text):
         if text in output:
             return
     raise AssertionError(process.stderr.read())
-
-
-def weights(folder, iteration):
-    kinds = ("gmodel", "dmodel", "state")
-    return [atomic.load_arrays(checkpoint.path_of(folder, iteration, kind)) for kind in kinds]
-
-
-def assert_same(one, other):
-    for arrays, others in zip(one, other):
-        assert arrays.keys() == others.keys()
-        for name, array in arrays.items():
-            assert np.array_equal(array, others[name]), name
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +48,14 @@ def uninterrupted(tmp_path_factory):
         "ksz, zlen, f1, df, imsz, bsz, crop = 4, 8, 16, 8, 16, 4, True\n"
         f"lfile, filts, wts_dir, MAXITER, SAVEFREQ = '{folder}/list.txt', '{folder}/K2.npz', 'models/crops', 80, 40\n"
     )
-    command(ROOT / "tools/rproj.py", folder / "K2.npz", "8,2,1,2")
-    command("train.py", folder / "exp" / "crops.py", "--set", f"wts_dir={folder}/models")
+    assert run(rproj.main, folder / "K2.npz", "8,2,1,2").returncode == 0
+    assert run(train.main, *crops(folder, folder / "models")).returncode == 0
     return folder
+
+
+def crops(folder, wts_dir):
+    """Return the arguments that train in `wts_dir` what `uninterrupted` has trained in `folder`."""
+    return [folder / "exp" / "crops.py", "--set", f"wts_dir={wts_dir}"]
 
 
 def test_files_of_a_run(uninterrupted):
@@ -100,63 +95,31 @@ def test_tensorboard_has_losses_rate_and_pictures(uninterrupted):
     assert tf.io.decode_png(tf.make_ndarray(pictures[0].tensor_proto)[2]).shape == (160, 240, 3)
 
 
+def assert_goes_on(uninterrupted, folder):
+    """Assert that the next start reaches the weights of the run that was never interrupted; return its output."""
+    process = run(train.main, *crops(uninterrupted, folder))
+    assert process.returncode == 0
+    assert_same(weights(folder, 80), weights(uninterrupted / "models", 80))
+    return process.stdout
+
+
 def test_killed_run_goes_on_exactly(uninterrupted, tmp_path):
-    """Kill -9 after the first save: the next start reaches the weights of the run that was never killed."""
-    arguments = ["train.py", uninterrupted / "exp/crops.py", "--set", f"wts_dir={tmp_path}"]
-    process = start(*arguments)
+    """Kill -9 after the first save."""
+    process = start("train.py", *crops(uninterrupted, tmp_path))
     wait_for(process, "iter_40.gmodel.npz")
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    output = command(*arguments).stdout
-    assert f"read {tmp_path}/iter_40.state.npz" in output
-    assert_same(weights(tmp_path, 80), weights(uninterrupted / "models", 80))
+    assert f"read {tmp_path}/iter_40.state.npz" in assert_goes_on(uninterrupted, tmp_path)
 
 
 def test_run_killed_while_it_saved_goes_on_exactly(uninterrupted, tmp_path):
     """The generator is written last: without it, the other files of that save do not count."""
-    arguments = ["train.py", uninterrupted / "exp/crops.py", "--set", f"wts_dir={tmp_path}"]
-    command(*arguments, "--set", "MAXITER=40")
+    assert run(train.main, *crops(uninterrupted, tmp_path), "--set", "MAXITER=40").returncode == 0
     for kind in ("dmodel", "state"):  # of an iteration whose generator is missing, and of no use
         atomic.save_arrays(checkpoint.path_of(tmp_path, 60, kind), {"half": np.zeros(3)})
     (tmp_path / ".iter_60.gmodel.npz.part").write_bytes(b"half")
-    command(*arguments)
-    assert_same(weights(tmp_path, 80), weights(uninterrupted / "models", 80))
-
-
-@pytest.mark.parametrize("writes", [0, 1, 2, 3])
-def test_a_kill_between_the_files_of_a_save_loses_nothing(tiny, reference, tmp_path, monkeypatch, writes):
-    """Death before the n-th file: the save before it is whole, and the next start takes it."""
-    images = tf.data.Dataset.from_tensors(reference["it0/real"]).repeat()
-    gan, options = rpgan_tf.build(tiny), with_folder(tiny, tmp_path, SAVEFREQ=1000)
-    gan.fit(images, steps_per_epoch=2, verbose=0, shuffle=False)
-    checkpoint.save(gan, options)
-    first = weights(tmp_path, 2)
-    gan.fit(images, steps_per_epoch=1, verbose=0, shuffle=False)
-    written, write = [], atomic.save_arrays
-
-    def die(path, arrays):
-        if len(written) == writes:
-            raise KeyboardInterrupt
-        written.append(path)
-        write(path, arrays)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(atomic, "save_arrays", die)
-        if writes == 3:
-            patch.setattr(checkpoint.pathlib.Path, "unlink", lambda *_, **__: die(None, None))  # before the clean-up
-        with pytest.raises(KeyboardInterrupt):
-            checkpoint.save(gan, options)
-    again = rpgan_tf.build(tiny)
-    lines = checkpoint.restore(again, tmp_path)
-    iteration = 3 if writes == 3 else 2
-    assert int(again.iteration) == int(again.g_optimizer.iterations) == int(again.d_optimizer.iterations) == iteration
-    assert all(f"iter_{iteration}." in line for line in lines)
-    if writes < 3:
-        (tmp_path / ".iter_9.state.npz.part").write_bytes(b"half")
-        checkpoint.save(again, with_folder(tiny, tmp_path, SAVEFREQ=1000))
-        assert_same(weights(tmp_path, 2), first)
-        assert not list(tmp_path.glob(".*"))
+    assert_goes_on(uninterrupted, tmp_path)
 
 
 def pictures(folder):
@@ -166,128 +129,48 @@ def pictures(folder):
     return [event.step for event in events.Tensors("samples")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_save_and_end_cleanly(uninterrupted, tmp_path, number):
-    arguments = ["train.py", uninterrupted / "exp/crops.py", "--set", f"wts_dir={tmp_path}"]
-    process = start(*arguments, "--set", "MAXITER=1000000")
+def by_ctrl_c(arguments, monkeypatch):
+    """Train in a process of its own until it is interrupted from outside; return its exit code and errors."""
+    process = start("train.py", *arguments)
     wait_for(process, "iter_40.gmodel.npz")
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)  # an impatient second one
-    _, errors = process.communicate()
-    assert (process.returncode, errors) == (0, "")
+    return process.communicate()[1], process.returncode
+
+
+def by_sigterm(arguments, monkeypatch):
+    """Train in this process until SIGTERM comes in iteration 47; return its exit code and errors."""
+    begin = blocks.Blocks.on_train_batch_begin
+
+    def begin_and_signal(self, batch, logs=None):
+        begin(self, batch, logs)
+        for number in (signal.SIGTERM, signal.SIGINT) if batch == 46 else ():
+            os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks.Blocks, "on_train_batch_begin", begin_and_signal)
+        process = run(train.main, *arguments)
+    return process.stderr, process.returncode
+
+
+@pytest.mark.parametrize("interrupted", [by_ctrl_c, by_sigterm])
+def test_signals_save_and_end_cleanly(uninterrupted, tmp_path, monkeypatch, interrupted):
+    arguments = [*crops(uninterrupted, tmp_path), "--set", "MAXITER=1000000"]
+    assert interrupted(arguments, monkeypatch) == ("", 0)
     stopped = checkpoint.saved_iterations(tmp_path, "state")[-1]
     assert [checkpoint.saved_iterations(tmp_path, kind)[-1] for kind in ("gmodel", "dmodel", "state")] == [stopped] * 3
     assert pictures(tmp_path)[-1] == stopped
+    if interrupted is by_sigterm:
+        assert stopped == 47
     if stopped < 80:
-        command(*arguments)
-        assert_same(weights(tmp_path, 80), weights(uninterrupted / "models", 80))
-
-
-def test_old_files_are_cleaned_up_as_in_the_original(tiny, tmp_path):
-    gan, options = rpgan_tf.build(tiny), with_folder(tiny, tmp_path, SAVEFREQ=10)
-    for iteration in (7, 10, 13, 20, 21):
-        gan.iteration.assign(iteration)
-        assert [path.name for path in checkpoint.save(gan, options)] == [
-            f"iter_{iteration}.{kind}.npz" for kind in ("dmodel", "state", "gmodel")
-        ]
-    kept = {"gmodel": [10, 20, 21], "dmodel": [10, 20, 21], "state": [21]}
-    assert {kind: checkpoint.saved_iterations(tmp_path, kind) for kind in kept} == kept
-
-
-def with_folder(options, folder, **changes):
-    return type(options)(**vars(options) | {"wts_dir": str(folder)} | changes)
-
-
-def test_models_of_the_original_are_taken_as_it_takes_them(tiny, tmp_path, reference):
-    """Without optimizer state: newest G, its D or else the newest, new optimizers."""
-    for letter, kind, iteration in (("G", "gmodel", 105), ("D", "dmodel", 100)):
-        arrays = {name[3:]: array for name, array in reference.items() if name.startswith(f"{letter}5/")}
-        np.savez(tmp_path / f"iter_{iteration}.{kind}.npz", **arrays)
-    gan = rpgan_tf.build(tiny)
-    lines = checkpoint.restore(gan, tmp_path)
-    assert lines == [
-        f"read {tmp_path}/iter_105.gmodel.npz",
-        f"read {tmp_path}/iter_100.dmodel.npz",
-        f"no '{tmp_path}/iter_105.state.npz': the optimizers start afresh",
-    ]
-    assert int(gan.iteration) == 105
-    assert np.array_equal(gan.generator.get_arrays()["c2_w"], reference["G5/c2_w"])
-    assert np.array_equal(gan.discriminator.get_arrays()["c2_1_w"], reference["D5/c2_1_w"])
-    (tmp_path / "iter_100.dmodel.npz").unlink()
-    np.savez(tmp_path / "iter_105.state.npz", a=1)
-    lines = checkpoint.restore(rpgan_tf.build(tiny), tmp_path)
-    assert "the discriminator starts from new weights" in lines[1]
-    assert "iter_105.state.npz' is not used, since its discriminator is missing" in lines[2]
-    assert checkpoint.restore(rpgan_tf.build(tiny), tmp_path / "none") == []
-
-
-def test_saved_files_are_read_back(tiny, tmp_path):
-    gan = rpgan_tf.build(tiny)
-    for net in (gan.generator, gan.discriminator):
-        path = tmp_path / "net.npz"
-        checkpoint.save_npz(net, path)
-        before = net.get_arrays()
-        for weight in net.weights:
-            weight.assign(weight + 1)
-        checkpoint.load_npz(net, path)
-        assert all(np.array_equal(array, before[name]) for name, array in net.get_arrays().items())
-
-
-def test_learning_rate_of_the_experiment_wins_over_the_saved_state(tiny, tmp_path):
-    checkpoint.save(rpgan_tf.build(tiny), with_folder(tiny, tmp_path))
-    gan = rpgan_tf.build(with_folder(tiny, tmp_path, learning_rate=1e-3))
-    checkpoint.restore(gan, tmp_path)
-    assert float(gan.g_optimizer.learning_rate) == pytest.approx(1e-3)
-
-
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        (lambda arrays: arrays.pop("c2_w"), "it has no array 'c2_w'"),
-        (lambda arrays: arrays.update(c2_w=np.zeros((4, 4, 8, 17))), r"expected c2_w \[4, 4, 8, 16\], received"),
-        (lambda arrays: arrays.update(c9_w=np.zeros(3)), "it has an array 'c9_w' unknown to the net"),
-    ],
-)
-def test_weights_that_do_not_fit_are_refused_and_change_nothing(tiny, tmp_path, change, message):
-    generator = rpgan_tf.build(tiny).generator
-    before = generator.get_arrays()
-    arrays = dict(before)
-    change(arrays)
-    atomic.save_arrays(tmp_path / "wrong.npz", arrays)
-    with pytest.raises(UserError, match=message):
-        checkpoint.load_npz(generator, tmp_path / "wrong.npz")
-    assert all(np.array_equal(array, before[name]) for name, array in generator.get_arrays().items())
-
-
-def test_damaged_weights_are_refused(tiny, tmp_path):
-    generator = rpgan_tf.build(tiny).generator
-    checkpoint.save_npz(generator, tmp_path / "g.npz")
-    content = (tmp_path / "g.npz").read_bytes()
-    for length in (0, 10, len(content) // 2, len(content) - 1):
-        (tmp_path / "g.npz").write_bytes(content[:length])
-        with pytest.raises(UserError, match="cannot read .*g.npz': expected an .npz file of plain arrays"):
-            checkpoint.load_npz(generator, tmp_path / "g.npz")
-
-
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "a.txt"
-    atomic.write_text(path, "first")
-
-    def fail(file):
-        file.write(b"sec")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(UserError, match="cannot write '.*a.txt': No space left on device; nothing there was changed"):
-        atomic.write(path, fail)
-    assert path.read_text() == "first"
-    assert os.listdir(tmp_path) == ["a.txt"]
+        assert_goes_on(uninterrupted, tmp_path)
 
 
 def test_divergence_stops_and_keeps_the_last_good_files(project):
     """A learning rate that overflows: one line, exit code 2, the files of the last save stay."""
-    command("train.py", "tiny", "--set", "MAXITER=2")
+    assert run(train.main, "tiny", "--set", "MAXITER=2").returncode == 0
     before = weights("models/tiny", 2)
-    process = command("train.py", "tiny", "--set", "learning_rate=1e30", check=False)
+    process = run(train.main, "tiny", "--set", "learning_rate=1e30")
     assert process.returncode == 2
     assert re.fullmatch(
         r"train.py: training diverged: .* expected a finite number; the last good files in 'models/tiny' are kept; "
@@ -319,14 +202,6 @@ def test_divergence_names_the_discriminator_and_draws_nothing(tiny, reference, t
     assert "Adam Loss: G=nan" in (tmp_path / "train.log").read_text()
 
 
-def test_weights_that_are_not_finite_are_not_saved(tiny, tmp_path):
-    gan, options = rpgan_tf.build(tiny), with_folder(tiny, tmp_path)
-    gan.discriminator.kernels[0].assign(gan.discriminator.kernels[0] * np.inf)
-    with pytest.raises(UserError, match="c0_0_w of the dmodel is not finite after iteration 0, so nothing was saved"):
-        checkpoint.save(gan, options)
-    assert not os.listdir(tmp_path)
-
-
 @pytest.mark.parametrize(
     "logs, message",
     [
@@ -344,11 +219,7 @@ def test_a_bad_image_stops_the_run_with_its_line(uninterrupted, tmp_path):
     """Everything up to the fault is saved."""
     lines = (uninterrupted / "list.txt").read_text().splitlines()
     (tmp_path / "list.txt").write_text("\n".join([*lines, str(tmp_path / "missing.png")]))
-    process = command(
-        *("train.py", uninterrupted / "exp/crops.py", "--set", f"wts_dir={tmp_path}/models"),
-        *("--set", f"lfile={tmp_path}/list.txt"),
-        check=False,
-    )
+    process = run(train.main, *crops(uninterrupted, tmp_path / "models"), "--set", f"lfile={tmp_path}/list.txt")
     assert process.returncode == 2
     assert process.stderr.startswith(f"train.py: {tmp_path}/list.txt, line 8: '{tmp_path}/missing.png'")
     assert process.stderr.count("\n") == 1
@@ -357,13 +228,13 @@ def test_a_bad_image_stops_the_run_with_its_line(uninterrupted, tmp_path):
 
 
 def test_baseline_train_uses_the_single_discriminator(project):
-    command("baseline_train.py", "tiny")
+    assert run(baseline_train.main, "tiny").returncode == 0
     options = json.loads((project / "models/tiny/options.json").read_text())
     assert (options["gan"], options["filts"]) == ("Baseline", None)
     assert "c0_w" in atomic.load_arrays("models/tiny/iter_6.dmodel.npz")
     assert not (project / "models/tiny/filts.npz").exists()
     assert "L00" not in (project / "models/tiny/train.log").read_text()
-    assert "nothing to do: iteration 6 of 6 is reached" in command("baseline_train.py", "tiny").stdout
+    assert "nothing to do: iteration 6 of 6 is reached" in run(baseline_train.main, "tiny").stdout
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "exp").glob("*.py")))
@@ -393,10 +264,10 @@ def test_every_experiment_trains_two_iterations(name, tmp_path, monkeypatch):
 
 
 def test_another_gan_in_the_folder_of_a_run_is_refused(project):
-    """Before TensorFlow is imported; other options may change, and that is said."""
-    command("train.py", "tiny")
-    process = command("train.py", "tiny", "--set", "gan=Baseline", "filts=", check=False)
+    """Before TensorFlow is imported; other options may change, and that is printed."""
+    assert run(train.main, "tiny").returncode == 0
+    process = run(train.main, "tiny", "--set", "gan=Baseline", "filts=")
     assert process.returncode == 2
     assert "the run in 'models/tiny' was trained with gan = 'RPGAN', received 'Baseline'; start a new" in process.stderr
-    output = command("train.py", "tiny", "--set", "bsz=2", "MAXITER=7").stdout
+    output = run(train.main, "tiny", "--set", "bsz=2", "MAXITER=7").stdout
     assert "changed since the last start: bsz = 4 -> 2" in output
