@@ -6,7 +6,6 @@ import datetime
 import os
 import pathlib
 import platform
-import re
 import shlex
 import signal
 import subprocess
@@ -21,7 +20,7 @@ import tqdm
 import rpgan_tf
 from rpgan_tf import checkpoint, command, config
 from rpgan_tf.errors import UserError
-from rpgan_tf.files import atomic
+from rpgan_tf.files import atomic, run_logs
 
 TRAIN = pathlib.Path(__file__).parents[2] / "train.py"
 POLL = 0.5  # seconds
@@ -195,10 +194,4 @@ def _failure(options: types.SimpleNamespace) -> str | None:
 
 def _seen(options: types.SimpleNamespace) -> int:
     """Return the last iteration that a run has logged."""
-    path = pathlib.Path(options.wts_dir) / "train.log"
-    if not path.is_file():
-        return 0
-    with open(path, "rb") as file:
-        file.seek(max(0, path.stat().st_size - 4096))
-        found = re.findall(rb"\[(\d{9})\]", file.read())
-    return int(found[-1]) if found else 0
+    return run_logs.last_iteration(pathlib.Path(options.wts_dir) / run_logs.LOG)

@@ -40,3 +40,17 @@ def assert_same(one, other):
 
 def with_folder(options, folder, **changes):
     return type(options)(**vars(options) | {"wts_dir": str(folder)} | changes)
+
+
+def looks_of(losses=0.5, accuracy=0.8, norms=1.0, g_loss=1.0, num=1):
+    """Looks every ten iterations: each argument a number, or a list over the looks of numbers or of lists of K."""
+    length = max(len(value) for value in (losses, accuracy, norms, g_loss) if isinstance(value, list))
+    named = {"real_loss": losses, "accuracy": accuracy, "gradient_norm": norms, "g_loss": g_loss}
+    return [
+        {"iteration": 10 * (i + 1), "fake_loss": [0.0] * num, "chance_loss": [1.0] * num}
+        | {
+            key: list(np.broadcast_to(np.float64(value[i] if isinstance(value, list) else value), num))
+            for key, value in named.items()
+        }
+        for i in range(length)
+    ]

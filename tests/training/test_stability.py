@@ -1,7 +1,6 @@
-"""Looks at the discriminators, what is said of them, what is read back and drawn, and the paper's statements."""
+"""Statistics of the discriminators, and what a run reports of them."""
 
 import json
-import pathlib
 
 import numpy as np
 import pytest
@@ -10,13 +9,10 @@ import tensorflow as tf
 import rpgan_tf
 from rpgan_tf import checkpoint, config, projections
 from rpgan_tf.data import stream
-from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
-from rpgan_tf.studies import rpgan_claims, rpgan_figure2
 from rpgan_tf.training import callbacks, diagnosis, monitor
 from tests.conftest import TINY, on_points
-from tools import curves as tool
-from tools import stability as study_tool
+from tests.training.runs import looks_of
 
 NAMES = ["RPGAN", "DCGAN", "WGAN", "WGANGP", "SAGAN", "RSGAN", "RaSGAN", "RaLSGAN", "RaHingeGAN", "RealnessGAN"]
 KEYS = ["accuracy", "chance_loss", "fake_loss", "g_loss", "gradient_norm", "real_loss"]
@@ -85,7 +81,7 @@ def test_looks_change_nothing_and_terms_are_the_loss(name, projected, filters):
     assert all(value.shape == ((3,) if projected else ()) for value in found.values())
     assert all(np.array_equal(value, variable) for value, variable in zip(before, everything))
     logits = gan.judge(real, training=False), gan.judge(gan.generator(z, training=False), training=False)
-    np.testing.assert_array_equal(found["real_loss"] + found["fake_loss"], gan.d_loss(*logits))
+    np.testing.assert_array_equal(found["real_loss"] + found["fake_loss"], gan.d_loss(*logits, *gan.draw()))
     assert np.all(found["gradient_norm"] > 0) and np.all(found["accuracy"] <= 1)
 
 
@@ -121,20 +117,6 @@ def test_accuracy_of_realness_is_the_sign_of_the_expected_outcome():
     real = np.float32([[0, 0, 1], [0, 5, 1], [3, 0, 1]])  # expectations above, above and below 0
     fake = np.float32([[0, 0, 1], [9, 0, 0], [3, 0, 1]])
     assert gan.accuracy(real, fake).numpy() == pytest.approx(2 / 3)
-
-
-def looks_of(losses=0.5, accuracy=0.8, norms=1.0, g_loss=1.0, num=1):
-    """Looks every ten iterations: each argument a number, or a list over the looks of numbers or of lists of K."""
-    length = max(len(value) for value in (losses, accuracy, norms, g_loss) if isinstance(value, list))
-    named = {"real_loss": losses, "accuracy": accuracy, "gradient_norm": norms, "g_loss": g_loss}
-    return [
-        {"iteration": 10 * (i + 1), "fake_loss": [0.0] * num, "chance_loss": [1.0] * num}
-        | {
-            key: list(np.broadcast_to(np.float64(value[i] if isinstance(value, list) else value), num))
-            for key, value in named.items()
-        }
-        for i in range(length)
-    ]
 
 
 def test_a_discriminator_with_no_loss_left_has_won():
@@ -234,115 +216,3 @@ def test_monitor_says_once_what_begins_and_ends(tmp_path, monkeypatch, capsys):
     log = (tmp_path / "train.log").read_text()
     assert "[000000003] monitor: no longer: the discriminator has won\n" in log
     assert list(run_logs.read_losses(tmp_path / "train.log")[0]) == [1, 2, 3, 4]
-
-
-@pytest.fixture
-def two_kinds(tmp_path):
-    """Folders of tiny runs, with generators of iterations 10 and 20: two seeds of K = 2, and a single discriminator."""
-    filters, folders = tmp_path / "K2.npz", []
-    atomic.save_arrays(filters, projections.draw([(8, 2, 1, 2)], seed=1))
-    for gan, seed in (("RPGAN", 0), ("RPGAN", 1), ("Baseline", 0)):
-        folder = tmp_path / f"{gan}{seed}"
-        values = {"gan": gan, "lfile": "digits", "seed": seed, "wts_dir": str(folder), "SAVEFREQ": 10}
-        built = rpgan_tf.build(config.resolve(TINY | values | ({"filts": str(filters)} if gan == "RPGAN" else {})))
-        for iteration in (10, 20):
-            built.iteration.assign(iteration)
-            checkpoint.save(built, built.options)
-        num = 2 if gan == "RPGAN" else 1
-        lines = []
-        for i in range(1, 21):
-            lines.append(f"[{i:09d}] Adam Loss: G={1 + seed + i / 10},D=0.5\n")
-            lines.append(f"[{i:09d}]* L00={seed + i / 10},L01={2 + seed + i / 10}\n" if num == 2 else "")
-        atomic.write_text(folder / "train.log", "".join(lines))
-        looks = looks_of([0.1 * i for i in range(10)], num=num)
-        looks = [{"seconds": look["iteration"] / 10.0, "cpu_seconds": 1.0} | look for look in looks]
-        atomic.write_text(folder / run_logs.FILE, "".join(map(run_logs.to_line, looks)))
-        without = {key: value for key, value in vars(built.options).items() if key != "evaluate_every"}  # an older run
-        atomic.write_text(folder / "options.json", json.dumps(without))
-        folders.append(str(folder))
-    return folders
-
-
-def test_curves_of_runs(two_kinds, tmp_path, capsys):
-    out = tmp_path / "out.png"
-    tool.main([*two_kinds, str(out), "--samples"])
-    expected = f"wrote {out}: RPGAN, K = 2 (2); Baseline, single discriminator (1)\n"
-    assert capsys.readouterr().out == expected and out.read_bytes()[:4] == b"\x89PNG"
-    groups = rpgan_figure2.grouped([rpgan_figure2.Run(folder) for folder in two_kinds])
-    figure = rpgan_figure2.draw(groups)
-    losses = figure.axes[0]
-    thick = {line.get_label(): line for line in losses.lines if not line.get_label().startswith("_")}
-    line = thick["RPGAN, K = 2, 2 seeds"]
-    np.testing.assert_array_equal(line.get_xdata(), np.arange(2, 21))
-    # Over a window of two iterations and both seeds.
-    np.testing.assert_allclose(line.get_ydata(), 1 + 0.5 + (np.arange(2, 21) - 0.5) / 10)
-    over_time = [line for line in figure.axes[1].lines if line.get_label() == "RPGAN, K = 2, 2 seeds"][0]
-    np.testing.assert_allclose(over_time.get_xdata(), np.arange(2, 21) / 10)
-    assert len(losses.lines) == 2 + 3  # K thin lines of the first seed, and those of the single one
-
-
-def test_curves_without_looks(two_kinds, tmp_path):
-    for folder in two_kinds:
-        (pathlib.Path(folder) / run_logs.FILE).unlink()
-    figure = rpgan_figure2.draw(rpgan_figure2.grouped([rpgan_figure2.Run(folder) for folder in two_kinds]))
-    assert len(figure.axes) == 1
-
-
-def test_curves_of_a_run_that_diverged(two_kinds):
-    with open(pathlib.Path(two_kinds[2]) / "train.log", "a") as log:
-        log.write("[000000021] Adam Loss: G=nan,D=nan\n")
-    figure = rpgan_figure2.draw(rpgan_figure2.grouped([rpgan_figure2.Run(folder) for folder in two_kinds]))
-    assert np.all(np.isfinite(figure.axes[0].get_ylim()))
-
-
-def test_mistakes_of_curves(two_kinds, tmp_path):
-    with pytest.raises(UserError, match="ends in .png, received 'out.jpg'"):
-        tool.main([two_kinds[0], "out.jpg"])
-    with pytest.raises(UserError, match="no experiment 'nothing'"):
-        tool.main(["nothing", "out.png"])
-    (pathlib.Path(two_kinds[0]) / "train.log").unlink()
-    with pytest.raises(UserError, match="train.log'; train the experiment first"):
-        tool.main([two_kinds[0], "out.png"])
-
-
-def of_run(mean, num, fids, gradient_norm, **more):
-    mean = np.float64(mean)
-    each = mean[:, None] + np.linspace(-1, 1, num) if num > 1 else mean[:, None]
-    return {"losses": rpgan_claims.losses(mean, each), "fids": fids, "gradient_norm": gradient_norm} | more
-
-
-def test_statements_of_the_paper():
-    """Losses of a run as the paper describes it, and of one that is the other way round."""
-    i = np.arange(600)
-    rising, swinging = 1 + i / 600, 3 + i / 300 + (i > 300) * np.where(i % 2, 1.0, -1.0)
-    single = of_run(swinging, 1, [9.0, 4.0, 5.0], 0.1, long_fids=[9.0, 4.0, 6.0], equal_time_fid=6.0)
-    pair = {"projected": of_run(rising, 3, [5.0, 3.0, 2.0], 1.0), "single": single}
-    found = rpgan_claims.of_figure2([pair, pair])
-    assert {each["verdict"] for each in found} == {"seen"} and found[0]["seeds"] == "2 of 2"
-    numbers = found[2]["found"][0]
-    assert numbers["single"] == pytest.approx(1, rel=0.01) and numbers["projected"] == pytest.approx(0.0241, rel=0.01)
-
-    falling = of_run(3 - i / 600, 3, [5.0, 3.0, 4.0], 0.1)
-    calm = of_run(1 - i / 1e4, 1, [4.0, 3.0, 3.0], 1.0, long_fids=[4.0, 3.0, 3.0], equal_time_fid=3.0)
-    found = rpgan_claims.of_figure2([pair, {"projected": falling, "single": calm}])
-    assert {each["verdict"] for each in found} == {"not seen"} and {each["seeds"] for each in found} == {"1 of 2"}
-    assert rpgan_claims.text(found).startswith("not seen (1 of 2 seeds)  With a single discriminator")
-
-
-def test_statements_on_the_number_of_projections():
-    sweep = {
-        k: {"seconds_per_iteration": 0.5 + 0.2 * k, "fid": 30 / k, "high_frequency": 2 - k / 24} for k in (1, 12, 24)
-    }
-    found = rpgan_claims.of_ksweep([sweep])
-    assert [each["verdict"] for each in found] == ["seen"] * 3
-    assert found[0]["found"][0]["slope"] == pytest.approx(0.2)
-    sweep[12]["seconds_per_iteration"] = 5.0
-    assert rpgan_claims.of_ksweep([sweep])[0]["verdict"] == "not seen"
-    assert rpgan_claims.of_ksweep([{1: sweep[1], 3: sweep[1]}]) == []
-
-
-def test_mistakes_of_the_study():
-    with pytest.raises(UserError, match="--iterations of at least 6"):
-        study_tool.main(["figure2", "--iterations", "5"])
-    with pytest.raises(UserError, match="--samples of 65"):
-        study_tool.main(["figure2", "--samples", "64"])
