@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Train an experiment against a single discriminator on the image, without projections: as train.py otherwise.
+"""Train an experiment against a single discriminator on the whole image; otherwise as train.py.
 
 ./baseline_train.py face1
 """
+
+from collections.abc import Sequence
 
 import train
 from rpgan_tf import command
 
 
-def main(argv):
-    """Train as `argv` says, with the single discriminator."""
+def main(argv: Sequence[str]) -> None:
+    """Run the command."""
     train.main(argv, forced={"gan": "Baseline", "filts": None})
 
 

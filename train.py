@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train an experiment, or go on with it from its last save.
+"""Train an experiment, or resume it from its last save.
 
     ./train.py face48
     ./train.py digits --set bsz=32 wts_dir=models/digits_32
@@ -7,12 +7,14 @@
     ./train.py face48 --memory_report --set bsz=16 chunk=12
     ./train.py face48 --strategy mirrored:2     on two GPUs; without one, on two parts of the CPU
 
-Weights, log, options and TensorBoard's files go to the experiment's wts_dir. Ctrl-C or SIGTERM saves and ends.
+Weights, log, options and TensorBoard's files go to the experiment's wts_dir. Ctrl-C or SIGTERM saves and stops.
 """
 
 import json
 import pathlib
 import sys
+import types
+from collections.abc import Sequence
 
 from rpgan_tf import command, config, projections
 from rpgan_tf.devices import strategies
@@ -21,8 +23,13 @@ from rpgan_tf.evaluation import protocol
 from rpgan_tf.files import atomic
 
 
-def main(argv, forced=None):
-    """Train as `argv` says; `forced` are options that win over the experiment's."""
+def main(argv: Sequence[str], forced: dict | None = None) -> None:
+    """Run the command.
+
+    Args:
+        argv: its arguments.
+        forced: options that override the experiment and --set.
+    """
     parser = command.Parser(__doc__)
     parser.add_experiment()
     parser.add_strategy(machines=True)
@@ -31,9 +38,9 @@ def main(argv, forced=None):
     instead.add_argument(
         "--memory_report",
         action="store_true",
-        help="print what a device must hold, told from the graph of an iteration, and stop; lfile is not looked at. "
-        "Not counted are TensorFlow itself, the workspace of convolutions, what is sent among devices, and the arrays "
-        "of a save, which are once more the weights and optimizers",
+        help="estimate the memory of a device from the graph of an iteration, print it, stop; lfile is not read. Not "
+        "counted: TensorFlow itself, workspace of convolutions, transfers among devices, and the arrays of a save, "
+        "which take the size of weights and optimizers once more",
     )
     arguments = parser.parse_args(argv)
     options = command.load_options(arguments.name, arguments.set, forced)
@@ -57,8 +64,8 @@ def main(argv, forced=None):
         train(options, changes, strategies.is_chief(arguments.strategy))
 
 
-def report_memory(options, strategy):
-    """Print how much memory training takes."""
+def report_memory(options: types.SimpleNamespace, strategy: str) -> None:
+    """Print an estimate of the memory that training takes."""
     command.start_tensorflow()
     from rpgan_tf.training import memory
 
@@ -71,9 +78,14 @@ def report_memory(options, strategy):
     print("\n".join(lines))
 
 
-def train(options, changes, chief):
-    """Train, or go on; `chief` is whether this process writes the files, `changes` what is said of other options."""
-    import keras
+def train(options: types.SimpleNamespace, changes: list[str], chief: bool) -> None:
+    """Build the GAN, restore its last save, and train.
+
+    Args:
+        options: from `rpgan_tf.config`.
+        changes: lines about options that differ from those of the last start.
+        chief: whether this process writes the files.
+    """
     import tensorflow as tf
 
     import rpgan_tf
@@ -81,7 +93,6 @@ def train(options, changes, chief):
     from rpgan_tf.data import stream
     from rpgan_tf.training import callbacks
 
-    folder = pathlib.Path(options.wts_dir)
     gan = rpgan_tf.build(options)
     lines = changes + checkpoint.restore(gan, options.wts_dir)
     if not lines:
@@ -101,11 +112,7 @@ def train(options, changes, chief):
     images = stream.distributed(options, start)
     print(f"images from {options.lfile}, projections {options.filts or 'none'}", flush=True)
     if chief:
-        if options.filts:
-            projections.keep(options.filts, options.wts_dir)
-        atomic.write_text(folder / "options.json", config.to_json(options))
-        versions = {"rpgan_tf": rpgan_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
-        atomic.write_text(folder / "run.json", json.dumps({"command": sys.argv, "versions": versions}, indent=2) + "\n")
+        record(options)
     run = callbacks.for_run(gan, options) if chief else callbacks.for_worker(gan, options)
     try:
         gan.fit(images, steps_per_epoch=options.MAXITER - start, callbacks=run, verbose=0, shuffle=False)
@@ -117,6 +124,21 @@ def train(options, changes, chief):
             raise
         run.on_train_end()  # every iteration before a bad image is good: end as after Ctrl-C
         raise UserError(fault) from None
+
+
+def record(options: types.SimpleNamespace) -> None:
+    """Write the filters, the options, the command and the versions to the folder of the run."""
+    import keras
+    import tensorflow as tf
+
+    import rpgan_tf
+
+    folder = pathlib.Path(options.wts_dir)
+    if options.filts:
+        projections.keep(options.filts, options.wts_dir)
+    atomic.write_text(folder / "options.json", config.to_json(options))
+    versions = {"rpgan_tf": rpgan_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
+    atomic.write_text(folder / "run.json", json.dumps({"command": sys.argv, "versions": versions}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

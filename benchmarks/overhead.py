@@ -22,7 +22,7 @@ SIZE = {"gan": "DCGAN", "net": "toy", "lfile": "mixture:ring8", "zlen": 1, "g_wi
 
 
 def main(argv):
-    """Time as `argv` says."""
+    """Run the benchmark."""
     arguments = measuring.begin(__doc__, argv, "200 iterations of each")
     import keras
     import tensorflow as tf

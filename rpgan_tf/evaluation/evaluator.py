@@ -4,7 +4,6 @@ Features of the reference are cached by its pixels and the extractor; features o
 written, so that a killed evaluation resumes. Memory hardly grows with the number of images: see `metrics`.
 """
 
-import functools
 import hashlib
 import pathlib
 import types
@@ -16,7 +15,7 @@ import tensorflow as tf
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import feature_cache, features, image_sets, measures, protocol, subjects
 from rpgan_tf.files import lpips_weights
-from rpgan_tf.sampling import generators, pictures
+from rpgan_tf.sampling import pictures
 from rpgan_tf.studies import training_runs
 
 

@@ -1,35 +1,36 @@
-"""What is said of a training: that discriminators have won, or that the generator's loss swings; and what to try.
+"""Whether discriminators have won, or the generator's loss swings; and remedies to try.
 
-Knows NumPy only; `rpgan_tf.training.monitor` takes the looks that this is about.
+Knows NumPy only. A look holds the statistics of all K discriminators at one iteration, as `training.monitor` writes
+them.
 """
+
+import types
 
 import numpy as np
 
 from rpgan_tf.files import run_logs
 
-# When discriminators have won, from means over the last looks; the second number is that at which it ends, so that what
-# is said does not flicker.
+# Thresholds for means over the last looks: a state begins at the first number and ends at the second, so that reports
+# do not flicker.
 WINDOW = 5  # looks
-HORIZON = 1000  # the last looks, which are all that is judged by
+HORIZON = 1000  # looks that count, the last ones
 ACCURACY = 0.99, 0.95  # at least
-LOSS = 0.05, 0.1  # at most this share of what one is charged that cannot tell: there is next to nothing left to learn
-GRADIENT = 0.1, 0.2  # or at most this share of the largest so far: the generator is not told where to go
-MAJORITY = 0.5  # at least this share of the discriminators: the generator follows their mean
-# When the generator's loss is unsteady: the standard deviation over twice as many looks, against its median so far.
-UNSTEADY = 4.0, 2.0  # times, at least
+LOSS = 0.05, 0.1  # at most, relative to the loss at chance: next to nothing is left to learn
+GRADIENT = 0.1, 0.2  # or at most, relative to the largest gradient so far: the generator has no direction to follow
+MAJORITY = 0.5  # at least this share of the discriminators, since the generator follows their mean
+# Standard deviation of the generator's loss over twice as many looks, relative to its median so far.
+UNSTEADY = 4.0, 2.0  # at least
+STEADY = "WGANGP", "RaLSGAN"  # objectives that keep a gradient when D classifies all images right
 
 
-def won(looks):
-    """Return which discriminators have won at each look, bool [N, K].
+def won(looks: list[dict]) -> np.ndarray:
+    """Return which discriminators have won at each of N looks, bool [N, K].
 
-    One has won when, over the last looks, its accuracy is at least 0.99, and either its loss is at most 5 % of that of
-    one that cannot tell, or the gradient at the image is at most a tenth of the largest so far. It takes both: a critic
-    is to rank all images right; and where G's loss does not saturate, the gradient of a D that is sure is large, but
-    has little to do with the data (Arjovsky and Bottou, arXiv 1701.04862, section 2.2). An objective whose loss has no
-    lowest value, or one above 0, goes by the gradient alone.
-
-    Args:
-        looks: list of N dicts as `rpgan_tf.training.monitor.Monitor` writes them.
+    A discriminator has won if, over the last looks, its accuracy is at least 0.99, and either its loss is at most 5 %
+    of the loss at chance, or the gradient at the image is at most a tenth of the largest so far. Accuracy alone does
+    not suffice, since a good critic ranks all images right; nor does the gradient, since with a non-saturating loss the
+    gradient of a confident D is large, but has little to do with the data (Arjovsky and Bottou, arXiv 1701.04862,
+    section 2.2). The gradient alone decides for an objective whose loss has no lower bound, or one above 0.
     """
     accuracy, gradient = (run_logs.column(looks, name) for name in ("accuracy", "gradient_norm"))
     chance = run_logs.column(looks, "chance_loss")
@@ -48,11 +49,11 @@ def won(looks):
     return states
 
 
-def unsteady(looks):
-    """Return at each look whether the generator's loss swings more than it did, bool [N].
+def unsteady(looks: list[dict]) -> np.ndarray:
+    """Return at each of N looks whether the generator's loss swings more than before, bool [N].
 
-    The standard deviation of its mean over the discriminators, over the last ten looks, is compared with the median so
-    far, of which there are to be at least ten.
+    The loss is the mean over the discriminators. Its standard deviation over the last ten looks is compared with the
+    median of at least ten earlier ones.
     """
     states, window = np.zeros(len(looks), bool), 2 * WINDOW
     if len(looks) < 2 * window:
@@ -64,12 +65,8 @@ def unsteady(looks):
     return states
 
 
-def verdict(looks):
-    """Say what is wrong at the last look: {"won": a clause, "unsteady": a clause}, each "" where it is not.
-
-    Args:
-        looks: list of dicts as `rpgan_tf.training.monitor.Monitor` writes them, of which the last 1,000 count.
-    """
+def verdict(looks: list[dict]) -> dict[str, str]:
+    """Return {"won": clause, "unsteady": clause} on the last look, each "" where there is nothing to report."""
     looks = looks[-HORIZON:]
     clauses = {"won": "", "unsteady": ""}
     if len(looks) < WINDOW:
@@ -88,8 +85,8 @@ def verdict(looks):
     return clauses
 
 
-def advice(name, options, num_discriminators):
-    """Return what to try where `verdict` says `name`."""
+def advice(name: str, options: types.SimpleNamespace, num_discriminators: int) -> list[str]:
+    """Return the remedies for "won" or "unsteady"."""
     rate = options.d_learning_rate or options.learning_rate
     if name == "unsteady":
         tries = ["smaller learning rates", "a larger bsz"]
@@ -98,10 +95,10 @@ def advice(name, options, num_discriminators):
     tries = [f"{more} (filts, tools/rproj.py)", f"a smaller d_learning_rate (it is {rate:g})"]
     if options.d_steps > 1:
         tries.append(f"fewer d_steps (they are {options.d_steps})")
-    others = " or ".join(f"'{gan}'" for gan in ("WGANGP", "RaLSGAN") if gan != options.gan)
+    others = " or ".join(f"'{gan}'" for gan in STEADY if gan != options.gan)
     return [*tries, f"another objective (gan = {others})"]
 
 
-def _means(values):
-    """Return the means over the last looks: [N, K] -> [N - WINDOW + 1, K]."""
+def _means(values: np.ndarray) -> np.ndarray:
+    """Return the moving means over `WINDOW` looks: [N, K] -> [N - WINDOW + 1, K]."""
     return run_logs.moving(values.T, WINDOW)[0].T
