@@ -1,5 +1,6 @@
 """Fixtures: the reference numbers, small options, and commands run as a user runs them."""
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -12,6 +13,7 @@ os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps statistics with 
 
 import rpgan_tf
 from rpgan_tf import config, projections
+from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -50,6 +52,16 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "exp" / "tiny.py").write_text(text)
     atomic.save_arrays(tmp_path / "K2.npz", projections.draw([(8, 2, 1, 2)], seed=1))
     return tmp_path
+
+
+def through_projections():
+    """Return the names of the GANs that train K discriminators on projections of points."""
+    names = []
+    for name in config.gans():
+        with contextlib.suppress(UserError):
+            config.resolve({"gan": name, "net": "toy", "lfile": "mixture:ring8", "filts": "filts/K12_ring.npz"})
+            names.append(name)
+    return names
 
 
 def on_points(gan, filters=None, **values):

@@ -67,7 +67,7 @@ def test_every_option_stands_in_a_table_with_its_default():
 
 @pytest.mark.parametrize("kind", ["tools/*.py", "exp/*.py", "benchmarks/*.py", "filts/*.npz"])
 def test_every_file_of_a_kind_is_named(kind):
-    text = "\n".join(path.read_text() for path in [*GUIDES, ROOT / "docs/speed.md"])
+    text = "\n".join(path.read_text() for path in [*GUIDES, ROOT / "README.md", ROOT / "docs/speed.md"])
     for path in sorted(ROOT.glob(kind)):
         if path.stem not in ("__init__", "measuring", "pytorch"):
             name = path.stem if kind.startswith("exp") else f"{path.parent.name}/{path.name}"

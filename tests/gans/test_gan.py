@@ -11,9 +11,9 @@ from rpgan_tf.data import stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.training import callbacks
-from tests.conftest import TINY, on_points
+from tests.conftest import TINY, on_points, through_projections
 
-NAMES = ["RPGAN", "DCGAN", "WGAN", "WGANGP", "SAGAN", "RSGAN", "RaSGAN", "RaLSGAN", "RaHingeGAN", "RealnessGAN"]
+NAMES = through_projections()
 
 
 def values_of(name):
