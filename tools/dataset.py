@@ -21,7 +21,7 @@ import functools
 import pathlib
 
 from rpgan_tf import command, config
-from rpgan_tf.data import prepare
+from rpgan_tf.data import names, prepare
 from rpgan_tf.errors import UserError
 
 
@@ -45,7 +45,7 @@ def main(argv):
         raise UserError(f"expected OUT to be a folder or a file *.zip, received '{out}'")
     if out.exists():
         raise UserError(f"'{out}' is there already; give another name, or remove it")
-    if arguments.source.startswith("tfds:"):
+    if names.is_tfds(arguments.source):
         command.start_tensorflow()
     originals = prepare.find(arguments.source)
     count = min(originals.count, most or originals.count)

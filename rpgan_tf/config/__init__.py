@@ -1,10 +1,8 @@
 """Experiment files and their options, checked before TensorFlow is imported."""
 
 from rpgan_tf.config.experiment import (
-    DIGITS,
     KINDS,
     NONE,
-    STACKED,
     Count,
     CountFrom2,
     CountFrom8,
@@ -32,10 +30,8 @@ from rpgan_tf.config.experiment import (
 )
 
 __all__ = [
-    "DIGITS",
     "KINDS",
     "NONE",
-    "STACKED",
     "Count",
     "CountFrom2",
     "CountFrom8",

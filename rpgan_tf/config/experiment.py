@@ -19,7 +19,7 @@ from typing import Literal
 
 from rpgan_tf import projections
 from rpgan_tf.config import presets
-from rpgan_tf.data import mixtures
+from rpgan_tf.data import mixtures, names
 from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.files import image_folders, lpips_weights
 
@@ -27,8 +27,6 @@ Count = CountFrom2 = CountFrom8 = Whole = Size = SizeFrom8 = SizeFrom16 = SizeFr
 Positive = Negative = NonNegative = Share = Probability = float
 
 NONE = (None, "", "None")  # what stands for no value
-STACKED = "digits:stacked"
-DIGITS = ("digits", "digits:train", "digits:test", STACKED)
 
 
 def _is_size(value, smallest):
@@ -158,13 +156,13 @@ def resolve(values, source="options"):
         raise UserError(
             f"{source}: crop = True resizes by itself and excludes resize = '{options['resize']}'; keep one of them"
         )
-    if options["channels"] == 1 and STACKED in (options["lfile"], options["test_lfile"]):
+    if options["channels"] == 1 and names.STACKED in (options["lfile"], options["test_lfile"]):
         raise UserError(
-            f"{source}: '{STACKED}' has a digit in each of three channels: expected channels = 3, received 1"
+            f"{source}: '{names.STACKED}' has a digit in each of three channels: expected channels = 3, received 1"
         )
-    if options["lfile"] == STACKED and (options["subset"] or options["mirror"]):
-        raise UserError(f"{source}: '{STACKED}' is drawn without end: expected subset = None and mirror = False")
-    if options["cache"] and options["lfile"] in DIGITS:
+    if options["lfile"] == names.STACKED and (options["subset"] or options["mirror"]):
+        raise UserError(f"{source}: '{names.STACKED}' is drawn without end: expected subset = None and mirror = False")
+    if options["cache"] and options["lfile"] in names.DIGITS:
         raise UserError(
             f"{source}: lfile = '{options['lfile']}' is in memory as it is: expected cache = None, received "
             f"'{options['cache']}'"
@@ -221,13 +219,13 @@ def _check_kind_of_data(options, values, source):
     """Check that images meet nets for images and points the net for points, which are 1 x 1 images of many channels."""
     if options["net"] != OF_POINTS:
         for key in ("lfile", "test_lfile"):
-            if options[key].startswith("mixture:"):
+            if names.is_mixture(options[key]):
                 raise UserError(
                     f"{source}: {key} = '{options[key]}' has points, and net = '{options['net']}' is for images; "
                     f"take net = '{OF_POINTS}'"
                 )
         return
-    if not options["lfile"].startswith("mixture:"):
+    if not names.is_mixture(options["lfile"]):
         expected = "expected lfile = 'mixture:<name>'"
         raise UserError(
             f"{source}: net = '{OF_POINTS}' is for points: {expected}, received lfile = '{options['lfile']}'"
@@ -279,14 +277,14 @@ def check_filters(options):
 
 def check_source(key, source, argument=None):
     """Raise a `UserError` if there are no data where `source`, the value of option `key` or of an argument, says."""
-    if source.startswith("mixture:"):
+    if names.is_mixture(source):
         mixtures.find(source)
     elif source.partition(":")[0] == "digits":
-        if source not in DIGITS:
-            raise UserError(f"no digits '{source}' for {key}; {nearest(source, DIGITS)}")
+        if source not in names.DIGITS:
+            raise UserError(f"no digits '{source}' for {key}; {nearest(source, names.DIGITS)}")
         if importlib.util.find_spec("sklearn") is None:
             raise UserError(f"{key} = '{source}' needs scikit-learn, which is not installed: pip install scikit-learn")
-    elif not source.startswith("tfds:") and not pathlib.Path(source).exists():
+    elif not names.is_tfds(source) and not pathlib.Path(source).exists():
         raise UserError(
             f"images not found: {key} = '{source}' is no list file and no folder or .zip; expected a text file "
             "with one image path a line, a folder or a .zip of images, tfds:<name>[:<split>], "
@@ -297,10 +295,10 @@ def check_source(key, source, argument=None):
 
 def check_labels(key, source, num_classes):
     """Raise a `UserError` unless the data have labels of length `num_classes` or that is 0; tfds: is read later."""
-    if not num_classes or source.startswith("tfds:"):
+    if not num_classes or names.is_tfds(source):
         return
-    if source in DIGITS:
-        length = 0 if source == STACKED else 10
+    if source in names.DIGITS:
+        length = 0 if source == names.STACKED else 10
     else:
         labels = image_folders.read_labels(key, source) if image_folders.is_collection(source) else None
         length = labels.num_classes if labels else 0

@@ -7,9 +7,8 @@ import dataclasses
 
 import numpy as np
 
+from rpgan_tf.data import names
 from rpgan_tf.errors import UserError, nearest
-
-PREFIX, HELD_OUT = "mixture:", ":test"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,8 +76,8 @@ def find(lfile):
     Raises:
         UserError: there is no such mixture.
     """
-    name = lfile.removeprefix(PREFIX).removesuffix(HELD_OUT)
-    if not lfile.startswith(PREFIX) or name not in MIXTURES:
+    name = lfile.removeprefix(names.MIXTURE).removesuffix(names.HELD_OUT)
+    if not names.is_mixture(lfile) or name not in MIXTURES:
         hint = nearest(name, MIXTURES)
         raise UserError(f"no mixture '{lfile}': expected mixture:<name> or mixture:<name>:test; {hint}")
     return MIXTURES[name]()

@@ -18,6 +18,7 @@ import zipfile
 import numpy as np
 import PIL.Image
 
+from rpgan_tf.data import names
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import image_sets
 from rpgan_tf.files import atomic, image_folders
@@ -47,7 +48,7 @@ class Originals(typing.NamedTuple):
 def find(source):
     """Return the `Originals` that `source` names; raises `UserError`."""
     path = pathlib.Path(source)
-    if source.startswith("tfds:"):
+    if names.is_tfds(source):
         return _open_tfds(source)
     if not path.exists():
         raise UserError(f"no file or folder '{source}'; expected {EXPECTED}")

@@ -8,6 +8,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
+from rpgan_tf.data import names
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import image_folders
 
@@ -39,7 +40,7 @@ class Source(typing.NamedTuple):
 
 def find(option, lfile):
     """Return the `Source` that `lfile`, the value of an option, stands for; raises `UserError`."""
-    if lfile.startswith("tfds:"):
+    if names.is_tfds(lfile):
         return _open_tfds(option, lfile)
     if os.path.isdir(lfile):
         return _open_folder(option, lfile)
@@ -52,7 +53,7 @@ def find(option, lfile):
 
 def find_labels(option, lfile):
     """Return the `image_folders.Labels` of the images of `find`, None where there are none; raises `UserError`."""
-    if lfile.startswith("tfds:"):
+    if names.is_tfds(lfile):
         return _find_tfds_labels(option, lfile)
     if image_folders.is_collection(lfile):
         return image_folders.read_labels(option, lfile, _names(option, lfile))

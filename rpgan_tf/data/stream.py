@@ -12,8 +12,7 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from rpgan_tf import config
-from rpgan_tf.data import cache, mixtures, sources
+from rpgan_tf.data import cache, mixtures, names, sources
 from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.files import image_folders
 
@@ -195,7 +194,7 @@ def find_fault(options, first_iteration, num_iterations, batches=None):
         What is wrong with the first image that is missing, damaged or, without `crop` and `resize`, not imsz x imsz,
         and how to mend it; or None.
     """
-    if _is_sound(options.lfile):
+    if names.is_computed(options.lfile):
         return None
     source = sources.find("lfile", options.lfile)
     chosen = _choose(options, len(source.items))
@@ -206,7 +205,7 @@ def find_fault(options, first_iteration, num_iterations, batches=None):
 
 def find_held_out_fault(options):
     """Return as `find_fault` what is wrong with the first faulty image of `options.test_lfile`, or None."""
-    if _is_sound(options.test_lfile):
+    if names.is_computed(options.test_lfile):
         return None
     source = sources.find("test_lfile", options.test_lfile)
     return _first_fault(source, range(len(source.items)), options)
@@ -295,7 +294,7 @@ def _find_labels(option, options):
         import sklearn.datasets
 
         found = image_folders.Labels(np.int64(sklearn.datasets.load_digits().target[DIGITS[lfile]]), 10)
-    elif not _is_sound(lfile):
+    elif not names.is_computed(lfile):
         found = sources.find_labels(option, lfile)
     image_folders.check_labels(option, lfile, found.num_classes if found else 0, num_classes)
     return found
@@ -321,13 +320,13 @@ def _open_data(option, options, seed, keep=False):
         [n], to what they stand for, scaled: float32 [n, imsz, imsz, channels] or [n, dims].
     """
     lfile, shape = getattr(options, option), [options.imsz, options.imsz, options.channels]
-    if lfile.startswith(mixtures.PREFIX):
+    if names.is_mixture(lfile):
         mixture = mixtures.find(lfile)
-        role = HELD_OUT_POINTS if lfile.endswith(mixtures.HELD_OUT) else POINTS
+        role = HELD_OUT_POINTS if lfile.endswith(names.HELD_OUT) else POINTS
         return None, lambda positions, _: _points(mixture, [options.seed, role], positions)
-    if lfile.startswith("digits:") and lfile not in config.DIGITS:
-        raise UserError(f"no digits '{lfile}' for {option}; {nearest(lfile, config.DIGITS)}")
-    if lfile == config.STACKED:
+    if lfile.startswith("digits:") and lfile not in names.DIGITS:
+        raise UserError(f"no digits '{lfile}' for {option}; {nearest(lfile, names.DIGITS)}")
+    if lfile == names.STACKED:
         pixels, role = tf.constant(digits(options.imsz, 1)[..., 0]), TRIPLES if option == "lfile" else HELD_OUT_TRIPLES
         return None, lambda positions, _: _scale(_triples(pixels, [options.seed, role], positions))
     if lfile in DIGITS:
@@ -453,11 +452,6 @@ def _resize_as_original(image, shorter):
     sides = tf.cast(tf.shape(image)[:2], tf.float32)
     sides = tf.cast(float(shorter) / tf.reduce_min(sides) * sides, tf.int32)
     return tf.raw_ops.ResizeBilinear(images=image[None], size=sides, align_corners=False, half_pixel_centers=False)[0]
-
-
-def _is_sound(lfile):
-    """Return whether data cannot be faulty, because they come with a library or are computed."""
-    return lfile in config.DIGITS or lfile.startswith(mixtures.PREFIX)
 
 
 def _first_fault(source, entries, options):

@@ -18,7 +18,7 @@ import numpy as np
 import PIL.Image
 import tqdm
 
-from rpgan_tf import config
+from rpgan_tf.data import names
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import image_folders
 from rpgan_tf.sampling import generators
@@ -101,7 +101,7 @@ def open_data(source, options, of_training=False):
     options.reference = source
     count, batches = stream.once("lfile" if of_training else "reference", options)
     shape = options.imsz, options.imsz, options.channels
-    if source in config.DIGITS:
+    if source in names.DIGITS:
         origin = "bicubic from 8x8"
     elif options.crop:
         origin = f"bilinear to a shorter side of {options.imsz + 1}, central crop"

@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 
 from rpgan_tf import checkpoint, config
-from rpgan_tf.data import mixtures
+from rpgan_tf.data import names
 from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.evaluation import image_sets, tfgan
 from rpgan_tf.files import atomic, lpips_weights
@@ -75,7 +75,7 @@ def check(options, metrics, samples, reference, extractor):
             raise UserError(f"no metric '{name}'; {nearest(name, METRICS)}")
     if not metrics or len(set(metrics)) != len(metrics):
         raise UserError(f"expected different metrics of {', '.join(METRICS)}; received '{','.join(metrics)}'")
-    if options.lfile.startswith(mixtures.PREFIX):
+    if names.is_mixture(options.lfile):
         raise UserError(f"metrics are of images, and lfile = '{options.lfile}' has points; tools/modes.py counts these")
     if set(metrics) & {"kid", "is", "swd"}:
         tfgan.check()
@@ -100,9 +100,9 @@ def check(options, metrics, samples, reference, extractor):
             f"there is no reference '{reference}': option '{key}' says none; expected --reference with a list file, a "
             f"folder or an .npz file, or --set {key}=..."
         )
-    if source == config.STACKED and options.channels == 1:
+    if source == names.STACKED and options.channels == 1:
         raise UserError(f"the reference '{source}' has three channels, and the experiment channels = 1; take another")
-    if source.startswith(mixtures.PREFIX):
+    if names.is_mixture(source):
         raise UserError(f"the reference '{source}' has points: expected images")
     if source.endswith(".npz"):
         height, width, _ = image_sets.find_size(source)
@@ -110,7 +110,7 @@ def check(options, metrics, samples, reference, extractor):
             raise UserError(f"swd needs square images, received {height}x{width}; leave it out")
     else:
         config.check_source("reference", source, "--reference")
-    name = extractor or ("digits" if source in config.DIGITS else "inception")
+    name = extractor or ("digits" if source in names.DIGITS else "inception")
     if set(metrics) <= set(WITHOUT_FEATURES):
         name = None
     else:

@@ -6,6 +6,7 @@ TensorFlow is imported when a generator is loaded, so that a file that is missin
 import numpy as np
 
 from rpgan_tf import checkpoint
+from rpgan_tf.data import names
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
 from rpgan_tf.sampling import pictures
@@ -70,7 +71,7 @@ def latents(options, seed, count=None):
     Where the net has labels, they stand behind the latents: [count, zlen + num_classes].
     """
     if count is None:
-        count = NUM_POINTS if options.lfile.startswith("mixture:") else pictures.ROWS * pictures.COLUMNS
+        count = NUM_POINTS if names.is_mixture(options.lfile) else pictures.ROWS * pictures.COLUMNS
     z = pictures.latents(seed, options.zlen, count, options.prior)
     return np.concatenate([z, labels(options, count, [seed, 0])], axis=1)
 
@@ -92,5 +93,5 @@ def label_drawer(options):
 
 def check_images(options, command):
     """Raise a `UserError` if the samples are points, of which `command` can draw nothing."""
-    if options.lfile.startswith("mixture:"):
+    if names.is_mixture(options.lfile):
         raise UserError(f"{command} draws images, and lfile = '{options.lfile}' has points; sample.py draws these")

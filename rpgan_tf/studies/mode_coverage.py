@@ -7,8 +7,8 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import checkpoint, config
-from rpgan_tf.data import mixtures
+from rpgan_tf import checkpoint
+from rpgan_tf.data import mixtures, names
 from rpgan_tf.evaluation import image_sets
 from rpgan_tf.files import atomic
 from rpgan_tf.sampling import generators
@@ -20,7 +20,7 @@ CLASSIFIER = "classifier"  # the rule by which stacked digits are counted
 
 def rules_of(options):
     """Return the names of the rules that count samples of an experiment."""
-    return (CLASSIFIER,) if options.lfile == config.STACKED else mode_rules.rules_of(mixtures.find(options.lfile))
+    return (CLASSIFIER,) if options.lfile == names.STACKED else mode_rules.rules_of(mixtures.find(options.lfile))
 
 
 def count_run(options):
@@ -57,7 +57,7 @@ def samples(options, iteration=None, count=None):
 
 def count_samples(drawn, options):
     """Count samples by each rule of their experiment: {rule: counts}."""
-    if options.lfile != config.STACKED:
+    if options.lfile != names.STACKED:
         mixture, rules = mixtures.find(options.lfile), {rule: mode_rules.RULES[rule] for rule in rules_of(options)}
         return {name: mode_rules.count(drawn[: rule.samples], mixture, rule) for name, rule in rules.items()}
     classify, shares = classifier(), digit_shares()
@@ -84,7 +84,7 @@ def digit_shares():
 
 def real_samples(options, seed):
     """Draw as many of the data as samples are counted."""
-    if options.lfile != config.STACKED:
+    if options.lfile != names.STACKED:
         count = max(mode_rules.RULES[rule].samples for rule in rules_of(options))
         return mixtures.find(options.lfile).points(count, seed)
     from rpgan_tf.data import stream

@@ -17,7 +17,7 @@ from rpgan_tf.data import mixtures, stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import image_sets
 from rpgan_tf.files import image_folders
-from tests import test_mixtures
+from tests.data import test_mixtures
 from tools import dataset
 
 SIDE = 8
