@@ -21,8 +21,7 @@ import PIL
 import tensorflow as tf
 
 from rpgan_tf.errors import UserError
-from rpgan_tf.evaluation import image_sets
-from rpgan_tf.files import atomic
+from rpgan_tf.files import atomic, progress
 
 kept = {}  # {name: function}, what this process has open; TensorFlow does not let go of what it has mapped
 ENOUGH = 100  # images that show how large all are
@@ -112,7 +111,7 @@ def _fill(file, room, options, source, entries, decode):
     shapes, size = np.zeros((len(source.items), 3), np.int64), 0
     np.save(file, shapes)  # keeps their place
     images = tf.data.Dataset.from_tensor_slices(entries).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-    with image_sets.progress(len(entries), f"decoding {options.lfile}") as bar:
+    with progress.bar(len(entries), f"decoding {options.lfile}") as bar:
         for done, (entry, image) in enumerate(zip(entries, images.as_numpy_iterator()), start=1):
             shapes[entry], size = image.shape, size + image.size
             needed = max(size, size * len(entries) // done) if done >= min(ENOUGH, len(entries)) else size

@@ -20,8 +20,7 @@ import PIL.Image
 
 from rpgan_tf.data import names
 from rpgan_tf.errors import UserError
-from rpgan_tf.evaluation import image_sets
-from rpgan_tf.files import atomic, image_folders
+from rpgan_tf.files import atomic, image_folders, progress
 
 EXPECTED = (
     "a folder or a .zip of images, cifar-10-binary.tar.gz, train-images-idx3-ubyte.gz, a folder of LSUN with data.mdb, "
@@ -206,7 +205,7 @@ def write(out, originals, count, fitted):
 
     def save_all(save):
         names, sizes = [], []
-        with image_sets.progress(count, f"writing {out}") as bar:
+        with progress.bar(count, f"writing {out}") as bar:
             for i, (place, original) in enumerate(itertools.islice(originals.each, count)):
                 image, file = fitted(place, original), io.BytesIO()
                 sizes = sizes or [image.size]

@@ -9,18 +9,16 @@ import hashlib
 import math
 import os
 import pathlib
-import sys
 import typing
 import zipfile
 import zlib
 
 import numpy as np
 import PIL.Image
-import tqdm
 
 from rpgan_tf.data import names
 from rpgan_tf.errors import UserError
-from rpgan_tf.files import image_folders
+from rpgan_tf.files import image_folders, progress
 from rpgan_tf.sampling import generators
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -74,7 +72,7 @@ class ImageSet(typing.NamedTuple):
     def hash(self):
         """Return the hash of all pixels."""
         digest = hashlib.sha256(repr((self.count, *self.shape)).encode())
-        with progress(self.count, f"reading {self.name}") as bar:
+        with progress.bar(self.count, f"reading {self.name}") as bar:
             for batch in self.each():
                 digest.update(np.ascontiguousarray(batch))
                 bar.update(len(batch))
@@ -175,11 +173,3 @@ def find_size(path):
             return image.height, image.width, 1 if image_folders.is_grey(image) else 3
     except OSError as error:
         raise UserError(f"cannot read '{paths[0]}' as an image: {error}") from None
-
-
-def progress(total, title, first=0):
-    """Return a bar of images, which shows itself after a second; on no terminal every half minute."""
-    interval = 0.5 if sys.stderr.isatty() else 30
-    return tqdm.tqdm(
-        total=total, initial=first, desc=title, unit="image", delay=1, mininterval=interval, leave=False, ncols=100
-    )

@@ -10,12 +10,12 @@ import zipfile
 
 import numpy as np
 import pytest
-from tests.data.test_data import WHOLE, batches, encode, options
 
 from rpgan_tf import config
 from rpgan_tf.data import cache, stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
+from tests.data.test_data import WHOLE, batches, encode, options
 
 KINDS = ["memory", "disk"]
 RANDOM = np.random.RandomState(11)
@@ -148,7 +148,7 @@ def test_a_run_that_is_ended_while_it_writes_leaves_nothing(listed, monkeypatch)
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(cache.image_sets, "progress", lambda *arguments: Bar(stop))
+        patch.setattr(cache.progress, "bar", lambda *arguments: Bar(stop))
         stream.dataset(source)
     assert kept_files(listed) == []
     np.testing.assert_array_equal(batches(source, 3), batches(kept(listed, None), 3))
@@ -209,7 +209,7 @@ def test_no_room_is_said_after_some_images(tmp_path, monkeypatch):
     listed.write_text(f"{tmp_path}/0.png\n" * 400)
     decoded = []
     monkeypatch.setattr(cache, "_free_memory", lambda: 400 * 192 - 1)
-    monkeypatch.setattr(cache.image_sets, "progress", lambda *arguments: Bar(lambda: decoded.append(0)))
+    monkeypatch.setattr(cache.progress, "bar", lambda *arguments: Bar(lambda: decoded.append(0)))
     with pytest.raises(UserError, match="takes about 0.1 MB for 400 images"):
         stream.dataset(kept(listed, "memory"))
     assert len(decoded) == cache.ENOUGH - 1
