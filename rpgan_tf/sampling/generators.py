@@ -85,10 +85,10 @@ def label_drawer(options):
     """Return the function from a count and a seed to what `labels` returns; the data's are read once."""
     if not getattr(options, "num_classes", 0):
         return lambda count, seed: np.zeros([count, 0], np.float32)
-    from rpgan_tf.data import stream
+    from rpgan_tf.data import labels
 
-    found = stream.labels(options)
-    return lambda count, seed: np.asarray(stream.draw_labels(found, count, seed))
+    found = labels.of_training(options)
+    return lambda count, seed: np.asarray(labels.draw(found, count, seed))
 
 
 def check_images(options, command):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from rpgan_tf.data import stream
+from rpgan_tf.data import faults, stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.randomness import MONITOR
@@ -157,7 +157,7 @@ class Monitor(Counted):
         try:
             self.real, *self.labels = tf.nest.flatten(next(iter(stream.dataset(self.options, batches=_one))))
         except tf.errors.OpError:  # training has read it long ago, before the run was resumed
-            fault = stream.find_fault(self.options, 0, 1, _one)
+            fault = faults.find_fault(self.options, 0, 1, _one)
             if fault is None:
                 raise
             raise UserError(fault) from None

@@ -12,13 +12,15 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
+import rpgan_tf
 from rpgan_tf import config
-from rpgan_tf.data import mixtures, stream
+from rpgan_tf.data import digits, faults, mixtures, order, pixels, stream
+from rpgan_tf.data import labels as data_labels
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import image_sets
 from rpgan_tf.files import image_folders
 from tests.data import test_mixtures
-from tools import dataset
+from tools import dataset as prepare_command
 
 SIDE = 8
 RANDOM = np.random.RandomState(7)
@@ -33,8 +35,16 @@ def options(lfile, **values):
     return types.SimpleNamespace(lfile=str(lfile), **(defaults | values))
 
 
+def one(iteration):
+    return 1
+
+
+def dataset(options, start=0, batches=one, **values):
+    return stream.dataset(options, start, batches=batches, **values)
+
+
 def batches(options, count, start=0):
-    return np.stack(list(stream.dataset(options, start).take(count).as_numpy_iterator()))
+    return np.stack(list(dataset(options, start).take(count).as_numpy_iterator()))
 
 
 def encode(image, kind="PNG", **values):
@@ -98,18 +108,18 @@ def test_a_resumed_stream_is_the_uninterrupted_one(request, start, crop):
 
 
 def test_a_dataset_can_be_iterated_twice(mixed_sizes):
-    images = stream.dataset(options(mixed_sizes, crop=True)).take(3)
+    images = dataset(options(mixed_sizes, crop=True)).take(3)
     first, second = (list(images.as_numpy_iterator()) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("crop", [False, True])
 def test_shape_is_static(numbered, crop):
-    assert stream.dataset(options(numbered, crop=crop)).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
+    assert dataset(options(numbered, crop=crop)).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
 
 
 def test_digits_shape_is_static():
-    assert stream.dataset(options("digits")).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
+    assert dataset(options("digits")).element_spec == tf.TensorSpec([4, SIDE, SIDE, 3], tf.float32)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +127,7 @@ def test_digits_shape_is_static():
 )
 @pytest.mark.parametrize("number, size", [(lambda i: 3, 24), (lambda i: 1 + (i == 900), None)])
 def test_shape_is_static_if_all_iterations_are_alike(lfile, shape, number, size):
-    images = stream.dataset(options(lfile, pack=2), batches=number)
+    images = dataset(options(lfile, pack=2), batches=number)
     assert images.element_spec == tf.TensorSpec([size, *shape], tf.float32)
     assert next(iter(images)).shape == [24 if size else 8, *shape]
 
@@ -130,7 +140,7 @@ def vary(iteration):
 
 
 def varied(options, count, start=0):
-    return list(stream.dataset(options, start, vary).take(count).as_numpy_iterator())
+    return list(dataset(options, start, vary).take(count).as_numpy_iterator())
 
 
 @pytest.fixture(params=["numbered", "mixed_sizes", "digits", "mixture:grid9"])
@@ -144,7 +154,7 @@ def any_source(request):
 def test_batches_of_an_iteration_are_consecutive(any_source):
     received = varied(any_source, 7)
     assert [len(element) for element in received] == [18, 6, 12, 18, 6, 12, 18]
-    expected = stream.dataset(any_source, batches=lambda i: 1).take(15).as_numpy_iterator()
+    expected = dataset(any_source, batches=lambda i: 1).take(15).as_numpy_iterator()
     np.testing.assert_array_equal(np.concatenate(received), np.concatenate(list(expected)))
 
 
@@ -163,8 +173,8 @@ def test_positions_by_hand(numbered):
 
 
 def test_a_late_start_takes_no_steps_through_the_images(numbered):
-    order = stream._order(options(numbered, bsz=1), np.arange(10**6), 10**6 - 3, lambda i: 1)
-    entries = [int(next(order)[1][0]) for _ in range(5)]
+    taken = order.of_iterations(options(numbered, bsz=1), np.arange(10**6), 10**6 - 3, lambda i: 1)
+    entries = [int(next(taken).entries[0]) for _ in range(5)]
     random = np.random.RandomState(0)
     expected = np.concatenate([random.permutation(10**6)[-3:], random.permutation(10**6)[:2]])
     np.testing.assert_array_equal(entries, expected)
@@ -172,12 +182,13 @@ def test_a_late_start_takes_no_steps_through_the_images(numbered):
 
 def test_the_gan_says_how_many_batches(numbered):
     source = options(numbered, d_steps=3, accumulation=2, pack=2)
-    np.testing.assert_array_equal(next(iter(stream.dataset(source))), varied_by(source, 6))
-    assert batches(source, 1).shape == (1, 48, SIDE, SIDE, 3)
+    received = next(iter(rpgan_tf.data.dataset(source)))
+    np.testing.assert_array_equal(received, varied_by(source, 6))
+    assert received.shape == (48, SIDE, SIDE, 3)
 
 
 def varied_by(options, number):
-    return next(iter(stream.dataset(options, batches=lambda i: number)))
+    return next(iter(dataset(options, batches=lambda i: number)))
 
 
 def test_find_fault_looks_at_the_batches_of_the_iteration(tmp_path):
@@ -186,11 +197,11 @@ def test_find_fault_looks_at_the_batches_of_the_iteration(tmp_path):
     contents[order[15]] = b"in iteration 1"
     contents[order[23]] = b"in iteration 2"
     source = options(write_list(tmp_path, contents))
-    assert stream.find_fault(source, 0, 1, vary) is None
-    assert f"{order[15]}.png" in stream.find_fault(source, 1, 1, vary)
-    assert f"{order[23]}.png" in stream.find_fault(source, 2, 1, vary)
-    assert stream.find_fault(source, 3, 1, vary) is None
-    assert f"{order[15]}.png" in stream.find_fault(options(source.lfile, d_steps=2), 1, 1)
+    assert faults.find_fault(source, 0, 1, vary) is None
+    assert f"{order[15]}.png" in faults.find_fault(source, 1, 1, vary)
+    assert f"{order[23]}.png" in faults.find_fault(source, 2, 1, vary)
+    assert faults.find_fault(source, 3, 1, vary) is None
+    assert f"{order[15]}.png" in faults.find_fault(options(source.lfile), 1, 1, lambda i: 2)
 
 
 # Points
@@ -198,7 +209,7 @@ def test_find_fault_looks_at_the_batches_of_the_iteration(tmp_path):
 
 @pytest.mark.parametrize("name", ["ring8", "grid25", "1200d"])
 def test_points_are_of_the_mixture(name):
-    points = next(iter(stream.dataset(options(f"mixture:{name}", bsz=4000), batches=lambda i: 1))).numpy()
+    points = next(iter(dataset(options(f"mixture:{name}", bsz=4000), batches=lambda i: 1))).numpy()
     assert points.dtype == np.float32
     test_mixtures.check(points, mixtures.find(f"mixture:{name}"))
 
@@ -219,8 +230,8 @@ def test_points_depend_on_seed_and_position_alone():
 
 def test_unknown_mixture():
     with pytest.raises(UserError, match="no mixture 'mixture:rign8'.*did you mean 'ring8'"):
-        stream.dataset(options("mixture:rign8"))
-    assert stream.find_fault(options("mixture:ring8"), 0, 1) is None
+        dataset(options("mixture:rign8"))
+    assert faults.find_fault(options("mixture:ring8"), 0, 1, one) is None
 
 
 # Pixels
@@ -324,7 +335,7 @@ def test_resize(tmp_path, shape, cover, method, channels):
         images = batches(source, 1)[0, 0]
         assert images.shape == (SIDE, SIDE, channels) and np.abs(images).max() <= 1
         np.testing.assert_allclose((images + 1) * 127.5, by_pillow(pixels, sides, method), atol=1e-3)  # of 255
-        assert stream.find_fault(source, 0, 1) is None
+        assert faults.find_fault(source, 0, 1, one) is None
 
 
 def test_resize_by_area(tmp_path):
@@ -438,16 +449,16 @@ def test_digits():
     images = levels(batches(options("digits", imsz=8, bsz=1797), 1))[0]
     order = np.random.RandomState(0).permutation(1797)
     np.testing.assert_array_equal(images, np.repeat(np.uint8(small[order] * 255 / 16)[..., None], 3, axis=-1))
-    large = stream.digits(32)
+    large = digits.images("digits", 32)
     assert large.shape == (1797, 32, 32, 3) and large.dtype == np.uint8
     expected = PIL.Image.fromarray(np.uint8(small[5] * 255 / 16)).resize((32, 32), PIL.Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(large[5], np.stack([np.array(expected)] * 3, axis=-1))
-    assert stream.find_fault(options("digits"), 0, 3) is None
+    assert faults.find_fault(options("digits"), 0, 3, one) is None
 
 
 @pytest.mark.parametrize("suffix, cut", [(":train", slice(1500)), (":test", slice(1500, 1797)), ("", slice(None))])
 def test_digits_splits(suffix, cut):
-    images = stream.digits(SIDE, channels=1)[cut]
+    images = digits.images("digits", SIDE, channels=1)[cut]
     assert images.shape == (len(range(1797)[cut]), SIDE, SIDE, 1)
     received = batches(options(f"digits{suffix}", bsz=len(images), channels=1), 1)[0]
     np.testing.assert_array_equal(received, scaled(images[np.random.RandomState(0).permutation(len(images))]))
@@ -455,7 +466,7 @@ def test_digits_splits(suffix, cut):
 
 def test_digits_unknown_split():
     with pytest.raises(UserError, match="no digits 'digits:tset' for lfile; did you mean 'digits:test'?"):
-        stream.dataset(options("digits:tset"))
+        dataset(options("digits:tset"))
 
 
 def test_digits_resume():
@@ -536,13 +547,13 @@ def test_fault_of_bytes_that_changed_in_a_zip(tmp_path):
 
 def test_zips_that_are_refused_at_once(tmp_path):
     with pytest.raises(UserError, match="no .png, .jpg, .jpeg files in the .zip lfile = .*; expected a text file"):
-        stream.dataset(options(write_zip(tmp_path / "none.zip", {"notes.txt": b""})))
+        dataset(options(write_zip(tmp_path / "none.zip", {"notes.txt": b""})))
     (tmp_path / "cut.zip").write_bytes(b"PK")
     for name, reason in (("cut.zip", "File is not a zip file"), ("nowhere.zip", "No such file")):
         with pytest.raises(
             UserError, match=f"cannot read lfile = '.*{name}': .*{reason}.*; expected a whole .zip of im"
         ):
-            stream.dataset(options(tmp_path / name))
+            dataset(options(tmp_path / name))
 
 
 # Labels
@@ -565,33 +576,33 @@ def test_labels_go_with_their_images(tmp_path, values, expected):
     expected = np.float32(expected)
     for path in labelled(tmp_path, [[name, values[name]] for name in NAMES]):
         source = options(path, bsz=3, num_classes=expected.shape[1], test_lfile=str(path))
-        batched = stream.dataset(source)
+        batched = dataset(source)
         assert batched.element_spec[1] == tf.TensorSpec([3, expected.shape[1]], tf.float32)
         for images, labels in batched.take(4).as_numpy_iterator():
             np.testing.assert_array_equal(labels, expected[levels(images)[:, 4, 4, 1] // 20])
         (images, labels), *_ = stream.held_out(source).as_numpy_iterator()
         np.testing.assert_array_equal(labels, expected[:3])
         assert next(stream.once("lfile", source)[1](0, 2)).shape == (2, SIDE, SIDE, 3)  # images alone
-        found = stream.labels(source)
-        np.testing.assert_array_equal(stream._take(found, np.arange(5)), expected)
-        drawn = stream.draw_labels(found, 4000, [1, 2]).numpy()
-        np.testing.assert_array_equal(drawn, stream.draw_labels(found, 4000, [1, 2]))
+        found = data_labels.of_training(source)
+        np.testing.assert_array_equal(data_labels.take(found, np.arange(5)), expected)
+        drawn = data_labels.draw(found, 4000, [1, 2]).numpy()
+        np.testing.assert_array_equal(drawn, data_labels.draw(found, 4000, [1, 2]))
         np.testing.assert_allclose(drawn.mean(axis=0), expected.mean(axis=0), atol=0.1)  # over 5 standard errors
-        assert not np.array_equal(drawn, stream.draw_labels(found, 4000, [1, 3]))
+        assert not np.array_equal(drawn, data_labels.draw(found, 4000, [1, 3]))
 
 
 def test_labels_of_a_resumed_stream(tmp_path):
     path, _ = labelled(tmp_path, list(CLASSES.items()))
     source = options(path, bsz=3, num_classes=4, mirror=True, subset=4)
-    received = list(stream.dataset(source, 3).take(3).as_numpy_iterator())
-    for (images, labels), expected in zip(received, list(stream.dataset(source).take(6).as_numpy_iterator())[3:]):
+    received = list(dataset(source, 3).take(3).as_numpy_iterator())
+    for (images, labels), expected in zip(received, list(dataset(source).take(6).as_numpy_iterator())[3:]):
         np.testing.assert_array_equal(images, expected[0])
         np.testing.assert_array_equal(labels, expected[1])
 
 
 def test_labels_are_not_looked_at_without_num_classes(tmp_path):
     path, _ = labelled(tmp_path, "damaged")
-    assert stream.labels(options(path)) is None and batches(options(path), 1).shape == (1, 4, SIDE, SIDE, 3)
+    assert data_labels.of_training(options(path)) is None and batches(options(path), 1).shape == (1, 4, SIDE, SIDE, 3)
 
 
 @pytest.mark.parametrize("lfile, cut", [("digits", slice(None)), ("digits:test", slice(1500, None))])
@@ -599,16 +610,16 @@ def test_labels_of_digits(lfile, cut):
     datasets = pytest.importorskip("sklearn.datasets")
     classes = datasets.load_digits().target[cut]
     order = np.random.RandomState(0).permutation(len(classes))
-    _, labels = next(iter(stream.dataset(options(lfile, bsz=200, num_classes=10))))
+    _, labels = next(iter(dataset(options(lfile, bsz=200, num_classes=10))))
     np.testing.assert_array_equal(labels, np.eye(10)[classes[order[:200]]])
-    np.testing.assert_array_equal(stream.labels(options(lfile, num_classes=10)).values, classes)
+    np.testing.assert_array_equal(data_labels.of_training(options(lfile, num_classes=10)).values, classes)
 
 
 def test_labels_of_tfds(stored):
-    images, labels = next(iter(stream.dataset(options("tfds:tiny_grey", bsz=11, num_classes=20))))
+    images, labels = next(iter(dataset(options("tfds:tiny_grey", bsz=11, num_classes=20))))
     np.testing.assert_array_equal(labels, np.eye(20)[levels(images)[:, 0, 0, 0]])
     with pytest.raises(UserError, match="num_classes = 20 needs labels, and lfile = 'tfds:tiny_colour' has none"):
-        stream.dataset(options("tfds:tiny_colour", num_classes=20))
+        dataset(options("tfds:tiny_colour", num_classes=20))
 
 
 @pytest.mark.parametrize(
@@ -639,7 +650,7 @@ def test_labels_of_tfds(stored):
 def test_labels_that_are_refused_at_once(tmp_path, pairs, num_classes, message):
     for path in labelled(tmp_path, pairs):
         with pytest.raises(UserError, match=message) as caught:
-            stream.dataset(options(path, num_classes=num_classes))
+            dataset(options(path, num_classes=num_classes))
         assert "\n" not in str(caught.value)
 
 
@@ -647,7 +658,7 @@ def test_labels_that_are_refused_at_once(tmp_path, pairs, num_classes, message):
 def test_data_without_labels(numbered, monkeypatch, lfile):
     monkeypatch.chdir(numbered.parent)
     with pytest.raises(UserError, match=f"num_classes = 10 needs labels, and lfile = '{lfile}' has none"):
-        stream.dataset(options(lfile, num_classes=10))
+        dataset(options(lfile, num_classes=10))
 
 
 def test_labels_are_checked_before_tensorflow_is_imported(tmp_path):
@@ -691,7 +702,7 @@ def test_subset_is_drawn_by_the_seed(ramps, seed):
 
 
 def test_subset_of_labels():
-    found, every = (stream.labels(options("digits", num_classes=10, subset=subset)) for subset in (100, None))
+    found, every = (data_labels.of_training(options("digits", num_classes=10, subset=subset)) for subset in (100, None))
     chosen = np.sort(np.random.RandomState(0).permutation(1797)[:100])
     np.testing.assert_array_equal(found.values, every.values[chosen])
     assert found.num_classes == 10 and len(every.values) == 1797
@@ -699,14 +710,14 @@ def test_subset_of_labels():
 
 def test_subset_that_is_too_large(numbered):
     with pytest.raises(UserError, match="has 5 images: expected subset of at most as many, received 6; set a smaller"):
-        stream.dataset(options(numbered, subset=6))
+        dataset(options(numbered, subset=6))
     assert batches(options(numbered, subset=5), 1).shape == (1, 4, SIDE, SIDE, 3)
 
 
 def test_find_fault_looks_at_the_subset(tmp_path):
     lfile = write_list(tmp_path, [encode(flat(n)) if n != 2 else b"bad" for n in range(6)])
     for seed in range(8):
-        message = stream.find_fault(options(lfile, subset=4, seed=seed, mirror=True), 0, 2)
+        message = faults.find_fault(options(lfile, subset=4, seed=seed, mirror=True), 0, 2, one)
         assert bool(message) == (2 in np.random.RandomState(seed).permutation(6)[:4])
 
 
@@ -808,7 +819,7 @@ def test_tfds_grey(stored, suffix, cut):
 
 
 def test_tfds_is_prepared_with_its_labels(stored, tmp_path):
-    dataset.main(["tfds:tiny_grey:test", str(tmp_path / "tiny.zip")])
+    prepare_command.main(["tfds:tiny_grey:test", str(tmp_path / "tiny.zip")])
     images = stored("tiny_grey", "image", "test")
     received = next(stream.once("lfile", options(tmp_path / "tiny.zip"))[1](0, 3))
     np.testing.assert_array_equal(levels(received), images)
@@ -838,7 +849,7 @@ def test_tfds_fault_names_the_image(stored):
     bad = [image.shape for image in stored("tiny_colour", "photo", "train")].index((SIDE + 1, SIDE, 3))
     source = options("tfds:tiny_colour", bsz=11)
     message = f"tfds:tiny_colour:train, image {bad} is 8x9 pixels: expected 8x8; "
-    assert stream.find_fault(source, 0, 1).startswith(message)
+    assert faults.find_fault(source, 0, 1, one).startswith(message)
     with pytest.raises(tf.errors.OpError):
         batches(source, 1)
 
@@ -864,7 +875,7 @@ def test_tfds_prepares_what_is_missing(tfds_folder, tmp_path, monkeypatch, capsy
 )
 def test_tfds_mistakes(stored, lfile, reason):
     with pytest.raises(UserError, match=f"lfile = '{re.escape(lfile)}'.*{reason}") as caught:
-        stream.dataset(options(lfile))
+        dataset(options(lfile))
     assert "\n" not in str(caught.value)
 
 
@@ -914,7 +925,7 @@ def test_held_out_images_are_resized_as_others(mixed_sizes):
 
 def test_held_out_digits():
     received = np.concatenate(held_out("digits:test", bsz=99))
-    np.testing.assert_array_equal(received, scaled(stream.digits(SIDE)[1500:]))
+    np.testing.assert_array_equal(received, scaled(digits.images("digits", SIDE)[1500:]))
 
 
 def test_held_out_points():
@@ -938,9 +949,9 @@ def test_held_out_fault(tmp_path, monkeypatch):
     source = options("digits", test_lfile="faces.txt")
     with pytest.raises(tf.errors.OpError):
         held_out("faces.txt", bsz=3)
-    assert stream.find_held_out_fault(source).startswith("faces.txt, line 3: 'bad.png' is 7x9 pixels: expected 8x8; ")
+    assert faults.find_held_out_fault(source).startswith("faces.txt, line 3: 'bad.png' is 7x9 pixels: expected 8x8; ")
     for lfile, values in (("faces.txt", {"crop": True}), ("digits:test", {}), ("mixture:ring8", {})):
-        assert stream.find_held_out_fault(options("digits", test_lfile=lfile, **values)) is None
+        assert faults.find_held_out_fault(options("digits", test_lfile=lfile, **values)) is None
 
 
 # Faults
@@ -950,7 +961,7 @@ def fault(options, iteration=0, count=1):
     """Return what `find_fault` says, after checking that the dataset stops there, too."""
     with pytest.raises(tf.errors.OpError):
         batches(options, iteration + count)
-    message = stream.find_fault(options, iteration, count)
+    message = faults.find_fault(options, iteration, count, one)
     assert "\n" not in message
     return message
 
@@ -993,11 +1004,11 @@ def test_fault_truncated(tmp_path, monkeypatch, name, crop):
 @pytest.mark.parametrize("name", WHOLE)
 def test_every_cut_is_noticed(name):
     whole = WHOLE[name]
-    stream._decode(whole)
+    pixels.decode(whole)
     for cut in sorted({*range(0, len(whole), len(whole) // 50), *range(len(whole) - 20, len(whole))}):
         for rest in (b"", bytes(len(whole) - cut)):  # an unfinished copy is short, or ends in zeros
             with pytest.raises(tf.errors.OpError):
-                stream._decode(whole[:cut] + rest)
+                pixels.decode(whole[:cut] + rest)
 
 
 def test_fault_missing(tmp_path, monkeypatch):
@@ -1023,7 +1034,7 @@ def test_fault_size(tmp_path, monkeypatch):
         "faces.txt, line 3: 'bad.png' is 7x9 pixels: expected 8x8; set resize = 'cover' or crop = True, resize it, "
         "or remove the line"
     )
-    assert stream.find_fault(options("faces.txt", crop=True), 0, 5) is None
+    assert faults.find_fault(options("faces.txt", crop=True), 0, 5, one) is None
 
 
 def test_fault_in_a_folder_names_the_path(tmp_path):
@@ -1041,7 +1052,7 @@ def test_find_fault_looks_at_the_given_iterations_in_order(tmp_path):
     contents[order[5]] = b"first"  # in batch 1 of 3
     contents[order[9]] = b"second"  # in batch 2
     source = options(write_list(tmp_path, contents))
-    assert stream.find_fault(source, 0, 1) is None
+    assert faults.find_fault(source, 0, 1, one) is None
     assert f"{order[5]}.png" in fault(source, 1, 2)
     assert f"{order[9]}.png" in fault(source, 2, 1)
 
@@ -1050,7 +1061,7 @@ def test_batches_before_the_fault_are_given(tmp_path):
     contents = [encode(flat(number)) for number in range(12)]
     order = np.random.RandomState(0).permutation(12)
     contents[order[8]] = WHOLE["png"][:-30]
-    iterator = iter(stream.dataset(options(write_list(tmp_path, contents))))
+    iterator = iter(dataset(options(write_list(tmp_path, contents))))
     for first in (0, 4):
         np.testing.assert_array_equal(levels(next(iterator))[:, 0, 0, 0], order[first : first + 4])
     with pytest.raises(tf.errors.OpError):
@@ -1058,7 +1069,7 @@ def test_batches_before_the_fault_are_given(tmp_path):
 
 
 def test_find_fault_of_good_images(numbered):
-    assert stream.find_fault(options(numbered), 0, 10) is None
+    assert faults.find_fault(options(numbered), 0, 10, one) is None
 
 
 @pytest.mark.parametrize(
@@ -1075,19 +1086,19 @@ def test_lists_that_are_refused_at_once(tmp_path, content, reason):
     if content is not None:
         (tmp_path / "faces.txt").write_bytes(content)
     with pytest.raises(UserError, match=f"faces.txt.*{reason}.*; expected a text file with one image path a line"):
-        stream.dataset(options(tmp_path / "faces.txt"))
+        dataset(options(tmp_path / "faces.txt"))
 
 
 def test_folder_without_images_is_refused_at_once(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(UserError, match="no .png, .jpg, .jpeg files below the folder"):
-        stream.dataset(options(tmp_path))
+        dataset(options(tmp_path))
 
 
 def test_stacked_digits_are_three_of_the_digits():
     images = levels(batches(options("digits:stacked", imsz=16, bsz=200), 1))[0]
     assert images.shape == (200, 16, 16, 3)
-    known = {digit.tobytes(): entry for entry, digit in enumerate(stream.digits(16, channels=1)[..., 0])}
+    known = {digit.tobytes(): entry for entry, digit in enumerate(digits.images("digits", 16, channels=1)[..., 0])}
     entries = np.array([[known[np.ascontiguousarray(image[..., i]).tobytes()] for i in range(3)] for image in images])
     assert len(np.unique(entries)) > 400  # of 600 draws from 1,797: 508 are expected
     assert not np.any(np.all(entries == entries[:, :1], axis=1))

@@ -16,8 +16,8 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config
-from rpgan_tf.data import stream
+from rpgan_tf import checkpoint, config, data
+from rpgan_tf.data import digits, stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import evaluator, feature_cache, features, image_sets, metrics, protocol, subjects
 from rpgan_tf.files import atomic
@@ -53,7 +53,7 @@ def weights(tmp_path_factory):
     values = {"ksz": 4, "zlen": 8, "f1": 16, "df": 8, "imsz": 16, "bsz": 4, "lfile": "digits", "gan": "Baseline"}
     options = config.resolve(values | {"wts_dir": str(tmp_path_factory.mktemp("weights")), "SAVEFREQ": 2})
     gan = rpgan_tf.build(options)
-    gan.fit(stream.dataset(options), steps_per_epoch=4, verbose=0, shuffle=False, callbacks=[callbacks.Save(options)])
+    gan.fit(data.dataset(options), steps_per_epoch=4, verbose=0, shuffle=False, callbacks=[callbacks.Save(options)])
     return pathlib.Path(options.wts_dir)
 
 
@@ -134,7 +134,7 @@ def test_fid_is_that_of_all_samples_at_once(trained, extractor):
     generate = generators.load(options, generators.find(options, 4))
     z = generators.latents(options, 3, 44)
     fake = image_sets.to_pixels(np.concatenate([generate(part) for part in np.split(z, 11)]))[:42]
-    real = stream.digits(16)
+    real = digits.images("digits", 16)
     moments = [metrics.Moments(), metrics.Moments()]
     for each, pixels in zip(moments, (real, fake)):
         each.update(extractor(pixels)[0])
@@ -318,7 +318,7 @@ def test_data_once_has_all_images_and_their_pixels(project):
     number, batches = stream.once("lfile", options)
     parts = list(batches(1700, 64))
     assert number == 1797 and [len(part) for part in parts] == [64, 33]
-    np.testing.assert_array_equal(image_sets.to_pixels(np.concatenate(parts)), stream.digits(16)[1700:])
+    np.testing.assert_array_equal(image_sets.to_pixels(np.concatenate(parts)), digits.images("digits", 16)[1700:])
 
 
 def test_an_image_of_the_reference_that_is_damaged_is_named(project):
@@ -339,7 +339,7 @@ def test_metrics_during_training(trained, extractor, capsys):
         checkpoint.restore(gan, folder)
         start = int(gan.iteration.numpy())
         run = [callback for callback in callbacks.for_run(options) if not isinstance(callback, callbacks.Log)]
-        gan.fit(stream.dataset(options, start), steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=run)
+        gan.fit(data.dataset(options, start), steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=run)
         return options, atomic.load_arrays(checkpoint.path_of(folder, start + steps, "gmodel"))
 
     _, expected = train("models/plain", 4)
