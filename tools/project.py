@@ -47,7 +47,7 @@ def main(argv):
     options = command.load_options(arguments.name, arguments.set)
     w_codes.check(options, "tools/project.py")
     label = w_codes.one_hot(options, arguments.label, 1)
-    w_codes.choose_images(options, arguments.images)
+    source = w_codes.choose_images(options, arguments.images)
     weights = lpips_weights.load_for_metric(options, "lpips_weights") if options.lpips_weights else None
     path = generators.find(options, arguments.iteration)
 
@@ -64,7 +64,7 @@ def main(argv):
     search = projector.Projector(
         generator, lambda a, b: lpips(*map(at_most_256, (a, b))), arguments.steps, label, arguments.seed
     )
-    targets, codes, found, frames = w_codes.read_images(options, arguments.count), [], [], []
+    targets, codes, found, frames = w_codes.read_images(options, source, arguments.count), [], [], []
     every = -(-arguments.steps // FRAMES)
     for i, target in enumerate(targets):
         steps = tqdm.tqdm(search.project(target), f"image {i + 1}", arguments.steps, disable=None)

@@ -32,7 +32,7 @@ def main(argv):
         raise UserError(f"expected --count of at least 1, received {arguments.count}")
     options = command.load_options(arguments.name, arguments.set)
     w_codes.check(options, "tools/reconstruct.py", heads=True)
-    w_codes.choose_images(options, arguments.images)
+    source = w_codes.choose_images(options, arguments.images)
     kind = "gmodel" if arguments.raw or not options.ema else "ema"
     path = checkpoint.find(options.wts_dir, kind, arguments.iteration)
     d_path = checkpoint.find(options.wts_dir, "dmodel", protocol.iteration_of(path))
@@ -43,7 +43,7 @@ def main(argv):
     generator, discriminator = w_codes.load(options, path), glead.build_discriminator(options)
     checkpoint.load_npz(discriminator, d_path)
     print(f"read {path}\nread {d_path}")
-    real = w_codes.read_images(options, arguments.count)
+    real = w_codes.read_images(options, source, arguments.count)
 
     def reconstruct(part):
         return glead.reconstruct(generator, discriminator.decode(discriminator.features(part)))

@@ -68,7 +68,7 @@ def dataset(
         UserError: there are no images, fewer than `subset`, or `lfile` cannot be read; or the labels are not of length
             `num_classes`; or with `cache`, an image is missing or damaged, or the images take too much space.
     """
-    num_images, load = _open("lfile", options, options.seed, keep=options.cache is not None)
+    num_images, load = _open("lfile", options.lfile, options, options.seed, keep=options.cache is not None)
     chosen = order.choose(options, num_images)
     found = labels.find("lfile", options.lfile, getattr(options, "num_classes", 0))
 
@@ -107,7 +107,7 @@ def held_out(options: types.SimpleNamespace) -> tf.data.Dataset:
         UserError: the images do not fill one batch, or `test_lfile` cannot be read; or the labels are not of length
             `num_classes`.
     """
-    num_images, load = _open("test_lfile", options, None)
+    num_images, load = _open("test_lfile", options.test_lfile, options, None)
     num_images, size = num_images or NUM_HELD_OUT, options.bsz * options.pack
     if num_images < size:
         raise UserError(
@@ -123,13 +123,17 @@ def held_out(options: types.SimpleNamespace) -> tf.data.Dataset:
     return tf.data.Dataset.range(num_images).batch(size, drop_remainder=True).map(element).prefetch(2)
 
 
-def once(option: str, options: types.SimpleNamespace) -> tuple[int, Callable[[int, int], Iterator[np.ndarray]]]:
-    """Open the data that an option names, to go through all of them once, in stored order.
+def once(
+    option: str, lfile: str, options: types.SimpleNamespace
+) -> tuple[int, Callable[[int, int], Iterator[np.ndarray]]]:
+    """Open data to go through all of them once, in stored order.
 
     Values are those of `held_out`, without labels; no image is left out.
 
     Args:
-        option: "lfile", "test_lfile", or any attribute of `options` with such a text.
+        option: name of the option or argument, for messages; stacked digits are those of `dataset` if it is "lfile",
+            others if not.
+        lfile: its value.
         options: as for `dataset`.
 
     Returns:
@@ -140,7 +144,7 @@ def once(option: str, options: types.SimpleNamespace) -> tuple[int, Callable[[in
     Raises:
         UserError: there are no images, or they cannot be read.
     """
-    num_images, load = _open(option, options, None)
+    num_images, load = _open(option, lfile, options, None)
     num_images = num_images or NUM_HELD_OUT
 
     def batches(first, size):
@@ -148,7 +152,7 @@ def once(option: str, options: types.SimpleNamespace) -> tuple[int, Callable[[in
         try:
             yield from entries.map(lambda entries: load(entries, entries)).prefetch(1).as_numpy_iterator()
         except tf.errors.OpError:
-            source = sources.find(option, getattr(options, option))
+            source = sources.find(option, lfile)
             fault = faults.first_fault(source, range(len(source.items)), options)
             if fault is None:
                 raise
@@ -157,12 +161,13 @@ def once(option: str, options: types.SimpleNamespace) -> tuple[int, Callable[[in
     return num_images, batches
 
 
-def _open(option: str, options: types.SimpleNamespace, seed: int | None, keep: bool = False) -> tuple[int | None, Load]:
-    """Open the data that an option names.
+def _open(
+    option: str, lfile: str, options: types.SimpleNamespace, seed: int | None, keep: bool = False
+) -> tuple[int | None, Load]:
+    """Open data.
 
     Args:
-        option: "lfile" or "test_lfile".
-        options: as for `dataset`.
+        option, lfile, options: as for `once`.
         seed: of random crops; None for central ones.
         keep: whether the images to train on are decoded once and kept, where `options.cache` says.
 
@@ -170,7 +175,6 @@ def _open(option: str, options: types.SimpleNamespace, seed: int | None, keep: b
         The number of images, None where data have no end; and the function that loads them: float32
         [n, imsz, imsz, channels] or [n, dims].
     """
-    lfile = getattr(options, option)
     if names.is_mixture(lfile):
         draw = drawn.points(lfile, options.seed)
         return None, lambda positions, entries: draw(positions)

@@ -4,7 +4,6 @@ Every set is read in batches, from any image on, so that memory does not grow wi
 encoded images are opened; an .npz file and sizes are read without it.
 """
 
-import copy
 import hashlib
 import math
 import os
@@ -95,9 +94,7 @@ def open_data(source, options, of_training=False):
     """
     from rpgan_tf.data import stream
 
-    options = copy.copy(options)
-    options.reference = source
-    count, batches = stream.once("lfile" if of_training else "reference", options)
+    count, batches = stream.once("lfile" if of_training else "reference", source, options)
     shape = options.imsz, options.imsz, options.channels
     if source in names.DIGITS:
         origin = "bicubic from 8x8"

@@ -40,16 +40,17 @@ def parse_seeds(text):
 
 
 def choose_images(options, source):
-    """Let `read_images` read those of `source`, what `lfile` may say; None: the experiment's; raises `UserError`."""
-    options.images = source or options.test_lfile or options.lfile
-    config.check_source("images", options.images, "--images")
+    """Return `source`, what `lfile` may say, or the experiment's data if it is None; raises `UserError`."""
+    source = source or options.test_lfile or options.lfile
+    config.check_source("images", source, "--images")
+    return source
 
 
-def read_images(options, count):
-    """Return the first images of `choose_images`, as many as there are, up to `count`: float32 [N, H, W, C]."""
+def read_images(options, source, count):
+    """Return the first images of `source`, as many as there are, up to `count`: float32 [N, H, W, C]."""
     from rpgan_tf.data import stream
 
-    _, batches = stream.once("images", options)
+    _, batches = stream.once("images", source, options)
     return next(batches(0, count))
 
 

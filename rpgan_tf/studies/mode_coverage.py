@@ -87,12 +87,9 @@ def real_samples(options, seed):
     if options.lfile != names.STACKED:
         count = max(mode_rules.RULES[rule].samples for rule in rules_of(options))
         return mixtures.find(options.lfile).points(count, seed)
-    from rpgan_tf.data import stream
+    from rpgan_tf.data import drawn, pixels
 
-    options.seed = seed
-    batches = iter(stream.dataset(options, batches=lambda iteration: 1))
-    drawn = [next(batches).numpy() for _ in range(-(-NUM_STACKED // options.bsz))]
-    return np.concatenate(drawn)[:NUM_STACKED]
+    return pixels.scale(drawn.stacked(options.imsz, seed)(np.arange(NUM_STACKED))).numpy()
 
 
 def summary(counts):

@@ -505,7 +505,7 @@ def test_zip_and_folder_are_the_same_images_in_the_same_order(tmp_path, compress
     path = write_zip(tmp_path / "images.ZIP", contents, compression=compression)
     first, second = (batches(options(source, bsz=3), 4) for source in (path, tmp_path / "images"))
     np.testing.assert_array_equal(first, second)
-    received = np.concatenate([batch for batch in stream.once("lfile", options(path))[1](0, 2)])
+    received = np.concatenate([batch for batch in stream.once("lfile", str(path), options(path))[1](0, 2)])
     np.testing.assert_array_equal(levels(received)[:, 4, 4, 1], np.arange(5) * 20)
 
 
@@ -582,7 +582,7 @@ def test_labels_go_with_their_images(tmp_path, values, expected):
             np.testing.assert_array_equal(labels, expected[levels(images)[:, 4, 4, 1] // 20])
         (images, labels), *_ = stream.held_out(source).as_numpy_iterator()
         np.testing.assert_array_equal(labels, expected[:3])
-        assert next(stream.once("lfile", source)[1](0, 2)).shape == (2, SIDE, SIDE, 3)  # images alone
+        assert next(stream.once("lfile", source.lfile, source)[1](0, 2)).shape == (2, SIDE, SIDE, 3)  # images alone
         found = data_labels.of_training(source)
         np.testing.assert_array_equal(data_labels.take(found, np.arange(5)), expected)
         drawn = data_labels.draw(found, 4000, [1, 2]).numpy()
@@ -821,7 +821,7 @@ def test_tfds_grey(stored, suffix, cut):
 def test_tfds_is_prepared_with_its_labels(stored, tmp_path):
     prepare_command.main(["tfds:tiny_grey:test", str(tmp_path / "tiny.zip")])
     images = stored("tiny_grey", "image", "test")
-    received = next(stream.once("lfile", options(tmp_path / "tiny.zip"))[1](0, 3))
+    received = next(stream.once("lfile", str(tmp_path / "tiny.zip"), options(""))[1](0, 3))
     np.testing.assert_array_equal(levels(received), images)
     found = image_folders.read_labels("lfile", str(tmp_path / "tiny.zip"))
     assert found.values.tolist() == [image[0, 0, 0] for image in images]

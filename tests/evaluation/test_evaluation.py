@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import rpgan_tf
 from rpgan_tf import checkpoint, config, data
-from rpgan_tf.data import digits, stream
+from rpgan_tf.data import digits, names, stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import evaluator, feature_cache, features, image_sets, metrics, protocol, subjects
 from rpgan_tf.files import atomic
@@ -308,14 +308,14 @@ def test_images_spread_over_a_set(tmp_path):
 
 
 def test_stacked_digits_of_training_and_of_tests_differ(project):
-    options = config.load("tiny", {"lfile": config.STACKED, "test_lfile": config.STACKED})
-    first, again, held_out = (next(image_sets.open_data(config.STACKED, options, kind).each()) for kind in (1, 1, 0))
+    options = config.load("tiny", {"lfile": names.STACKED, "test_lfile": names.STACKED})
+    first, again, held_out = (next(image_sets.open_data(names.STACKED, options, kind).each()) for kind in (1, 1, 0))
     assert np.array_equal(first, again) and not np.array_equal(first, held_out)
 
 
 def test_data_once_has_all_images_and_their_pixels(project):
     options = config.load("tiny")
-    number, batches = stream.once("lfile", options)
+    number, batches = stream.once("lfile", options.lfile, options)
     parts = list(batches(1700, 64))
     assert number == 1797 and [len(part) for part in parts] == [64, 33]
     np.testing.assert_array_equal(image_sets.to_pixels(np.concatenate(parts)), digits.images("digits", 16)[1700:])
