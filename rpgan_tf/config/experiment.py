@@ -277,18 +277,15 @@ def check_filters(options):
 
 def check_source(key, source, argument=None):
     """Raise a `UserError` if there are no data where `source`, the value of option `key` or of an argument, says."""
+    names.check_digits(key, source)
     if names.is_mixture(source):
         mixtures.find(source)
-    elif source.partition(":")[0] == "digits":
-        if source not in names.DIGITS:
-            raise UserError(f"no digits '{source}' for {key}; {nearest(source, names.DIGITS)}")
+    elif source in names.DIGITS:
         if importlib.util.find_spec("sklearn") is None:
             raise UserError(f"{key} = '{source}' needs scikit-learn, which is not installed: pip install scikit-learn")
     elif not names.is_tfds(source) and not pathlib.Path(source).exists():
         raise UserError(
-            f"images not found: {key} = '{source}' is no list file and no folder or .zip; expected a text file "
-            "with one image path a line, a folder or a .zip of images, tfds:<name>[:<split>], "
-            "digits[:train|:test|:stacked] or mixture:<name>; "
+            f"images not found: {key} = '{source}' is no list file and no folder or .zip; expected {names.EXPECTED}; "
             f"set it with {argument or f'--set {key}='}..."
         )
 

@@ -26,14 +26,12 @@ class Taken(typing.NamedTuple):
     mirrored: np.ndarray
 
 
-def choose(options: types.SimpleNamespace, num_images: int | None) -> np.ndarray | None:
-    """Return the entries of the images to train on, int64 [m], ascending; None where data have no end.
+def choose(options: types.SimpleNamespace, num_images: int) -> np.ndarray:
+    """Return the entries of the images to train on, int64 [m], ascending.
 
     Raises:
         UserError: there are fewer images than `subset`.
     """
-    if num_images is None:
-        return None
     if options.subset is None:
         return np.arange(num_images)
     if options.subset > num_images:
@@ -54,7 +52,7 @@ def of_iterations(
 
     Args:
         options: from `rpgan_tf.config`.
-        chosen: as returned by `choose`.
+        chosen: as returned by `choose`; None where data have no end.
         start: first iteration.
         batches: number of batches of an iteration.
     """

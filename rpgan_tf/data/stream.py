@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from rpgan_tf.data import cache, digits, drawn, faults, labels, names, order, pixels, sources
-from rpgan_tf.errors import UserError, nearest
+from rpgan_tf.errors import UserError
 
 NUM_HELD_OUT = 10000  # where data have no end
 PARALLEL_IMAGES = 16  # read and decoded at the same time
@@ -69,7 +69,7 @@ def dataset(
             `num_classes`; or with `cache`, an image is missing or damaged, or the images take too much space.
     """
     num_images, load = _open("lfile", options.lfile, options, options.seed, keep=options.cache is not None)
-    chosen = order.choose(options, num_images)
+    chosen = None if num_images is None else order.choose(options, num_images)
     found = labels.find("lfile", options.lfile, getattr(options, "num_classes", 0))
 
     def element(taken):
@@ -178,8 +178,7 @@ def _open(
     if names.is_mixture(lfile):
         draw = drawn.points(lfile, options.seed)
         return None, lambda positions, entries: draw(positions)
-    if lfile.startswith("digits:") and lfile not in names.DIGITS:
-        raise UserError(f"no digits '{lfile}' for {option}; {nearest(lfile, names.DIGITS)}")
+    names.check_digits(option, lfile)
     if lfile == names.STACKED:
         stack = drawn.stacked(options.imsz, options.seed, held_out=option != "lfile")
         return None, lambda positions, entries: pixels.scale(stack(positions))

@@ -20,7 +20,6 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.files import image_folders, progress
 from rpgan_tf.sampling import generators
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
 ROUNDING = "clip(round(127.5 x + 127.5))"  # of x in [-1, 1], as `to_pixels` does
 
 
@@ -162,9 +161,9 @@ def find_size(path):
     """
     if pathlib.Path(path).suffix == ".npz":
         return open_npz(path).shape
-    paths = sorted(other for other in pathlib.Path(path).rglob("*") if other.suffix.lower() in SUFFIXES)
+    paths = sorted(other for other in pathlib.Path(path).rglob("*") if other.suffix.lower() in image_folders.SUFFIXES)
     if not paths:
-        raise UserError(f"no {', '.join(SUFFIXES)} files below the folder '{path}'")
+        raise UserError(f"no {', '.join(image_folders.SUFFIXES)} files below the folder '{path}'")
     try:
         with PIL.Image.open(paths[0]) as image:
             return image.height, image.width, 1 if image_folders.is_grey(image) else 3
