@@ -15,7 +15,7 @@ from rpgan_tf import config
 from rpgan_tf.data import cache
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
-from tests.data.test_data import WHOLE, batches, dataset, encode, options
+from tests.data.images import WHOLE, batches, dataset, encode, options
 
 KINDS = ["memory", "disk"]
 RANDOM = np.random.RandomState(11)
