@@ -19,7 +19,9 @@ PARALLEL_IMAGES = 16  # read and decoded at the same time
 Load = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # from positions and entries, int64 [n], to scaled data
 
 
-def distributed(options: types.SimpleNamespace, start: int = 0, *, batches: order.Batches):
+def distributed(
+    options: types.SimpleNamespace, start: int = 0, *, batches: order.Batches
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Return `dataset` for the strategy that is in use: each replica gets its part of every batch.
 
     Every pipeline, one per machine, reads only the images of its own replicas.
@@ -78,18 +80,13 @@ def dataset(
             images = tf.where(taken.mirrored[:, None, None, None], images[:, :, ::-1], images)
         return images if found is None else (images, labels.take(found, taken.entries))
 
-    numbers = numbers_of_batches(options, batches)
+    numbers = set(map(batches, range(options.MAXITER)))
     size = max(numbers) * options.bsz * options.pack // parts[1] if len(numbers) == 1 else None
     taken = tf.data.Dataset.from_generator(
         lambda: order.divide(order.of_iterations(options, chosen, start, batches), options, *parts),
         output_signature=order.Taken(*(tf.TensorSpec([size], kind) for kind in (tf.int64, tf.int64, tf.bool))),
     )
     return taken.map(element).prefetch(num_ahead(numbers))
-
-
-def numbers_of_batches(options: types.SimpleNamespace, batches: order.Batches) -> set[int]:
-    """Return the different numbers of batches of the iterations up to MAXITER; `batches` as for `dataset`."""
-    return set(map(batches, range(options.MAXITER)))
 
 
 def num_ahead(numbers: set[int]) -> int:
