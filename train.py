@@ -89,11 +89,11 @@ def train(options: types.SimpleNamespace, changes: list[str], chief: bool) -> No
     import tensorflow as tf
 
     import rpgan_tf
-    from rpgan_tf import checkpoint
-    from rpgan_tf.data import stream
+    from rpgan_tf import checkpoint, factory
+    from rpgan_tf.data import faults, stream
     from rpgan_tf.training import callbacks
 
-    gan = rpgan_tf.build(options)
+    gan, batches = rpgan_tf.build(options), factory.batches(options)
     lines = changes + checkpoint.restore(gan, options.wts_dir)
     if not lines:
         lines = [f"new run in '{options.wts_dir}'"]
@@ -109,7 +109,7 @@ def train(options: types.SimpleNamespace, changes: list[str], chief: bool) -> No
     if start >= options.MAXITER:
         print(f"nothing to do: iteration {start} of {options.MAXITER} is reached")
         return
-    images = stream.distributed(options, start)
+    images = stream.distributed(options, start, batches=batches)
     print(f"images from {options.lfile}, projections {options.filts or 'none'}", flush=True)
     if chief:
         record(options)
@@ -117,9 +117,9 @@ def train(options: types.SimpleNamespace, changes: list[str], chief: bool) -> No
     try:
         gan.fit(images, steps_per_epoch=options.MAXITER - start, callbacks=run, verbose=0, shuffle=False)
     except tf.errors.OpError:
-        fault = stream.find_fault(options, int(gan.iteration.numpy()), 1)
+        fault = faults.find_fault(options, int(gan.iteration.numpy()), 1, batches)
         if fault is None and options.test_lfile:
-            fault = stream.find_held_out_fault(options)
+            fault = faults.find_held_out_fault(options)
         if fault is None:
             raise
         run.on_train_end()  # every iteration before a bad image is good: end as after Ctrl-C

@@ -120,11 +120,11 @@ def serve(side, folder, connection):
 def of_this_library(side, folder):
     """Return the endless batches of this library."""
     command.start_tensorflow()
-    from rpgan_tf.data import stream
+    from rpgan_tf import data
 
     cache = side.split("'")[1] if "cache" in side else None
     values = {"lfile": f"{folder}/list.txt", "crop": True, "imsz": IMSZ, "bsz": BSZ, "wts_dir": folder, "cache": cache}
-    return iter(stream.dataset(config.resolve(values | {"gan": "DCGAN", "net": "dcgan"})))
+    return iter(data.dataset(config.resolve(values | {"gan": "DCGAN", "net": "dcgan"})))
 
 
 def of_pytorch(side, folder):

@@ -28,7 +28,7 @@ def main(argv):
     import tensorflow as tf
 
     import rpgan_tf
-    from rpgan_tf.data import stream
+    from rpgan_tf import data
     from rpgan_tf.training import callbacks
 
     count = 200 if arguments.quick else 2000
@@ -39,7 +39,7 @@ def main(argv):
         options = config.resolve(values | {"monitor_every": 0})
         gan = rpgan_tf.build(options)
         points = tf.zeros([2, 2])
-        step, images = tf.function(gan.train_step, reduce_retracing=True), stream.dataset(options)
+        step, images = tf.function(gan.train_step, reduce_retracing=True), data.dataset(options)
 
         def graph():
             start = time.perf_counter()

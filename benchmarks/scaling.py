@@ -88,6 +88,7 @@ def train(text, rounds, quick):
     import tensorflow as tf
 
     import rpgan_tf
+    from rpgan_tf import factory
     from rpgan_tf.data import stream
 
     size = SIZE | (SMALL if quick else {})
@@ -102,7 +103,7 @@ def train(text, rounds, quick):
             self.times.append(time.perf_counter())
 
     clock = Clock()
-    images = stream.distributed(options)
+    images = stream.distributed(options, batches=factory.batches(options))
     gan.fit(images, steps_per_epoch=rounds + 6, callbacks=[clock], verbose=0, shuffle=False)
     seconds = statistics.median(b - a for a, b in zip(clock.times[5:], clock.times[6:]))
     kept = [*gan.discriminator.trainable_variables, *gan.d_optimizer.variables]

@@ -72,4 +72,4 @@ def batches(options: types.SimpleNamespace) -> Callable[[int], int]:
 
 def dataset(options: types.SimpleNamespace, start: int = 0) -> tf.data.Dataset:
     """Return the data that train a GAN: `data.stream.dataset`, with as many batches as its schedule takes."""
-    return stream.dataset(options, start, batches(options))
+    return stream.dataset(options, start, batches=batches(options))

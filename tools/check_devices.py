@@ -163,6 +163,7 @@ def train(options, eagerly):
     import numpy as np
 
     import rpgan_tf
+    from rpgan_tf import factory
     from rpgan_tf.data import stream
     from rpgan_tf.devices import replicas
 
@@ -175,7 +176,8 @@ def train(options, eagerly):
         optimizer.epsilon = EPSILON
     nets = gan.generator, gan.discriminator
     starts = [trained(net) for net in nets]
-    history = gan.fit(stream.distributed(options), steps_per_epoch=options.MAXITER, verbose=0, shuffle=False).history
+    images = stream.distributed(options, batches=factory.batches(options))
+    history = gan.fit(images, steps_per_epoch=options.MAXITER, verbose=0, shuffle=False).history
     losses = {name: np.float64(values[-1]) for name, values in history.items()}
     return losses, replicas.get(gan.weights), [trained(net) - a for net, a in zip(nets, starts)]
 

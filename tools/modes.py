@@ -19,7 +19,7 @@ import pathlib
 import numpy as np
 
 from rpgan_tf import command, config
-from rpgan_tf.data import mixtures
+from rpgan_tf.data import mixtures, names
 from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.files import atomic
 from rpgan_tf.studies import mode_coverage, training_runs
@@ -106,8 +106,8 @@ def parse(argv):
     arguments = parser.parse_args(argv)
     arguments.benchmarks = list(dict.fromkeys(arguments.benchmarks or BENCHMARKS))
     arguments.objectives = list(dict.fromkeys(arguments.objectives))
-    for names, known in ((arguments.benchmarks, BENCHMARKS), (arguments.objectives, OBJECTIVES)):
-        for name in names:
+    for chosen, known in ((arguments.benchmarks, BENCHMARKS), (arguments.objectives, OBJECTIVES)):
+        for name in chosen:
             if name not in known:
                 raise UserError(f"no '{name}'; {nearest(name, known)}")
     whole = arguments.profile == "full" and arguments.seeds >= 5 and arguments.projections == "as_is"
@@ -252,7 +252,7 @@ def draw(path, rows):
         for j, (row, runs) in enumerate(group):
             plot, options = plots[j, i], runs[0].options()
             plot.set_title(f"{row.benchmark}: {label(row.objective, options)}", fontsize=9)
-            if options.lfile == config.STACKED:
+            if options.lfile == names.STACKED:
                 plot.imshow(pictures.grid(mode_coverage.samples(options, count=100), 10))
                 continue
             plot.axis("on")

@@ -217,12 +217,12 @@ def record(arguments, rows):
 
 def high_frequency(options, iteration):
     """Return the energy of samples at spatial frequencies above 1/4 cycle per pixel, relative to the data's."""
-    from rpgan_tf.data import stream
+    from rpgan_tf.data import digits
     from rpgan_tf.sampling import generators, latents
 
     generate = generators.load(options, generators.find_weights(options, iteration))
     drawn = generate(*latents.inputs(options, options.seed, NUM_OCTAVE))
-    real = np.float32(stream.digits(options.imsz, options.channels)) / 127.5 - 1
+    real = np.float32(digits.images("digits", options.imsz, options.channels)) / 127.5 - 1
     frequencies = np.fft.fftfreq(options.imsz)
     highest = np.hypot(frequencies[:, None], frequencies) > 0.25
     energy = [np.mean(np.abs(np.fft.fft2(images, axes=(1, 2))[:, highest]) ** 2) for images in (drawn, real)]

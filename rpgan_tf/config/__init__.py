@@ -1,6 +1,6 @@
 """Experiment files and their options, checked before TensorFlow is imported."""
 
-from rpgan_tf.config.checks import DIGITS, STACKED, check_files, check_filters, check_labels, check_source
+from rpgan_tf.config.checks import check_files, check_filters, check_labels, check_source
 from rpgan_tf.config.declared import gan_module, gans, nets
 from rpgan_tf.config.experiment import changes, load, parse_overrides, resolve, to_json
 from rpgan_tf.config.kinds import (
@@ -26,10 +26,8 @@ from rpgan_tf.config.kinds import (
 from rpgan_tf.config.options import Options
 
 __all__ = [
-    "DIGITS",
     "KINDS",
     "NONE",
-    "STACKED",
     "Count",
     "CountFrom2",
     "CountFrom8",

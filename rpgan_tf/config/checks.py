@@ -17,12 +17,10 @@ from typing import Any
 
 from rpgan_tf import projections
 from rpgan_tf.config import declared
-from rpgan_tf.data import mixtures
-from rpgan_tf.errors import UserError, nearest
+from rpgan_tf.data import mixtures, names
+from rpgan_tf.errors import UserError
 from rpgan_tf.files import image_folders
 
-STACKED = "digits:stacked"
-DIGITS = ("digits", "digits:train", "digits:test", STACKED)
 OF_IMAGES = ("subset", "mirror", "crop", "resize", "resize_filter", "channels", "imsz", "cache", "cache_dir")
 
 
@@ -30,9 +28,9 @@ def check_rules(options: dict[str, Any], given: set[str], source: str) -> None:
     """Check resolved options against the rules of the GAN, the net and every experiment; raises `UserError`."""
     gan, net = options["gan"], options["net"]
     of_net = {key for key, option in declared.of_net(net).items() if not option.fixed}
-    names = options | {"given": given, "of_net": of_net, "min": min, "max": max, "__builtins__": {}}
+    known = options | {"given": given, "of_net": of_net, "min": min, "max": max, "__builtins__": {}}
     for condition, message in declared.literals("rules", gan, net):
-        if not eval(condition, names):
+        if not eval(condition, known):
             raise UserError(f"{source}: {message.format_map(options)}")
 
 
@@ -49,19 +47,19 @@ def check_data(options: dict[str, Any], given: set[str], source: str) -> None:
         _check_points(options, given, source)
         return
     for key, value in (("lfile", lfile), ("test_lfile", test_lfile)):
-        if value.startswith("mixture:"):
+        if names.is_mixture(value):
             of_points = [net for net in declared.nets() if declared.of(options["gan"], net)["points"].default]
             raise UserError(
                 f"{source}: {key} = '{value}' has points, and net = '{options['net']}' is for images; take net = "
                 f"{' or '.join(map(repr, of_points))}"
             )
-    if options["channels"] == 1 and STACKED in (lfile, test_lfile):
+    if options["channels"] == 1 and names.STACKED in (lfile, test_lfile):
         raise UserError(
-            f"{source}: '{STACKED}' has a digit in each of three channels: expected channels = 3, received 1"
+            f"{source}: '{names.STACKED}' has a digit in each of three channels: expected channels = 3, received 1"
         )
-    if lfile == STACKED and (options["subset"] or options["mirror"]):
-        raise UserError(f"{source}: '{STACKED}' is drawn without end: expected subset = None and mirror = False")
-    if options["cache"] and lfile in DIGITS:
+    if lfile == names.STACKED and (options["subset"] or options["mirror"]):
+        raise UserError(f"{source}: '{names.STACKED}' is drawn without end: expected subset = None and mirror = False")
+    if options["cache"] and lfile in names.DIGITS:
         raise UserError(
             f"{source}: lfile = '{lfile}' is in memory as it is: expected cache = None, received '{options['cache']}'"
         )
@@ -70,7 +68,7 @@ def check_data(options: dict[str, Any], given: set[str], source: str) -> None:
 def _check_points(options, given, source):
     """Check the data of a net for points, and set `imsz` and `channels`."""
     lfile, test_lfile = options["lfile"], options["test_lfile"]
-    if not lfile.startswith("mixture:"):
+    if not names.is_mixture(lfile):
         raise UserError(
             f"{source}: net = '{options['net']}' is for points: expected lfile = 'mixture:<name>', received lfile = "
             f"'{lfile}'"
@@ -123,18 +121,15 @@ def check_filters(options: types.SimpleNamespace) -> None:
 
 def check_source(key: str, source: str, argument: str | None = None) -> None:
     """Raise a `UserError` if there are no data at `source`, the value of option `key` or of a command's `argument`."""
-    if source.startswith("mixture:"):
+    names.check_digits(key, source)
+    if names.is_mixture(source):
         mixtures.find(source)
-    elif source.partition(":")[0] == "digits":
-        if source not in DIGITS:
-            raise UserError(f"no digits '{source}' for {key}; {nearest(source, DIGITS)}")
+    elif source in names.DIGITS:
         if importlib.util.find_spec("sklearn") is None:
             raise UserError(f"{key} = '{source}' needs scikit-learn, which is not installed: pip install scikit-learn")
-    elif not source.startswith("tfds:") and not pathlib.Path(source).exists():
+    elif not names.is_tfds(source) and not pathlib.Path(source).exists():
         raise UserError(
-            f"images not found: {key} = '{source}' is no list file and no folder or .zip; expected a text file "
-            "with one image path a line, a folder or a .zip of images, tfds:<name>[:<split>], "
-            "digits[:train|:test|:stacked] or mixture:<name>; "
+            f"images not found: {key} = '{source}' is no list file and no folder or .zip; expected {names.EXPECTED}; "
             f"set it with {argument or f'--set {key}='}..."
         )
 
@@ -144,10 +139,10 @@ def check_labels(key: str, source: str, num_classes: int) -> None:
 
     Those of tfds: are checked when they are read.
     """
-    if not num_classes or source.startswith("tfds:"):
+    if not num_classes or names.is_tfds(source):
         return
-    if source in DIGITS:
-        length = 0 if source == STACKED else 10
+    if source in names.DIGITS:
+        length = 0 if source == names.STACKED else 10
     else:
         labels = image_folders.read_labels(key, source) if image_folders.is_collection(source) else None
         length = labels.num_classes if labels else 0

@@ -1,12 +1,12 @@
-"""Images, points and labels: where they are, in which order they come, and what becomes of their pixels."""
+"""Images, points and labels: where they are, their order, their pixels.
+
+`rpgan_tf.data.dataset(options)` is for users; in this library, data are handed the number of batches by their caller.
+"""
 
 import importlib
 
-LATE = ("dataset", "digits", "distributed", "find_fault", "held_out", "once")  # they import TensorFlow
 
-
-def __getattr__(name):
-    if name in LATE:
-        module = "rpgan_tf.factory" if name == "dataset" else "rpgan_tf.data.stream"  # it asks the GAN's schedule
-        return getattr(importlib.import_module(module), name)
+def __getattr__(name: str):
+    if name == "dataset":  # it imports TensorFlow
+        return importlib.import_module("rpgan_tf.factory").dataset
     raise AttributeError(f"module 'rpgan_tf.data' has no attribute '{name}'")

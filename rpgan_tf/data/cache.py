@@ -1,11 +1,11 @@
-"""Decoded images that are kept, in memory or in a file on disk, so that each is read and decoded once.
+"""Decoded images, kept in memory or in a file on disk, so that each is read and decoded once.
 
-They are one file: an array int64 [n, 3], the shapes of all images, as np.save writes it, then the pixels of one image
-after the other. It is mapped, not read: what is on disk is in memory as far as there is some to spare. In memory, it is
-a file without a name, which ends with the process.
+The file holds an array int64 [n, 3] as np.save writes it, the shapes of all images, then the pixels of one image after
+the other. It is mapped, not read: the system keeps as much of it in memory as there is room for. With cache = 'memory'
+the file has no name and ends with the process.
 
-On disk, its name is a hash of what the images are. Where the list, an image, or what decodes it has changed, there is
-another file; what is there is whole, and never written to again, so that any number of runs can share it.
+On disk, its name is a hash of the list, the images and the versions that decode them; when one of these changes, a new
+file is made. A file is whole and never changed, so any number of runs can share it.
 """
 
 import contextlib
@@ -15,34 +15,38 @@ import pathlib
 import re
 import shutil
 import time
+import types
+import typing
+from collections.abc import Callable
 
 import numpy as np
 import PIL
 import tensorflow as tf
 
+from rpgan_tf.data import sources
 from rpgan_tf.errors import UserError
-from rpgan_tf.evaluation import image_sets
-from rpgan_tf.files import atomic
+from rpgan_tf.files import atomic, progress
 
-kept = {}  # {name: function}, what this process has open; TensorFlow does not let go of what it has mapped
-ENOUGH = 100  # images that show how large all are
-ABANDONED = 3600  # seconds for which nothing was written to a file that is not whole: its writer was killed
+Decode = Callable[[tf.Tensor], tf.Tensor]  # from the number of an image, int64 [], to uint8 [H, W, channels]
+kept: dict[tuple[str, str], Decode] = {}  # of this process, since TensorFlow never unmaps a file
+ENOUGH = 100  # images from which the size of all is estimated
+ABANDONED = 3600  # seconds since the last write to a partial file after which its writer counts as killed
 
 
-def keep(options, source, entries, decode):
-    """Decode images once and keep them, or find them kept.
+def keep(options: types.SimpleNamespace, source: sources.Source, entries: np.ndarray, decode: Decode) -> Decode:
+    """Decode images and keep them, unless they are kept already.
 
     Args:
         options: from `rpgan_tf.config`, with `cache`, `cache_dir` and `channels`.
-        source: `sources.Source`.
-        entries: int64 [m], which of its n images are kept.
-        decode: function from an entry, int64 [], to its pixels, uint8 [H, W, channels].
+        source: n encoded images.
+        entries: int64 [m], the images to keep.
+        decode: function from the number of an image to its pixels.
 
     Returns:
-        A function as `decode`, for these entries.
+        The function from the number of an image that is kept to its pixels.
 
     Raises:
-        UserError: there is not enough memory, or space on the disk; or images changed while they were decoded.
+        UserError: memory, or space on the disk, is too small; or images changed while they were decoded.
         tf.errors.OpError: an image is missing or damaged.
     """
     name = f"{_hash(options, source, entries)}.pixels"
@@ -55,12 +59,13 @@ def keep(options, source, entries, decode):
             return size
 
         make = _in_memory if options.cache == "memory" else _on_disk
-        kept[options.cache, name] = _reader(*make(options, name, fill), options.channels)
+        shapes, pixels = make(options, name, fill)
+        kept[options.cache, name] = _reader(shapes, pixels, options.channels)
     return kept[options.cache, name]
 
 
-def _hash(options, source, entries):
-    """Return the hash of what becomes other pixels when it is another."""
+def _hash(options: types.SimpleNamespace, source: sources.Source, entries: np.ndarray) -> str:
+    """Return the hash of everything on which the pixels depend."""
     digest = hashlib.sha256(repr((tf.__version__, PIL.__version__, options.channels, len(source.items))).encode())
     for entry in entries:
         stamp = source.stamp(entry)
@@ -68,11 +73,11 @@ def _hash(options, source, entries):
     return digest.hexdigest()[:32]
 
 
-def _in_memory(options, name, fill):
+def _in_memory(options: types.SimpleNamespace, name: str, fill: Callable) -> tuple[np.ndarray, tf.Tensor]:
     """Return shapes and pixels that `fill` writes to memory."""
     if not hasattr(os, "memfd_create"):
         raise UserError("cache = 'memory' needs Linux: expected cache = 'disk', or None")
-    descriptor = os.memfd_create(name)  # stays open: its number names what TensorFlow has mapped
+    descriptor = os.memfd_create(name)  # stays open: TensorFlow maps the file by this number
     try:
         with open(descriptor, "wb", closefd=False) as file:
             size = fill(file, _free_memory())
@@ -83,36 +88,44 @@ def _in_memory(options, name, fill):
     return _map(f"/proc/self/fd/{descriptor}")
 
 
-def _free_memory():
-    """Return how many bytes the system says can be taken."""
-    return int(re.search(r"MemAvailable: +(\d+) kB", pathlib.Path("/proc/meminfo").read_text())[1]) * 1024
+def _free_memory() -> int:
+    """Return the bytes that the system reports as available."""
+    (kilobytes,) = re.findall(r"MemAvailable: +(\d+) kB", pathlib.Path("/proc/meminfo").read_text())
+    return int(kilobytes) * 1024
 
 
-def _on_disk(options, name, fill):
-    """Return shapes and pixels of the file of that name, which `fill` writes if it is not there."""
+def _on_disk(options: types.SimpleNamespace, name: str, fill: Callable) -> tuple[np.ndarray, tf.Tensor]:
+    """Return shapes and pixels in the file of that name; `fill` writes it if it is missing."""
     path = pathlib.Path(options.cache_dir) / name
     try:
         found = _map(path)
         print(f"decoded images are kept in '{path}'", flush=True)
         return found
-    except (OSError, EOFError, ValueError):  # not there, or no longer whole
+    except (OSError, EOFError, ValueError):  # missing, or no longer whole
         pass
     for part in path.parent.glob(".*.pixels.*.part"):
-        with contextlib.suppress(OSError):  # another run may have been faster
+        with contextlib.suppress(OSError):  # another run may remove it first
             if time.time() - part.stat().st_mtime > ABANDONED:
                 part.unlink()
-    sizes = []
+    sizes: list[str] = []
     atomic.write(path, lambda file: sizes.append(fill(file, shutil.disk_usage(path.parent).free)))
     print(f"keeping {sizes[0]} of pixels in '{path}'", flush=True)
     return _map(path)
 
 
-def _fill(file, room, options, source, entries, decode):
-    """Write shapes and pixels to a file; return their size, as text. `room` are the bytes that there are for it."""
+def _fill(
+    file: typing.BinaryIO,
+    room: int,
+    options: types.SimpleNamespace,
+    source: sources.Source,
+    entries: np.ndarray,
+    decode: Decode,
+) -> str:
+    """Write shapes and pixels to a file with room for so many bytes; return their size, as text."""
     shapes, size = np.zeros((len(source.items), 3), np.int64), 0
-    np.save(file, shapes)  # keeps their place
+    np.save(file, shapes)  # reserves their place
     images = tf.data.Dataset.from_tensor_slices(entries).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-    with image_sets.progress(len(entries), f"decoding {options.lfile}") as bar:
+    with progress.bar(len(entries), f"decoding {options.lfile}") as bar:
         for done, (entry, image) in enumerate(zip(entries, images.as_numpy_iterator()), start=1):
             shapes[entry], size = image.shape, size + image.size
             needed = max(size, size * len(entries) // done) if done >= min(ENOUGH, len(entries)) else size
@@ -129,12 +142,12 @@ def _fill(file, room, options, source, entries, decode):
     return _text(size)
 
 
-def _text(size):
+def _text(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def _map(path):
-    """Return the shapes and all bytes of a file that `_fill` wrote; raises OSError, EOFError or ValueError."""
+def _map(path: str | pathlib.Path) -> tuple[np.ndarray, tf.Tensor]:
+    """Return the shapes and all bytes of a file of `_fill`; raises OSError, EOFError or ValueError."""
     with open(path, "rb") as file:
         shapes = np.load(file, allow_pickle=False)
         size = file.tell() + shapes.prod(axis=-1).sum()
@@ -143,8 +156,8 @@ def _map(path):
     return shapes, tf.raw_ops.ImmutableConst(dtype=tf.uint8, shape=[size], memory_region_name=str(path))
 
 
-def _reader(shapes, pixels, channels):
-    """Return the function from an entry to its pixels."""
+def _reader(shapes: np.ndarray, pixels: tf.Tensor, channels: int) -> Decode:
+    """Return the function from the number of an image to its pixels."""
     sizes = shapes.prod(axis=-1)
     starts = len(pixels) - sizes.sum() + np.cumsum(sizes) - sizes
     shapes, sizes, starts = tf.constant(shapes), tf.constant(sizes), tf.constant(starts)

@@ -1,7 +1,7 @@
-"""Datasets as others publish them, read one image after the other, cropped, resized, and written for training.
+"""Published datasets, read one image after the other, cropped, resized, and written for training.
 
-What is written has the layout of the program of arXiv 2006.06676: 00000/img00000000.png, ..., with labels in a file
-dataset.json (see `rpgan_tf.files.image_folders`). TensorFlow is imported for tfds: alone.
+The layout written is that of the program of arXiv 2006.06676: 00000/img00000000.png, ..., with labels in a file
+dataset.json (see `rpgan_tf.files.image_folders`). TensorFlow is imported only for tfds:.
 """
 
 import gzip
@@ -14,13 +14,14 @@ import re
 import tarfile
 import typing
 import zipfile
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import PIL.Image
 
+from rpgan_tf.data import names
 from rpgan_tf.errors import UserError
-from rpgan_tf.evaluation import image_sets
-from rpgan_tf.files import atomic, image_folders
+from rpgan_tf.files import atomic, image_folders, progress
 
 EXPECTED = (
     "a folder or a .zip of images, cifar-10-binary.tar.gz, train-images-idx3-ubyte.gz, a folder of LSUN with data.mdb, "
@@ -34,20 +35,20 @@ class Originals(typing.NamedTuple):
     """Images as they were published.
 
     Attributes:
-        count: N.
-        each: iterator over (where the user finds it, image of Pillow, L or RGB); raises `UserError`.
-        labels: `image_folders.Labels` of the N images, or None.
+        num_images: N.
+        each: iterator over (where the user finds it, image, L or RGB); raises `UserError`.
+        labels: of the N images, or None.
     """
 
-    count: int
-    each: typing.Iterator
+    num_images: int
+    each: Iterator[tuple[str, PIL.Image.Image]]
     labels: image_folders.Labels | None
 
 
-def find(source):
-    """Return the `Originals` that `source` names; raises `UserError`."""
+def find(source: str) -> Originals:
+    """Return the images that `source` names; raises `UserError`."""
     path = pathlib.Path(source)
-    if source.startswith("tfds:"):
+    if names.is_tfds(source):
         return _open_tfds(source)
     if not path.exists():
         raise UserError(f"no file or folder '{source}'; expected {EXPECTED}")
@@ -62,7 +63,7 @@ def find(source):
     raise UserError(f"cannot read '{source}'; expected {EXPECTED}")
 
 
-def _open_collection(source):
+def _open_collection(source: str) -> Originals:
     """Return the images below a folder or in a .zip, sorted by name."""
     collection, suffixes = image_folders.find("SOURCE", source), image_folders.suffixes()
     names = [name for name in collection.names() if name.lower().endswith(suffixes)]
@@ -72,7 +73,7 @@ def _open_collection(source):
     return Originals(len(names), each, image_folders.read_labels("SOURCE", source, names))
 
 
-def _open_tfds(source):
+def _open_tfds(source: str) -> Originals:
     """Return the images of tensorflow-datasets, and the classes of its feature `label`."""
     from rpgan_tf.data import sources
 
@@ -81,7 +82,7 @@ def _open_tfds(source):
     return Originals(len(found.items), each, sources.find_labels("SOURCE", source))
 
 
-def _open_lmdb(path):
+def _open_lmdb(path: pathlib.Path) -> Originals:
     """Return the images of a category of LSUN, in the order of their keys."""
     try:
         import lmdb
@@ -96,19 +97,18 @@ def _open_lmdb(path):
     def each():
         with database.begin() as transaction:
             for key, contents in transaction.cursor():
-                yield _decode(f"{key} of '{path}'", bytes, contents)
+                yield _decode(f"{key!r} of '{path}'", bytes, contents)
 
     return Originals(count, each(), None)
 
 
-def _open_cifar(path):
+def _open_cifar(path: pathlib.Path) -> Originals:
     """Return the 50,000 images of CIFAR-10 for training: records of a class and [3, 32, 32] pixels."""
     try:
         with tarfile.open(path) as archive:
             names = sorted(archive.getnames())
-            contents = [
-                archive.extractfile(name).read() for name in names if re.search(r"(^|/)data_batch_\d\.bin$", name)
-            ]
+            files = [archive.extractfile(name) for name in names if re.search(r"(^|/)data_batch_\d\.bin$", name)]
+            contents = [file.read() for file in files if file is not None]
     except (*image_folders.UNREADABLE, tarfile.TarError):
         raise UserError(f"'{path}' is damaged: expected a whole cifar-10-binary.tar.gz; fetch it again") from None
     if any(re.search(r"(^|/)data_batch_\d$", name) for name in names):
@@ -123,7 +123,7 @@ def _open_cifar(path):
     return _of_arrays(path, pixels, records[:, 0])
 
 
-def _open_mnist(path):
+def _open_mnist(path: pathlib.Path) -> Originals:
     """Return the images of a file of MNIST, with the labels of the file beside it."""
     pixels = _read_idx(path)
     classes = _read_idx(path.with_name(path.name.replace("images-idx3", "labels-idx1")))
@@ -133,7 +133,7 @@ def _open_mnist(path):
     return _of_arrays(path, pixels, classes)
 
 
-def _read_idx(path):
+def _read_idx(path: pathlib.Path) -> np.ndarray:
     """Return the uint8 array of a file *-ubyte.gz: two zeros, 8, the number of axes, their lengths, values."""
     try:
         contents = gzip.decompress(path.read_bytes())
@@ -148,14 +148,14 @@ def _read_idx(path):
         raise UserError(f"'{path}' is damaged: {error}; fetch it again") from None
 
 
-def _of_arrays(path, pixels, classes):
+def _of_arrays(path: pathlib.Path, pixels: np.ndarray, classes: np.ndarray) -> Originals:
     """Return images uint8 [N, H, W(, 3)] with their classes [N]."""
     each = ((f"image {i} of '{path}'", PIL.Image.fromarray(image)) for i, image in enumerate(pixels))
-    return Originals(len(pixels), each, image_folders.Labels(np.int64(classes), int(classes.max()) + 1))
+    return Originals(len(pixels), each, image_folders.Labels(classes.astype(np.int64), int(classes.max()) + 1))
 
 
-def _decode(place, read, item):
-    """Return (place, image) of the bytes that `read(item)` gives; raises `UserError`."""
+def _decode(place: str, read: Callable[..., bytes], item) -> tuple[str, PIL.Image.Image]:
+    """Return (place, image) of the bytes that `read(item)` returns; raises `UserError`."""
     try:
         with PIL.Image.open(io.BytesIO(read(item))) as image:
             return place, image_folders.to_8_bits(image)
@@ -163,19 +163,25 @@ def _decode(place, read, item):
         raise UserError(f"{place} is damaged or no image: expected a whole one; replace it or remove it") from None
 
 
-def fit(place, image, size, transform, resample):
+def fit(
+    place: str,
+    image: PIL.Image.Image,
+    size: int | None,
+    transform: str | None,
+    resample: PIL.Image.Resampling,
+) -> PIL.Image.Image:
     """Crop and resize an image.
 
     Args:
-        place: where the user finds it.
-        image: of Pillow.
-        size: pixels of the sides; None: as large as what is cut out.
-        transform: "center-crop", the largest square; "center-crop-wide", the largest part that is 4:3, as LSUN's cars
-            are, with black above and below; None for images that are square.
+        place: where the user finds the image.
+        image: the image.
+        size: pixels of both sides; None for those of the part that is cut out.
+        transform: "center-crop" for the largest square; "center-crop-wide" for the largest 4:3 part, the format of
+            LSUN's cars, with black above and below; None for images that are square.
         resample: filter of Pillow.
 
     Raises:
-        UserError: it is no square, and there is no `transform`.
+        UserError: the image is not square, and there is no `transform`.
     """
     width, height = image.size
     if transform is None and width != height:
@@ -190,35 +196,41 @@ def fit(place, image, size, transform, resample):
     return square
 
 
-def write(out, originals, count, fitted):
-    """Write the first images of `originals`, and their labels, as a new .zip or folder, whole or not at all.
+def write(
+    out: str | pathlib.Path,
+    originals: Originals,
+    count: int,
+    fitted: Callable[[str, PIL.Image.Image], PIL.Image.Image],
+) -> None:
+    """Write the first images, and their labels, as a new .zip or folder, whole or not at all.
 
     Args:
-        out: path, of a .zip if it ends so.
-        originals: `Originals`.
-        count: int, how many.
-        fitted: function from (place, image) to the image that is written; all must become of one size.
+        out: path; a .zip is written if it ends in .zip.
+        originals: the images.
+        count: how many of them are written.
+        fitted: function from (place, image) to the image to write; all must have one size.
 
     Raises:
-        UserError: an image is damaged or of another size, or `out` cannot be written.
+        UserError: an image is damaged or has another size, or `out` cannot be written.
     """
 
     def save_all(save):
-        names, sizes = [], []
-        with image_sets.progress(count, f"writing {out}") as bar:
+        written: list[str] = []
+        first = None
+        with progress.bar(count, f"writing {out}") as bar:
             for i, (place, original) in enumerate(itertools.islice(originals.each, count)):
                 image, file = fitted(place, original), io.BytesIO()
-                sizes = sizes or [image.size]
-                if image.size != sizes[0]:
-                    received, expected = ("x".join(map(str, size)) for size in (image.size, sizes[0]))
+                first = first or image.size
+                if image.size != first:
+                    received, expected = ("x".join(map(str, size)) for size in (image.size, first))
                     raise UserError(
                         f"{place} is {received} pixels: expected {expected}, as those before it; set --size"
                     )
                 image.save(file, "PNG", compress_level=0)
-                names.append(f"{i // 1000:05d}/img{i:08d}.png")
-                save(names[-1], file.getvalue())
+                written.append(f"{i // 1000:05d}/img{i:08d}.png")
+                save(written[-1], file.getvalue())
                 bar.update()
-        labels = originals.labels and list(zip(names, originals.labels.values.tolist()))
+        labels = None if originals.labels is None else list(zip(written, originals.labels.values.tolist()))
         save(image_folders.LABELS, json.dumps({"labels": labels}).encode())
 
     def save_zip(file):

@@ -1,76 +1,80 @@
-"""Where images are: a list, a folder, a .zip, a picture, tensorflow-datasets. Knows nothing of what becomes of them."""
+"""Encoded images and their labels: of a list, a folder, a .zip, a picture, tensorflow-datasets."""
 
 import os
 import pathlib
 import re
+import types
 import typing
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
+from rpgan_tf.data import names
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import image_folders
-
-SUFFIXES = (".png", ".jpg", ".jpeg")
-EXPECTED = (
-    "a text file with one image path a line, a folder or a .zip of images, tfds:<name>[/<config>][:<split>], "
-    "digits[:train|:test|:stacked], or mixture:<name>"
-)
 
 
 class Source(typing.NamedTuple):
     """Encoded images.
 
     Attributes:
-        items: string [n], paths or the bytes of PNG and JPEG files; or int32 [n], which file it is.
+        items: string [n], paths or the bytes of PNG and JPEG files; or int32 [n], numbers of files.
         read: function from an item, [], to the bytes, string [].
-        place: function from an index to where the user finds that image.
+        place: function from the number of an image to where the user finds it.
         removal: how the user takes an image out.
-        stamp: function from an index to bytes that are others where the image is another, or the same file was written
-            again.
+        stamp: function from the number of an image to bytes that change with the image, or when its file is rewritten.
     """
 
     items: tf.Tensor
-    read: typing.Callable
-    place: typing.Callable
+    read: Callable[[tf.Tensor], tf.Tensor]
+    place: Callable[[int], str]
     removal: str
-    stamp: typing.Callable
+    stamp: Callable[[int], bytes]
 
 
-def find(option, lfile):
-    """Return the `Source` that `lfile`, the value of an option, stands for; raises `UserError`."""
-    if lfile.startswith("tfds:"):
+def find(option: str, lfile: str) -> Source:
+    """Return the images that an option names.
+
+    Args:
+        option: name of the option, for messages.
+        lfile: its value.
+
+    Raises:
+        UserError: there are no images, or they cannot be read.
+    """
+    if names.is_tfds(lfile):
         return _open_tfds(option, lfile)
     if os.path.isdir(lfile):
         return _open_folder(option, lfile)
     if image_folders.is_collection(lfile):
         return _open_zip(option, lfile)
-    if lfile.lower().endswith(SUFFIXES):
+    if lfile.lower().endswith(image_folders.SUFFIXES):
         return _of_paths([os.fsencode(lfile)], lambda entry: f"'{lfile}'", "remove it")
     return _open_list(option, lfile)
 
 
-def find_labels(option, lfile):
-    """Return the `image_folders.Labels` of the images of `find`, None where there are none; raises `UserError`."""
-    if lfile.startswith("tfds:"):
+def find_labels(option: str, lfile: str) -> image_folders.Labels | None:
+    """Return the labels of the images of `find`, None if they have none; raises `UserError`."""
+    if names.is_tfds(lfile):
         return _find_tfds_labels(option, lfile)
     if image_folders.is_collection(lfile):
         return image_folders.read_labels(option, lfile, _names(option, lfile))
     return None
 
 
-def _open_list(option, lfile):
-    """Return the images that a text file lists, one path a line, seen from the current folder."""
+def _open_list(option: str, lfile: str) -> Source:
+    """Return the images that a text file lists, one path a line, relative to the current folder."""
     try:
         text = pathlib.Path(lfile).read_text(encoding="utf-8-sig")
         if "\0" in text:
             raise ValueError("it holds null bytes")
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {option} = '{lfile}' as text: {error}; expected {EXPECTED}") from None
+        raise UserError(f"cannot read {option} = '{lfile}' as text: {error}; expected {names.EXPECTED}") from None
     lines = [line.strip() for line in text.split("\n")]
     numbers = [number for number, line in enumerate(lines) if line]
     if not numbers:
-        raise UserError(f"{option} = '{lfile}' lists no images; expected {EXPECTED}")
+        raise UserError(f"{option} = '{lfile}' lists no images; expected {names.EXPECTED}")
     return _of_paths(
         [lines[number].encode() for number in numbers],
         lambda entry: f"{lfile}, line {numbers[entry] + 1}: '{lines[numbers[entry]]}'",
@@ -78,61 +82,63 @@ def _open_list(option, lfile):
     )
 
 
-def _of_paths(paths, place, removal):
-    """Return the `Source` of files at paths, bytes."""
+def _of_paths(paths: list[bytes], place: Callable[[int], str], removal: str) -> Source:
+    """Return the images in files at paths."""
 
     def stamp(entry):
         try:
             found = os.stat(paths[entry])
-        except OSError:  # what is missing is found when it is read
+        except OSError:  # a missing file is reported when it is read
             return b""
         return repr((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)).encode()
 
     return Source(tf.constant(paths), tf.io.read_file, place, removal, stamp)
 
 
-def _names(option, lfile):
+def _names(option: str, lfile: str) -> list[str]:
     """Return the names of the images below a folder or in a .zip, sorted."""
-    suffixes = SUFFIXES if os.path.isdir(lfile) else image_folders.suffixes()
-    names = [name for name in image_folders.find(option, lfile).names() if name.lower().endswith(suffixes)]
-    if not names:
-        kind = "below the folder" if os.path.isdir(lfile) else "in the .zip"
-        raise UserError(f"no {', '.join(SUFFIXES)} files {kind} {option} = '{lfile}'; expected {EXPECTED}")
-    return names
+    is_folder = os.path.isdir(lfile)
+    suffixes = image_folders.SUFFIXES if is_folder else image_folders.suffixes()
+    found = [name for name in image_folders.find(option, lfile).names() if name.lower().endswith(suffixes)]
+    if not found:
+        kind = "below the folder" if is_folder else "in the .zip"
+        raise UserError(
+            f"no {', '.join(image_folders.SUFFIXES)} files {kind} {option} = '{lfile}'; expected {names.EXPECTED}"
+        )
+    return found
 
 
-def _open_folder(option, lfile):
+def _open_folder(option: str, lfile: str) -> Source:
     """Return all .png, .jpg and .jpeg files below a folder, sorted by path."""
     paths = [os.path.join(lfile, name) for name in _names(option, lfile)]
     return _of_paths([os.fsencode(path) for path in paths], lambda entry: f"'{paths[entry]}'", "remove it")
 
 
-def _open_zip(option, lfile):
-    """Return all images in a .zip, sorted by name; what is not PNG or JPEG is read by Pillow."""
-    archive, names = image_folders.find(option, lfile), _names(option, lfile)
+def _open_zip(option: str, lfile: str) -> Source:
+    """Return all images in a .zip, sorted by name; Pillow reads those that are neither PNG nor JPEG."""
+    archive, members = image_folders.Zip.open(option, lfile), _names(option, lfile)
 
     def read(entry):
-        name = names[entry]
+        name = members[entry]
         try:
             contents = archive.read(name)
-            return contents if name.lower().endswith(SUFFIXES) else image_folders.as_png(contents)
+            return contents if name.lower().endswith(image_folders.SUFFIXES) else image_folders.as_png(contents)
         except image_folders.UNREADABLE:
-            return b""  # which is no image, either
+            return b""  # decoding reports it
 
     def load(entry):
         return tf.ensure_shape(tf.numpy_function(read, [entry], tf.string), [])
 
     def stamp(entry):
-        return f"{names[entry]} {archive.checksum(names[entry])}".encode()
+        return f"{members[entry]} {archive.checksum(members[entry])}".encode()
 
-    return Source(tf.range(len(names)), load, lambda entry: f"{lfile}: '{names[entry]}'", "remove it", stamp)
+    return Source(tf.range(len(members)), load, lambda entry: f"{lfile}: '{members[entry]}'", "remove it", stamp)
 
 
-def _open_tfds(option, lfile):
-    """Read the images of a split of tensorflow-datasets.
+def _open_tfds(option: str, lfile: str) -> Source:
+    """Return the images of a split of tensorflow-datasets, kept encoded in memory, since any of them may be next.
 
-    They are those of its feature `image`, else of its first image feature by name. They are held in memory as they are
-    encoded, since any of them may be the next; they are counted from 0.
+    They are those of the feature `image`, else of the first image feature by name, in stored order.
     """
 
     def choose(features, tfds):
@@ -152,8 +158,8 @@ def _open_tfds(option, lfile):
     )
 
 
-def _find_tfds_labels(option, lfile):
-    """Return the classes in the feature `label` of tensorflow-datasets, or None."""
+def _find_tfds_labels(option: str, lfile: str) -> image_folders.Labels | None:
+    """Return the classes in the feature `label` of tensorflow-datasets, None if it has none."""
 
     def choose(features, tfds):
         return "label" if isinstance(features.get("label"), tfds.features.ClassLabel) else None
@@ -163,29 +169,27 @@ def _find_tfds_labels(option, lfile):
         return None
     classes = classes.numpy()
     if np.any(classes < 0):
-        raise UserError(
-            f"{option} = '{lfile}' has images whose label is not known; choose another split, or num_classes=0"
-        )
+        raise UserError(f"{option} = '{lfile}' has images without a label; choose another split, or num_classes=0")
     return image_folders.Labels(classes, feature.num_classes)
 
 
-def _divide(option, lfile):
+def _divide(option: str, lfile: str) -> tuple[str, str]:
     """Return name and split of tfds:<name>[:<split>]."""
     match = re.fullmatch(r"tfds:([^:]+(?::[\d.*]+)?)(?::(\D.*))?", lfile)
     if not match:
-        raise UserError(f"cannot read {option} = '{lfile}'; expected {EXPECTED}")
+        raise UserError(f"cannot read {option} = '{lfile}'; expected {names.EXPECTED}")
     return match[1], match[2] or "train"
 
 
-def _read_tfds(option, lfile, choose):
-    """Read one feature of a split of tensorflow-datasets, in stored order; it is downloaded and prepared if need be.
+def _read_tfds(option: str, lfile: str, choose: Callable[[dict, types.ModuleType], str | None]):
+    """Read one feature of a split of tensorflow-datasets, in stored order; download and prepare it if it is missing.
 
     Args:
         option, lfile: as for `find`.
         choose: function from {key: feature} and the module to a key, or None.
 
     Returns:
-        The values [n], encoded if they are images, and the feature; twice None if none was chosen.
+        The values [n], encoded if they are images, and the feature; (None, None) if `choose` returns None.
     """
     name, split = _divide(option, lfile)
     try:
@@ -211,7 +215,7 @@ def _read_tfds(option, lfile, choose):
         values = next(iter(examples.map(lambda example: example[key]).batch(examples.cardinality())))
     except UserError:
         raise
-    except Exception as error:  # its many kinds: unknown name, version or split, no network, no space, a missing module
+    except Exception as error:  # many kinds: unknown name, version or split, no network, no space, a missing module
         lines = str(error).splitlines() or [""]
         reason = " ".join(lines[:1] + [line for line in lines if line.startswith("Did you mean")])
         raise UserError(
@@ -221,6 +225,6 @@ def _read_tfds(option, lfile, choose):
     return values, features[key]
 
 
-def _is_picture(feature, tfds):
-    """Return whether a feature is an image to look at: no label map, and no floats, which are stored as RGBA."""
+def _is_picture(feature, tfds: types.ModuleType) -> bool:
+    """Return whether a feature holds pictures: not label maps, and not floats, which are stored as RGBA."""
     return type(feature) is tfds.features.Image and feature.np_dtype != np.float32

@@ -15,7 +15,7 @@ import pathlib
 import numpy as np
 
 from rpgan_tf.evaluation import features, image_sets, metrics
-from rpgan_tf.files import atomic
+from rpgan_tf.files import atomic, progress
 
 BLOCK = 1024  # features in memory at once
 GROUP, GROUP_BYTES = 500, 2**26  # images in a call of the extractor, and bytes of their pixels, at most
@@ -60,7 +60,7 @@ def extract(
             file.truncate(header.tell() + first * 4 * width if first else 0)
             if not first:
                 file.write(header.getvalue())
-            bar = stack.enter_context(image_sets.progress(images.count, f"features of {images.name}", first))
+            bar = stack.enter_context(progress.bar(images.count, f"features of {images.name}", first))
             batches = images.each(first)
             while group := list(itertools.islice(batches, chunks)):
                 found, logits = extractor(np.concatenate(group))

@@ -240,14 +240,13 @@ def _digits_net() -> keras.Model:
 def _train_digits(net: keras.Model) -> float:
     """Train on digits shifted by up to a pixel of their 8x8; return the accuracy on the digits left out."""
     import keras
-    import sklearn.datasets
     import tensorflow as tf
 
-    from rpgan_tf.data import stream
+    from rpgan_tf.data import digits
 
-    labels = sklearn.datasets.load_digits().target.astype(np.int32)
-    pixels = stream.digits(DIGITS_SIZE, 1).astype(np.float32) / 127.5 - 1
-    part, rest = stream.DIGITS["digits:train"], stream.DIGITS["digits:test"]
+    labels = digits.classes("digits").astype(np.int32)
+    pixels = digits.images("digits", DIGITS_SIZE, 1).astype(np.float32) / 127.5 - 1
+    part, rest = digits.PARTS["digits:train"], digits.PARTS["digits:test"]
     rate = keras.optimizers.schedules.CosineDecay(2e-3, DIGITS_STEPS)
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(net.trainable_variables)

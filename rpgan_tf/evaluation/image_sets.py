@@ -4,13 +4,11 @@ Sets are read in batches, from any image on, so that memory does not grow with t
 images are opened; .npz files and sizes are read without it.
 """
 
-import copy
 import dataclasses
 import hashlib
 import math
 import os
 import pathlib
-import sys
 import types
 import typing
 import zipfile
@@ -19,11 +17,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import PIL.Image
-import tqdm
 
-from rpgan_tf import config
+from rpgan_tf.data import names
 from rpgan_tf.errors import UserError
-from rpgan_tf.files import image_folders
+from rpgan_tf.files import image_folders, progress
 from rpgan_tf.sampling import generators, pictures
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -77,7 +74,7 @@ class ImageSet:
     def hash(self) -> str:
         """Return a short hash of all pixels."""
         digest = hashlib.sha256(repr((self.count, *self.shape)).encode())
-        with progress(self.count, f"reading {self.name}") as bar:
+        with progress.bar(self.count, f"reading {self.name}") as bar:
             for batch in self.each():
                 digest.update(np.ascontiguousarray(batch).data)
                 bar.update(len(batch))
@@ -94,11 +91,9 @@ def open_data(source: str, options: types.SimpleNamespace, of_training: bool = F
     """
     from rpgan_tf.data import stream
 
-    options = copy.copy(options)
-    options.reference = source
-    count, batches = stream.once("lfile" if of_training else "reference", options)
+    count, batches = stream.once("lfile" if of_training else "reference", source, options)
     shape = options.imsz, options.imsz, options.channels
-    if source in config.DIGITS:
+    if source in names.DIGITS:
         origin = "bicubic from 8x8"
     elif options.crop:
         origin = f"bilinear to a shorter side of {options.imsz + 1}, central crop"
@@ -167,19 +162,11 @@ def find_size(path: str | pathlib.Path) -> tuple[int, ...]:
     """
     if pathlib.Path(path).suffix == ".npz":
         return open_npz(path).shape
-    paths = sorted(other for other in pathlib.Path(path).rglob("*") if other.suffix.lower() in SUFFIXES)
+    paths = sorted(other for other in pathlib.Path(path).rglob("*") if other.suffix.lower() in image_folders.SUFFIXES)
     if not paths:
-        raise UserError(f"no {', '.join(SUFFIXES)} files below the folder '{path}'")
+        raise UserError(f"no {', '.join(image_folders.SUFFIXES)} files below the folder '{path}'")
     try:
         with PIL.Image.open(paths[0]) as image:
             return image.height, image.width, 1 if image_folders.is_grey(image) else 3
     except OSError as error:
         raise UserError(f"cannot read '{paths[0]}' as an image: {error}") from None
-
-
-def progress(total: int, title: str, first: int = 0) -> tqdm.tqdm:
-    """Return a bar of images, which shows itself after a second; on no terminal every half minute."""
-    interval = 0.5 if sys.stderr.isatty() else 30
-    return tqdm.tqdm(
-        total=total, initial=first, desc=title, unit="image", delay=1, mininterval=interval, leave=False, ncols=100
-    )

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rpgan_tf import checkpoint, config
-from rpgan_tf.data import mixtures
+from rpgan_tf.data import names
 from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.evaluation import image_sets, tfgan
 from rpgan_tf.files import atomic, lpips_weights
@@ -96,7 +96,7 @@ def check(
 
 def _check_options(options, metrics):
     """Raise a `UserError` if the experiment, or a missing package, rules out a metric."""
-    if options.lfile.startswith(mixtures.PREFIX):
+    if names.is_mixture(options.lfile):
         raise UserError(f"metrics are of images, and lfile = '{options.lfile}' has points; tools/modes.py counts these")
     if set(metrics) & {"kid", "is", "swd"}:
         tfgan.check()
@@ -127,9 +127,9 @@ def _find_reference(options, reference, split):
 
 def _check_reference(options, metrics, source):
     """Raise a `UserError` if the reference is missing, has no images, or rules out a metric."""
-    if source == config.STACKED and options.channels == 1:
+    if source == names.STACKED and options.channels == 1:
         raise UserError(f"the reference '{source}' has three channels, and the experiment channels = 1; take another")
-    if source.startswith(mixtures.PREFIX):
+    if names.is_mixture(source):
         raise UserError(f"the reference '{source}' has points: expected images")
     if not source.endswith(".npz"):
         config.check_source("reference", source, "--reference")
@@ -145,7 +145,7 @@ def _choose_extractor(metrics, source, extractor):
         return None
     from rpgan_tf.evaluation import features
 
-    name = extractor or ("digits" if source in config.DIGITS else "inception")
+    name = extractor or ("digits" if source in names.DIGITS else "inception")
     features.check(name)
     if "is" in metrics and name.startswith("keras"):
         raise UserError(f"is needs classes, which the extractor '{name}' does not have; take another, or leave it out")

@@ -1,1 +1,1 @@
-"""Formats on disk. Needs NumPy only."""
+"""Formats on disk, and the progress of reading and writing them. Needs NumPy only."""

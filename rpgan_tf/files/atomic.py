@@ -1,21 +1,25 @@
-"""Files that appear whole or not at all, and arrays in them that are never unpickled."""
+"""Files that appear whole or not at all, and .npz files that are never unpickled."""
 
 import contextlib
 import os
 import pathlib
 import shutil
 import zipfile
+from collections.abc import Callable, Mapping
+from typing import BinaryIO
 
 import numpy as np
 
 from rpgan_tf.errors import UserError
 
+Path = str | pathlib.Path
 
-def write(path, writer):
+
+def write(path: Path, writer: Callable[[BinaryIO], object]) -> None:
     """Write a file through `writer(binary file)`: under another name, flushed to the disk, then renamed to `path`.
 
     Raises:
-        UserError: the file could not be written; what was at `path` before is still there.
+        UserError: the file cannot be written; an older one at `path` stays.
     """
     path = pathlib.Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")  # two processes may write it
@@ -37,11 +41,11 @@ def write(path, writer):
         raise UserError(f"cannot write '{path}': {error.strerror}; nothing there was changed") from None
 
 
-def write_folder(path, writer):
-    """Write a new folder through `writer(function from a name and bytes to None)`: under another name, then renamed.
+def write_folder(path: Path, writer: Callable[[Callable[[str, bytes], None]], object]) -> None:
+    """Write a new folder through `writer(save)`, `save` being a function of a name and bytes; then rename it to `path`.
 
     Raises:
-        UserError: the folder could not be written, as when there is one with files; there is none then.
+        UserError: the folder cannot be written, for example since `path` is a folder with files.
     """
     path = pathlib.Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -61,13 +65,13 @@ def write_folder(path, writer):
         raise UserError(f"cannot write '{path}': {error.strerror}; nothing there was changed") from None
 
 
-def write_text(path, text):
+def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     write(path, lambda file: file.write(text.encode()))
 
 
-def put_between(path, marks, lines):
-    """Write lines between two marks of a text file, and say so; do nothing unless it is there and has both."""
+def put_between(path: Path, marks: tuple[str, str], lines: list[str]) -> None:
+    """Replace the lines between two marks of a text file, and print so; do nothing unless it exists and has both."""
     path = pathlib.Path(path)
     text = path.read_text() if path.is_file() else ""
     if all(mark in text for mark in marks):
@@ -76,12 +80,12 @@ def put_between(path, marks, lines):
         print(f"wrote the tables in {path}")
 
 
-def save_arrays(path, arrays):
-    """Write a dict of arrays as .npz."""
-    write(path, lambda file: np.savez(file, **arrays))
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as .npz."""
+    write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]  # it fits allow_pickle, too
 
 
-def load_arrays(path):
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read all arrays of an .npz file; raises `UserError` if it is missing, damaged or pickled."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:

@@ -1,7 +1,7 @@
 """Image files below a folder or in a .zip, and their labels. Needs no TensorFlow.
 
-Labels stand in a file dataset.json, as the program of arXiv 2006.06676 has it: {"labels": [[name, label], ...]}, where
-a label is the number of a class or a list of numbers, and a name has / between folders.
+Labels stand in a file dataset.json, as in the program of arXiv 2006.06676: {"labels": [[name, label], ...]}, where a
+label is the number of a class or a list of numbers, and a name has / between folders.
 """
 
 import io
@@ -19,9 +19,19 @@ import PIL.Image
 from rpgan_tf.errors import UserError
 
 LABELS = "dataset.json"
+SUFFIXES = (".png", ".jpg", ".jpeg")  # of the images that TensorFlow decodes
 GREY = ("1", "L", "LA", "I", "I;16")  # modes of Pillow
-UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, SyntaxError, struct.error)  # of reading and decoding
-UNREADABLE += (zipfile.BadZipFile, zlib.error, PIL.Image.DecompressionBombError)
+UNREADABLE = (  # of reading and decoding
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    PIL.Image.DecompressionBombError,
+)
 
 
 class Labels(typing.NamedTuple):
@@ -29,7 +39,7 @@ class Labels(typing.NamedTuple):
 
     Attributes:
         values: int64 [N], classes; or float32 [N, num_classes].
-        num_classes: length of a label, which of a class is one-hot.
+        num_classes: length of a label; that of a class is one-hot.
     """
 
     values: np.ndarray
@@ -37,93 +47,96 @@ class Labels(typing.NamedTuple):
 
 
 class Folder:
-    """The files below a folder; their names are seen from there."""
+    """Files below a folder; their names are relative to it."""
 
-    def __init__(self, path):
+    def __init__(self, path: str):
         self.path = path
 
-    def names(self):
+    def names(self) -> list[str]:
         """Return the names of all files, sorted."""
         folders = os.walk(self.path, followlinks=True)
         return sorted(
             os.path.relpath(os.path.join(folder, name), self.path) for folder, _, names in folders for name in names
         )
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         """Return the bytes of a file; raises one of `UNREADABLE`."""
         return pathlib.Path(self.path, name).read_bytes()
 
 
 class Zip:
-    """The files in a .zip, as those of a `Folder`; several threads may read."""
+    """Files in a .zip, with the methods of `Folder`; several threads may read."""
 
-    def __init__(self, path):
-        self.archive = zipfile.ZipFile(path)
+    def __init__(self, archive: zipfile.ZipFile):
+        self.archive = archive
 
-    def names(self):
+    @classmethod
+    def open(cls, option: str, path: str) -> "Zip":
+        """Open the .zip at `path`, the value of an option; raises `UserError`."""
+        try:
+            return cls(zipfile.ZipFile(path))
+        except (OSError, zipfile.BadZipFile) as error:
+            raise UserError(f"cannot read {option} = '{path}': {error}; expected a whole .zip of images") from None
+
+    def names(self) -> list[str]:
         return sorted(self.archive.namelist())
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         try:
             return self.archive.read(name)
         except KeyError:
             raise FileNotFoundError(name) from None
 
-    def checksum(self, name):
-        """Return the CRC-32 of a file's bytes and their number, without reading them."""
+    def checksum(self, name: str) -> tuple[int, int]:
+        """Return CRC-32 and number of a file's bytes, without reading them."""
         found = self.archive.getinfo(name)
         return found.CRC, found.file_size
 
 
-def find(option, path):
-    """Return the `Folder` or the `Zip` at `path`, the value of an option; raises `UserError`."""
-    if os.path.isdir(path):
-        return Folder(path)
-    try:
-        return Zip(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"cannot read {option} = '{path}': {error}; expected a whole .zip of images") from None
+def find(option: str, path: str) -> Folder | Zip:
+    """Return the folder or the .zip at `path`, the value of an option; raises `UserError`."""
+    return Folder(path) if os.path.isdir(path) else Zip.open(option, path)
 
 
-def is_collection(path):
-    """Return whether a path is that of a folder, or named as a .zip."""
+def is_collection(path: str) -> bool:
+    """Return whether a path is that of a folder, or ends in .zip."""
     return os.path.isdir(path) or path.lower().endswith(".zip")
 
 
-def suffixes():
+def suffixes() -> tuple[str, ...]:
     """Return the suffixes of all images that Pillow reads."""
     return tuple(suffix for suffix, kind in PIL.Image.registered_extensions().items() if kind in PIL.Image.OPEN)
 
 
-def is_grey(image):
-    """Return whether an image of Pillow has no colours."""
+def is_grey(image: PIL.Image.Image) -> bool:
+    """Return whether an image has no colours."""
     return image.mode in GREY
 
 
-def to_8_bits(image):
-    """Return an image of Pillow as L, if it is grey, or RGB; alpha is dropped, of 16 bits the upper 8 remain."""
+def to_8_bits(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Return an image as L if it is grey, else as RGB; drop alpha and the lower 8 of 16 bits."""
     if image.mode.startswith("I"):
-        return PIL.Image.fromarray(np.uint8(np.asarray(image) >> 8))
+        return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image.convert("L" if is_grey(image) else "RGB")
 
 
-def as_png(contents):
-    """Return the bytes of any image as those of a PNG without compression; raises one of `UNREADABLE`."""
+def as_png(contents: bytes) -> bytes:
+    """Return any encoded image as PNG without compression; raises one of `UNREADABLE`."""
     file = io.BytesIO()
     with PIL.Image.open(io.BytesIO(contents)) as image:
         to_8_bits(image).save(file, "PNG", compress_level=0)
     return file.getvalue()
 
 
-def read_labels(option, path, names=None):
+def read_labels(option: str, path: str, names: list[str] | None = None) -> Labels | None:
     """Read the labels in the dataset.json of a folder or a .zip.
 
     Args:
         option, path: as for `find`.
-        names: of the images whose labels are wanted; None: all that are named there.
+        names: of the images whose labels are wanted; None for all that dataset.json names.
 
     Returns:
-        `Labels`; None where there are none.
+        `Labels`, in the order of the names; None if there are none.
 
     Raises:
         UserError: dataset.json is damaged, or has no label for one of the names.
@@ -140,7 +153,7 @@ def read_labels(option, path, names=None):
     except (*UNREADABLE, KeyError, TypeError) as error:
         raise UserError(
             f"{where} cannot be read: {type(error).__name__}: {error}; expected "
-            '{"labels": [[name, label], ...]}, all labels being classes 0, 1, ... or lists of as many numbers'
+            '{"labels": [[name, label], ...]}, all labels being classes 0, 1, ... or lists of equal length'
         ) from None
     if names is None:
         return labels
@@ -152,16 +165,22 @@ def read_labels(option, path, names=None):
     return labels._replace(values=labels.values[[numbers[name] for name in names]])
 
 
-def _to_labels(values):
+def _to_labels(values: np.ndarray) -> Labels:
     if values.ndim == 1 and values.dtype.kind == "i" and values.min(initial=0) >= 0:
-        return Labels(np.int64(values), int(values.max(initial=0)) + 1)
+        return Labels(values.astype(np.int64), int(values.max(initial=0)) + 1)
     if values.ndim == 2 and values.dtype.kind in "if" and np.all(np.isfinite(values)):
-        return Labels(np.float32(values), values.shape[1])
+        return Labels(values.astype(np.float32), values.shape[1])
     raise ValueError(f"labels are {values.dtype} {list(values.shape)}")
 
 
-def check_labels(option, path, found, num_classes):
-    """Raise a `UserError` unless labels, of length `found` or 0 where there are none, have the length `num_classes`."""
+def check_labels(option: str, path: str, found: int, num_classes: int) -> None:
+    """Raise a `UserError` unless labels have the length `num_classes`.
+
+    Args:
+        option, path: as for `find`.
+        found: length of the labels, 0 if there are none.
+        num_classes: expected length.
+    """
     if not found:
         raise UserError(
             f"num_classes = {num_classes} needs labels, and {option} = '{path}' has none: expected a folder or a .zip "

@@ -1,11 +1,17 @@
-"""LPIPS' weights in a file, and which runs need them. TensorFlow is not imported: what is missing is said at once."""
+"""Weights of LPIPS in a file, and which runs need them. Needs no TensorFlow: mistakes are reported at once."""
+
+import types
+from collections.abc import Mapping
+
+import numpy as np
 
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 
-# Stages of the nets of torchvision: (size of the max pooling in front, {number in its `features`: kernel}). The
-# features that are compared are those after the last ReLU of each stage.
-STAGES = {
+# Stages of torchvision's nets: (size of the max pooling in front, {number in its `features`: kernel}). LPIPS compares
+# the features after the last ReLU of each stage.
+Kernels = dict[int, tuple[int, int, int, int]]
+STAGES: dict[str, tuple[tuple[int | None, Kernels], ...]] = {
     "alex": (
         (None, {0: (11, 11, 3, 64)}),
         (3, {3: (5, 5, 64, 192)}),
@@ -21,14 +27,14 @@ STAGES = {
         (2, {24: (3, 3, 512, 512), 26: (3, 3, 512, 512), 28: (3, 3, 512, 512)}),
     ),
 }
-SMALLEST = {"alex": 31, "vgg": 16}  # image, of which the last stage has a pixel
-FAKE_LOSS = {"image": "lpips", "features": "cosine"}  # of GLeaD, for what is compared of generated images
+SMALLEST = {"alex": 31, "vgg": 16}  # pixels of an image that leave the last stage one
+FAKE_LOSS = {"image": "lpips", "features": "cosine"}  # of GLeaD by fake_target, unless fake_loss is set
 MAKE = "make it with tools/convert_lpips.py"
 
 
-def shapes(net):
-    """Return {name: shape} of the arrays of "alex" or "vgg": kernels are [h, w, in, out], weights of channels [C]."""
-    found = {}
+def shapes(net: str) -> dict[str, tuple[int, ...]]:
+    """Return {name: shape} of the arrays of "alex" or "vgg": kernels [h, w, in, out], weights of channels [C]."""
+    found: dict[str, tuple[int, ...]] = {}
     for i, (_, kernels) in enumerate(STAGES[net]):
         for number, shape in kernels.items():
             found |= {f"features/{number}/kernel": shape, f"features/{number}/bias": shape[-1:]}
@@ -36,12 +42,12 @@ def shapes(net):
     return found
 
 
-def net_of(arrays):
-    """Return whether arrays are those of "alex" or of "vgg", by the number of layers."""
+def net_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the net that arrays belong to, "alex" or "vgg", by its number of layers."""
     return "vgg" if "features/28/kernel" in arrays else "alex"
 
 
-def load(path):
+def load(path: str) -> dict[str, np.ndarray]:
     """Read the weights of LPIPS.
 
     Returns:
@@ -64,11 +70,11 @@ def load(path):
     return {name: arrays[name] for name in expected}
 
 
-def load_for_metric(options, name):
-    """Read the weights of LPIPS that a metric needs.
+def load_for_metric(options: types.SimpleNamespace, name: str) -> dict[str, np.ndarray]:
+    """Read the weights of LPIPS for a metric.
 
     Raises:
-        UserError: as `load`; no file is named; images are too small.
+        UserError: as `load`; or no file is named; or images are too small.
     """
     if options.lpips_weights is None:
         raise UserError(f"{name} needs the weights of LPIPS: expected --set lpips_weights=<file>.npz; {MAKE}")
@@ -77,7 +83,7 @@ def load_for_metric(options, name):
     return arrays
 
 
-def load_for(options):
+def load_for(options: types.SimpleNamespace) -> dict[str, np.ndarray] | None:
     """Read the weights of LPIPS if the options of GLeaD need them; else return None.
 
     Raises:
@@ -96,7 +102,7 @@ def load_for(options):
     return arrays
 
 
-def _check_size(options, arrays, mend):
+def _check_size(options: types.SimpleNamespace, arrays: Mapping[str, np.ndarray], mend: str) -> None:
     net = net_of(arrays)
     if options.imsz < SMALLEST[net]:
         raise UserError(

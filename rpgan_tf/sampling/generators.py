@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rpgan_tf import checkpoint
+from rpgan_tf.data import names
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
 from rpgan_tf.sampling import latents
@@ -104,5 +105,5 @@ def in_chunks(function: Callable, z: np.ndarray, labels: latents.Labels = None) 
 
 def check_images(options: types.SimpleNamespace, command: str) -> None:
     """Raise a `UserError` if the samples are points: `command` draws images."""
-    if options.lfile.startswith("mixture:"):
+    if names.is_mixture(options.lfile):
         raise UserError(f"{command} draws images, and lfile = '{options.lfile}' has points; sample.py draws these")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from rpgan_tf.data import names
 from rpgan_tf.errors import UserError
 from rpgan_tf.sampling.pictures import COLUMNS, ROWS
 
@@ -50,7 +51,7 @@ def inputs(options: types.SimpleNamespace, seed: int, count: int | None = None) 
         Latents, float32 [count, zlen], and labels.
     """
     if count is None:
-        count = NUM_POINTS if options.lfile.startswith("mixture:") else ROWS * COLUMNS
+        count = NUM_POINTS if names.is_mixture(options.lfile) else ROWS * COLUMNS
     return draw(seed, options.zlen, count, options.prior), labels(options, count, [seed, 0])
 
 
@@ -126,7 +127,7 @@ def _label_drawer(options: types.SimpleNamespace) -> Callable[[int, list[int]], 
     """Return the function from a count and a seed to what `labels` returns; it has read the data's labels."""
     if not options.num_classes:
         return lambda count, seed: None
-    from rpgan_tf.data import stream
+    from rpgan_tf.data import labels as of_data
 
-    found = stream.labels(options)
-    return lambda count, seed: np.asarray(stream.draw_labels(found, count, seed))
+    found = of_data.of_training(options)
+    return lambda count, seed: np.asarray(of_data.draw(found, count, seed))

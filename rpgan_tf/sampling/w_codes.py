@@ -48,9 +48,7 @@ def read_images(options: types.SimpleNamespace, source: str, count: int) -> np.n
     """Return the first `count` images of a source, or all if they are fewer: float32 [N, H, W, C] in [-1, 1]."""
     from rpgan_tf.data import stream
 
-    options = copy.copy(options)
-    options.images = source
-    _, batches = stream.once("images", options)
+    _, batches = stream.once("images", source, options)
     return next(batches(0, count))
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from rpgan_tf import checkpoint, config
-from rpgan_tf.data import mixtures
+from rpgan_tf import checkpoint
+from rpgan_tf.data import mixtures, names
 from rpgan_tf.files import atomic
 from rpgan_tf.sampling import generators, latents, pictures
 from rpgan_tf.studies import mode_rules
@@ -26,7 +26,7 @@ Curve = list[tuple[int, Counts]]  # [(iteration, counts), ...]
 
 def rules_of(options: types.SimpleNamespace) -> tuple[str, ...]:
     """Return the names of the rules that count the samples of an experiment."""
-    return (CLASSIFIER,) if options.lfile == config.STACKED else mode_rules.rules_of(mixtures.find(options.lfile))
+    return (CLASSIFIER,) if options.lfile == names.STACKED else mode_rules.rules_of(mixtures.find(options.lfile))
 
 
 def count_run(options: types.SimpleNamespace) -> Curve:
@@ -70,7 +70,7 @@ def samples(options: types.SimpleNamespace, iteration: int | None = None, count:
 
 def count_samples(drawn: np.ndarray, options: types.SimpleNamespace) -> Counts:
     """Count samples by each rule of their experiment."""
-    if options.lfile != config.STACKED:
+    if options.lfile != names.STACKED:
         mixture, rules = mixtures.find(options.lfile), {rule: mode_rules.RULES[rule] for rule in rules_of(options)}
         return {name: mode_rules.count(drawn[: rule.samples], mixture, rule) for name, rule in rules.items()}
     classify, shares = classifier(), digit_shares()
@@ -97,14 +97,12 @@ def digit_shares() -> np.ndarray:
 
 def real_samples(options: types.SimpleNamespace) -> np.ndarray:
     """Draw as many real samples as the rules count, by the seed of the options."""
-    if options.lfile != config.STACKED:
+    if options.lfile != names.STACKED:
         count = max(mode_rules.RULES[rule].samples for rule in rules_of(options))
         return mixtures.find(options.lfile).points(count, options.seed)
-    from rpgan_tf.data import stream
+    from rpgan_tf.data import drawn, pixels
 
-    batches = iter(stream.dataset(options, batches=lambda iteration: 1))
-    drawn = [next(batches).numpy() for _ in range(-(-NUM_STACKED // options.bsz))]
-    return np.concatenate(drawn)[:NUM_STACKED]
+    return pixels.scale(drawn.stacked(options.imsz, options.seed)(np.arange(NUM_STACKED))).numpy()
 
 
 def summary(counts: Sequence[dict]) -> dict[str, dict]:

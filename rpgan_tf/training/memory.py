@@ -16,7 +16,7 @@ import types
 import tensorflow as tf
 
 from rpgan_tf import factory, projections
-from rpgan_tf.data import stream
+from rpgan_tf.data import names, stream
 from rpgan_tf.devices import strategies
 from rpgan_tf.devices.steps import Schedule
 from rpgan_tf.files import atomic
@@ -56,7 +56,7 @@ def report(options: types.SimpleNamespace, num_replicas: int = 1) -> dict[str, i
     schedules = set(map(functools.partial(factory.find(options).schedule, options), range(options.MAXITER)))
     numbers = {schedule.batches for schedule in schedules}
     count = max(numbers) * options.bsz * options.pack
-    points = options.lfile.startswith("mixture:")
+    points = names.is_mixture(options.lfile)
     inputs = [tf.TensorSpec([count, *([] if points else [options.imsz] * 2), options.channels])]
     if options.num_classes:
         inputs.append(tf.TensorSpec([count, options.num_classes]))

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from rpgan_tf.data import stream
+from rpgan_tf.data import faults, stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.randomness import MONITOR
@@ -152,7 +152,7 @@ class Monitor(blocks.Callback):
         try:
             real, *labels = tf.nest.flatten(next(iter(stream.dataset(self.options, batches=_one))))
         except tf.errors.OpError:  # a resumed run does not read the first batch again, which may have been damaged
-            fault = stream.find_fault(self.options, 0, 1, _one)
+            fault = faults.find_fault(self.options, 0, 1, _one)
             if fault is None:
                 raise
             raise UserError(fault) from None

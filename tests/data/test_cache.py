@@ -10,12 +10,12 @@ import zipfile
 
 import numpy as np
 import pytest
-from tests.test_data import WHOLE, batches, encode, options
 
 from rpgan_tf import config
-from rpgan_tf.data import cache, stream
+from rpgan_tf.data import cache
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
+from tests.data.images import WHOLE, batches, dataset, encode, options
 
 KINDS = ["memory", "disk"]
 RANDOM = np.random.RandomState(11)
@@ -81,9 +81,7 @@ def test_batches_are_the_same_wherever_they_start(listed, kind, values):
 
 def test_parts_of_several_devices_are_the_same(listed):
     def parts(kind):
-        return np.stack(
-            list(stream.dataset(kept(listed, kind, bsz=8), 1, parts=(range(1, 3), 4)).take(6).as_numpy_iterator())
-        )
+        return np.stack(list(dataset(kept(listed, kind, bsz=8), 1, parts=(range(1, 3), 4)).take(6).as_numpy_iterator()))
 
     np.testing.assert_array_equal(parts("disk"), parts(None))
 
@@ -148,8 +146,8 @@ def test_a_run_that_is_ended_while_it_writes_leaves_nothing(listed, monkeypatch)
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(cache.imagesets, "progress", lambda *arguments: Bar(stop))
-        stream.dataset(source)
+        patch.setattr(cache.progress, "bar", lambda *arguments: Bar(stop))
+        dataset(source)
     assert kept_files(listed) == []
     np.testing.assert_array_equal(batches(source, 3), batches(kept(listed, None), 3))
 
@@ -162,7 +160,7 @@ def test_what_a_killed_run_left_is_removed_once_nobody_writes_it(listed):
         path.write_bytes(b"")
     for path in (old, other):
         os.utime(path, (0, time.time() - 2 * cache.ABANDONED))
-    stream.dataset(kept(listed, "disk"))
+    dataset(kept(listed, "disk"))
     assert not old.exists() and recent.exists() and other.exists()
 
 
@@ -188,7 +186,7 @@ def test_images_that_change_while_they_are_decoded(listed, kind, monkeypatch):
 
     monkeypatch.setattr(cache, "_fill", disturbed)
     with pytest.raises(UserError, match=f"images of {listed} changed while they were decoded; start again"):
-        stream.dataset(kept(listed, kind))
+        dataset(kept(listed, kind))
     assert kept_files(listed) == []
 
 
@@ -198,7 +196,7 @@ def test_no_room(listed, kind, place, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1e6, 1e6, 1e3))
     message = f"cache = '{kind}' takes about .* MB for 9 images, and there are 0.0 MB {place}; expected cache = None, "
     with pytest.raises(UserError, match=message):
-        stream.dataset(kept(listed, kind))
+        dataset(kept(listed, kind))
     assert kept_files(listed) == []
 
 
@@ -209,9 +207,9 @@ def test_no_room_is_said_after_some_images(tmp_path, monkeypatch):
     listed.write_text(f"{tmp_path}/0.png\n" * 400)
     decoded = []
     monkeypatch.setattr(cache, "_free_memory", lambda: 400 * 192 - 1)
-    monkeypatch.setattr(cache.imagesets, "progress", lambda *arguments: Bar(lambda: decoded.append(0)))
+    monkeypatch.setattr(cache.progress, "bar", lambda *arguments: Bar(lambda: decoded.append(0)))
     with pytest.raises(UserError, match="takes about 0.1 MB for 400 images"):
-        stream.dataset(kept(listed, "memory"))
+        dataset(kept(listed, "memory"))
     assert len(decoded) == cache.ENOUGH - 1
 
 
@@ -219,10 +217,10 @@ def test_no_room_is_said_after_some_images(tmp_path, monkeypatch):
 def test_faults_are_named_before_training(listed, kind):
     (listed.parent / "3.png").write_bytes(WHOLE["jpeg"][:-1])
     with pytest.raises(UserError, match="faces.txt, line 4: '.*/3.png' is damaged"):
-        stream.dataset(kept(listed, kind))
+        dataset(kept(listed, kind))
     (listed.parent / "3.png").unlink()
     with pytest.raises(UserError, match="faces.txt, line 4: '.*/3.png' cannot be read: "):
-        stream.dataset(kept(listed, kind))
+        dataset(kept(listed, kind))
     assert kept_files(listed) == []
 
 

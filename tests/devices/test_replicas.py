@@ -1,5 +1,7 @@
 """Several devices: what they compute is what one does, by the command that users check theirs with."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -61,14 +63,15 @@ def test_mistakes_of_the_check(arguments, message):
 @pytest.mark.parametrize("count", [2, 4])
 def test_parts_of_the_data_make_the_whole(count):
     """Each replica gets its part of every batch, in order; of images and of points, whose draws go by position."""
+    batches = 2  # one for D, one for G
+    read = functools.partial(stream.dataset, batches=lambda iteration: batches)
     for source in ({"lfile": "digits:train", "channels": 1, "imsz": 8}, {"lfile": "mixture:ring8", "net": "toy"}):
         options = config.resolve(source | {"gan": "RaSGAN", "bsz": 8, "pack": 2, "MAXITER": 9, "zlen": 4})
-        batches = 2  # one for D, one for G
-        whole = next(iter(stream.dataset(options, 3))).numpy()
-        parts = list(stream.dataset(options, 3, parts=(range(count), count)).take(count).as_numpy_iterator())
+        whole = next(iter(read(options, 3))).numpy()
+        parts = list(read(options, 3, parts=(range(count), count)).take(count).as_numpy_iterator())
         divided = [part.reshape(batches, 2, 8 // count, *part.shape[1:]) for part in parts]
         np.testing.assert_array_equal(np.concatenate(divided, axis=2).reshape(whole.shape), whole)
-        last = stream.dataset(options, 3, parts=(range(count - 1, count), count)).take(1).as_numpy_iterator()
+        last = read(options, 3, parts=(range(count - 1, count), count)).take(1).as_numpy_iterator()
         np.testing.assert_array_equal(next(last), parts[-1])
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import rpgan_tf
 from rpgan_tf import checkpoint, config
-from rpgan_tf.data import stream
+from rpgan_tf.data import digits
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import evaluator, feature_cache, metrics, protocol, subjects
 from rpgan_tf.files import atomic
@@ -73,7 +73,7 @@ def test_fid_is_that_of_all_samples_at_once(trained, extractor):
     generate = generators.load(options, generators.find_weights(options, 4))
     z, _ = latents.inputs(options, 3, 44)
     fake = pictures.to_pixels(np.concatenate([generate(part) for part in np.split(z, 11)]))[:42]
-    real = stream.digits(16)
+    real = digits.images("digits", 16)
     moments = [metrics.Moments(), metrics.Moments()]
     for each, pixels in zip(moments, (real, fake)):
         each.update(extractor(pixels)[0])

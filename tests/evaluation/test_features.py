@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from rpgan_tf.data import stream
+from rpgan_tf.data import digits
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import features
 
@@ -23,18 +23,18 @@ def cache(tmp_path_factory):
 
 def test_digits_are_recognized_at_any_size_and_colour(cache):
     extractor = features.find_extractor("digits")
-    held_out = stream.DIGITS["digits:test"]
+    held_out = digits.PARTS["digits:test"]
     for size, channels in ((8, 1), (16, 3), (32, 1), (64, 3)):
-        found, logits = extractor(stream.digits(size, channels)[held_out])
+        found, logits = extractor(digits.images("digits", size, channels)[held_out])
         assert found.shape == (297, 64) and logits.shape == (297, 10) and found.dtype == logits.dtype == np.float32
         assert np.mean(np.argmax(logits, axis=1) == LABELS[held_out]) > 0.93
     assert (extractor.num_features, extractor.num_classes) == (64, 10)
-    accuracy = np.mean(np.argmax(extractor(stream.digits(16, 1)[held_out])[1], axis=1) == LABELS[held_out])
+    accuracy = np.mean(np.argmax(extractor(digits.images("digits", 16, 1)[held_out])[1], axis=1) == LABELS[held_out])
     assert f"accuracy {accuracy:.3f}" in extractor.name
 
 
 def test_batches_make_no_difference(cache):
-    extractor, pixels = features.find_extractor("digits"), stream.digits(16, 1)[:7]
+    extractor, pixels = features.find_extractor("digits"), digits.images("digits", 16, 1)[:7]
     one_by_one = np.concatenate([extractor(image[None])[0] for image in pixels])
     np.testing.assert_allclose(extractor(pixels)[0], one_by_one, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(extractor(np.float32(pixels))[0], extractor(pixels)[0])

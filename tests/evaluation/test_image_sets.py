@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rpgan_tf import config
-from rpgan_tf.data import stream
+from rpgan_tf.data import digits, stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import image_sets
 from rpgan_tf.files import atomic
@@ -55,10 +55,10 @@ def test_stacked_digits_of_training_and_of_tests_differ(project):
 
 def test_data_once_has_all_images_and_their_pixels(project):
     options = config.load("tiny")
-    number, batches = stream.once("lfile", options)
+    number, batches = stream.once("lfile", options.lfile, options)
     parts = list(batches(1700, 64))
     assert number == 1797 and [len(part) for part in parts] == [64, 33]
-    np.testing.assert_array_equal(pictures.to_pixels(np.concatenate(parts)), stream.digits(16)[1700:])
+    np.testing.assert_array_equal(pictures.to_pixels(np.concatenate(parts)), digits.images("digits", 16)[1700:])
 
 
 def test_an_image_of_the_reference_that_is_damaged_is_named(project):

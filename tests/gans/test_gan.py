@@ -6,8 +6,7 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config, factory, projections
-from rpgan_tf.data import stream
+from rpgan_tf import checkpoint, config, data, factory, projections
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.training import callbacks
@@ -98,7 +97,7 @@ def test_steps_and_batches_of_an_iteration(name):
     looks = name.startswith("R")  # relativistic and realness objectives
     assert gan.schedule(gan.options, 0).batches == (3 + 2 * looks) * 2
     before = gan.generator.get_arrays()
-    gan.fit(stream.dataset(gan.options), steps_per_epoch=2, verbose=0, shuffle=False)
+    gan.fit(data.dataset(gan.options), steps_per_epoch=2, verbose=0, shuffle=False)
     assert (int(gan.iteration), int(gan.d_optimizer.iterations), int(gan.g_optimizer.iterations)) == (2, 6, 4)
     after = gan.generator.get_arrays()
     assert not any(np.array_equal(array, after[key]) for key, array in before.items() if key.endswith("kernel"))
@@ -139,7 +138,7 @@ def test_relativistic_generator_sees_the_real_images_it_should():
         base = on_points("RSGAN", g_real=g_real, learning_rate=0.1, **values)
         spy = Spy(base.generator, base.discriminator, base.options)
         spy.compile(run_eagerly=True)
-        images = next(iter(stream.dataset(spy.options)))
+        images = next(iter(data.dataset(spy.options)))
         calls.clear()
         old = base.discriminator(images[-6:]).numpy()
         spy.train_step(images)
@@ -185,7 +184,7 @@ def test_weight_decay_is_added_to_the_gradient():
 def test_moving_average_of_the_generator():
     gan = on_points("DCGAN", ema=0.9)
     expected = gan.generator.get_arrays()
-    for images in stream.dataset(gan.options).take(3):
+    for images in data.dataset(gan.options).take(3):
         gan.train_step(images)
         now = gan.generator.get_arrays()
         for key, weight in zip(list(now), gan.generator.weights):
@@ -202,7 +201,7 @@ def test_packing():
     gan = on_points("DCGAN", pack=2, bsz=3)
     points = np.arange(12, dtype=np.float32).reshape(6, 2)
     assert np.array_equal(gan.packed(points), np.concatenate([points[:3], points[3:]], axis=1))
-    images = next(iter(stream.dataset(gan.options)))
+    images = next(iter(data.dataset(gan.options)))
     assert images.shape == (6, 2) and gan.judge(images).shape == (3,)
     assert gan.train_step(images)["d_loss"].shape == ()
 
@@ -237,7 +236,7 @@ def test_a_run_traces_its_step_once(tmp_path):
     model.train_step = lambda real: traces.append(real) or train_step(real)
     for epochs, steps in ((2, 2), (1, 3)):
         arguments = {"epochs": epochs, "steps_per_epoch": steps, "callbacks": callbacks.for_run(model, model.options)}
-        model.fit(stream.dataset(model.options), verbose=0, shuffle=False, **arguments)
+        model.fit(data.dataset(model.options), verbose=0, shuffle=False, **arguments)
     assert len(traces) == 1
     assert checkpoint.saved_iterations(tmp_path, "gmodel") == [3, 6, 7]
     assert [look["iteration"] for look in run_logs.read_looks(tmp_path)] == [2, 4, 6]

@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config, projections
-from rpgan_tf.data import stream
+from rpgan_tf import checkpoint, config, data, projections
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 
@@ -37,7 +36,7 @@ def build(case, precision):
 
 
 def train(gan, iterations):
-    return gan.fit(stream.dataset(gan.options), steps_per_epoch=iterations, verbose=0, shuffle=False).history
+    return gan.fit(data.dataset(gan.options), steps_per_epoch=iterations, verbose=0, shuffle=False).history
 
 
 @pytest.mark.parametrize("case", CASES)

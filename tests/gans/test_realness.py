@@ -119,14 +119,14 @@ def test_toy_experiment_of_the_paper(monkeypatch):
     four standard deviations on. The bounds leave room for the rounding of other machines.
     """
     import rpgan_tf
-    from rpgan_tf.data import stream
+    from rpgan_tf import data
     from rpgan_tf.sampling import latents
 
     monkeypatch.chdir(ROOT)
     mixture, options = mixtures.find("mixture:grid9"), config.load("realness_mog")
     assert (options.num_outcomes, options.g_steps, options.bsz, options.MAXITER) == (5, 3, 100, 500)
     gan = rpgan_tf.build(options)
-    gan.fit(stream.dataset(options), steps_per_epoch=500, verbose=0, shuffle=False)
+    gan.fit(data.dataset(options), steps_per_epoch=500, verbose=0, shuffle=False)
     points = gan.generator(latents.draw(0, options.zlen, 10000, "normal")).numpy()
     distances = np.linalg.norm(points[:, None] - mixture.centers, axis=2) / mixture.scales[0]
     good = distances.min(axis=1) < 4

@@ -7,7 +7,7 @@ import pytest
 
 import rpgan_tf
 from rpgan_tf import config
-from rpgan_tf.data import stream
+from rpgan_tf.data import labels as of_data
 from rpgan_tf.errors import UserError
 from rpgan_tf.sampling import latents
 
@@ -59,12 +59,12 @@ def test_labels_are_drawn_from_the_data():
     options = config.resolve(LABELLED)
     z, labels = latents.inputs(options, 5, 600)
     assert z.shape == (600, 7) and labels.shape == (600, 10) and labels.dtype == np.float32
-    found = stream.labels(options)
-    np.testing.assert_array_equal(labels, stream.draw_labels(found, 600, [5, 0]))
+    found = of_data.of_training(options)
+    np.testing.assert_array_equal(labels, of_data.draw(found, 600, [5, 0]))
     shares = np.bincount(found.values) / len(found.values)
     np.testing.assert_allclose(labels.mean(axis=0), shares, atol=0.05)
     batches = [labels for _, labels in itertools.islice(latents.batches(options, 5, 4), 2)]
-    np.testing.assert_array_equal(batches, [stream.draw_labels(found, 4, [5, i]) for i in range(2)])
+    np.testing.assert_array_equal(batches, [of_data.draw(found, 4, [5, i]) for i in range(2)])
 
 
 def test_arguments_and_chunks():

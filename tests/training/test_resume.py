@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config
-from rpgan_tf.data import stream
+from rpgan_tf import checkpoint, config, data
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 
@@ -46,7 +45,7 @@ def arrays_of(gan, folder):
 
 
 def train(gan, start, steps):
-    gan.fit(stream.dataset(gan.options, start), steps_per_epoch=steps, verbose=0, shuffle=False)
+    gan.fit(data.dataset(gan.options, start), steps_per_epoch=steps, verbose=0, shuffle=False)
 
 
 @pytest.mark.parametrize("values", RUNS.values(), ids=RUNS)

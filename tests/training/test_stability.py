@@ -8,8 +8,7 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import checkpoint, config, factory, projections
-from rpgan_tf.data import stream
+from rpgan_tf import checkpoint, config, data, factory, projections
 from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.gans.stylegan2 import StyleGAN2
 from rpgan_tf.training import callbacks, diagnosis, monitor
@@ -181,7 +180,7 @@ def run_in(folder, iterations, every=2):
     start = int(gan.iteration.numpy())
     run = callbacks.for_run(gan, gan.options)
     steps = iterations - start
-    gan.fit(stream.dataset(gan.options, start), steps_per_epoch=steps, callbacks=run, verbose=0, shuffle=False)
+    gan.fit(data.dataset(gan.options, start), steps_per_epoch=steps, callbacks=run, verbose=0, shuffle=False)
     return gan
 
 
