@@ -32,7 +32,7 @@ class Reference:
         extractor: Extractor | None,
         lpips: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        self.images, self._extractor, self.lpips = images, extractor, lpips
+        self.images, self._extractor, self._lpips = images, extractor, lpips
         self.hash = images.hash()
 
     @property
@@ -41,6 +41,13 @@ class Reference:
         if self._extractor is None:
             raise ValueError("expected an extractor for metrics of features, received None")
         return self._extractor
+
+    @property
+    def lpips(self) -> Mapping[str, np.ndarray]:
+        """Weights of LPIPS; raises `ValueError` if there are none."""
+        if self._lpips is None:
+            raise ValueError("expected weights of LPIPS for path lengths in w, received None")
+        return self._lpips
 
     @functools.cached_property
     def path(self) -> pathlib.Path:

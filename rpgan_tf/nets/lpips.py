@@ -5,6 +5,8 @@ authors' code: github.com/richzhang/PerceptualSimilarity (version 0.1, its linea
 it in: the normalization has a finite gradient where all channels are 0. Knows no options and no file.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 
@@ -23,7 +25,7 @@ class LPIPS:
         arrays: weights of AlexNet or VGG16 from `rpgan_tf.files.lpips_weights.load`; they are not trained.
     """
 
-    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.net = lpips_weights.net_of(arrays)
         self.arrays = {name: tf.constant(array, tf.float32) for name, array in arrays.items()}
 

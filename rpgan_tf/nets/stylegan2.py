@@ -37,8 +37,6 @@ CLAMP = 256.0  # of activations, where some are in half precision
 class Generator(base.Net):
     """Map latents [B, zlen], and labels [B, num_classes] if there are any, to images [B, imsz, imsz, channels].
 
-    Labels may also stand behind the latents, [B, zlen + num_classes], so that all that knows of latents need not know
-    of labels.
     A mapping network makes w [B, w_dim] of a latent, and each layer of the synthesis is modulated by its own copy of w,
     the `codes` [B, num_codes, w_dim] with num_codes = 2 (log2(imsz) - 1). Images are trained towards [-1, 1], but not
     clipped.
@@ -132,13 +130,11 @@ class Generator(base.Net):
 
         Args:
             z: [B, zlen].
-            labels: [B, num_classes], or None.
+            labels: [B, num_classes], or None for a net without labels.
             training: whether the moving average of w moves.
             truncation: psi of w_average + psi (w - w_average).
             cutoff: number of codes that are truncated, the first ones; None: all.
         """
-        if labels is None and z.shape[1] > self.zlen:
-            z, labels = z[:, : self.zlen], z[:, self.zlen :]
         w = self.mapping(z, labels, training=training)
         codes = tf.repeat(w[:, None], self.num_codes, axis=1)
         if truncation == 1:

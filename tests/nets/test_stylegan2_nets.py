@@ -347,8 +347,9 @@ def test_labels_change_images_and_logits():
     logits = discriminator(same, labels)
     assert len({float(logit) for logit in logits}) == 3
     np.testing.assert_array_equal(discriminator.judge(discriminator.project(same), labels), logits)
-    with pytest.raises(ValueError, match="expected labels"):
-        generator(z)
+    for latents in (z, tf.concat([z, labels], axis=1)):  # labels are an argument, not columns behind z
+        with pytest.raises(ValueError, match="expected labels"):
+            generator(latents)
 
 
 def test_frozen_layers_are_the_first():
