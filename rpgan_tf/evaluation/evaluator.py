@@ -75,7 +75,7 @@ class Evaluator:
         else:
             real = image_sets.open_data(source, options, self.split == "train")
         self.extractor = features.find_extractor(name) if name else None
-        self.lpips = lpips_weights.load_for_metric(options, "ppl_w") if "ppl_w" in self.names else None
+        self.lpips = lpips_weights.load_for_metric(options, "ppl_w") if "ppl_w" in self.names else {}
         self.reference = measures.Reference(real, self.extractor, self.lpips)
         self.default = protocol.SAMPLES_OF_DIGITS if name == "digits" else protocol.SAMPLES
 
@@ -146,7 +146,7 @@ class Evaluator:
             "rounding": pictures.ROUNDING,
             "extractor": self.extractor and self.extractor.name,
             "extractor_key": self.extractor and self.extractor.key,
-            "lpips": self.lpips and f"{lpips_weights.net_of(self.lpips)} {subjects.hash_arrays(self.lpips)}",
+            "lpips": f"{lpips_weights.net_of(self.lpips)} {subjects.hash_arrays(self.lpips)}" if self.lpips else None,
             "metrics": list(self.names),
             **protocol.SETTINGS,
             "swd_images": measures.swd_count(real, images),

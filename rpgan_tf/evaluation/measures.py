@@ -23,14 +23,14 @@ class Reference:
     Args:
         images: the images.
         extractor: of features; None if no metric needs any.
-        lpips: weights of LPIPS; None if no metric needs them.
+        lpips: weights of LPIPS; empty if no metric needs them.
     """
 
     def __init__(
         self,
         images: image_sets.ImageSet,
         extractor: Extractor | None,
-        lpips: Mapping[str, np.ndarray] | None = None,
+        lpips: dict[str, np.ndarray],
     ) -> None:
         self.images, self._extractor, self._lpips = images, extractor, lpips
         self.hash = images.hash()
