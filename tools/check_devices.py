@@ -28,8 +28,7 @@ from rpgan_tf import command, config, projections
 from rpgan_tf.config import declared
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError, nearest
-from rpgan_tf.files import atomic
-from rpgan_tf.studies import training_runs
+from rpgan_tf.files import atomic, provenance
 
 POINTS = {"net": "toy", "lfile": "mixture:ring8", "zlen": 4, "g_width": 8, "d_width": 5}
 DIGITS = {"imsz": 16, "channels": 1, "zlen": 4, "lfile": "digits:train"}
@@ -90,7 +89,7 @@ def main(argv):
         raise UserError(f"expected --processes or --strategy, received both; leave out --strategy {arguments.strategy}")
     if arguments.record and rows:
         seeds = sorted({CASES[name].get("seed", 0) for name in rows})
-        record = training_runs.record(seeds) | {"iterations": arguments.iterations, "what": what, "rows": rows}
+        record = provenance.record(seeds) | {"iterations": arguments.iterations, "what": what, "rows": rows}
         name = "_".join(what.replace(":", " ").split())
         atomic.write_text(RECORDS / f"{name}.json", json.dumps(record, indent=1) + "\n")
     differ = [name for name, row in rows.items() if not row["same"]]

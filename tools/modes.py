@@ -21,7 +21,7 @@ import numpy as np
 from rpgan_tf import command, config
 from rpgan_tf.data import mixtures, names
 from rpgan_tf.errors import UserError, nearest
-from rpgan_tf.files import atomic
+from rpgan_tf.files import atomic, provenance
 from rpgan_tf.studies import mode_coverage, training_runs
 
 BENCHMARKS = {  # name: experiment with the best settings found
@@ -81,7 +81,7 @@ def main(argv):
     failures = iter(training_runs.train(sum(runs.values(), []), arguments.processes))
     command.start_tensorflow()
     counted = [row.count(runs[row], [next(failures) for _ in seeds]) for row in rows]
-    result = training_runs.record(seeds) | {"profile": arguments.profile, "rows": []}
+    result = provenance.record(seeds) | {"profile": arguments.profile, "rows": []}
     for benchmark in arguments.benchmarks:
         mine = [row for row in counted if row["benchmark"] == benchmark]
         result["rows"] += [real(benchmark, mine[0], arguments.seeds), *mine]

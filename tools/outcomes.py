@@ -16,7 +16,7 @@ import pathlib
 from rpgan_tf import command
 from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError
-from rpgan_tf.files import atomic
+from rpgan_tf.files import atomic, provenance
 from rpgan_tf.sampling import pictures
 from rpgan_tf.studies import mode_coverage, mode_rules, training_runs
 
@@ -62,7 +62,7 @@ def main(argv):
     failures = dict(zip(ordered, training_runs.train([runs[key] for key in ordered])))
     command.start_tensorflow()
     curves = {key: [] if failures[key] else mode_coverage.count_run(run.options()) for key, run in runs.items()}
-    result = training_runs.record(range(arguments.seeds)) | {
+    result = provenance.record(range(arguments.seeds)) | {
         "iterations": arguments.iterations,
         "rule": RULE,
         "source": SOURCE,

@@ -21,7 +21,7 @@ import numpy as np
 from rpgan_tf import checkpoint, command, projections
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import features
-from rpgan_tf.files import atomic, run_logs
+from rpgan_tf.files import atomic, provenance, run_logs
 from rpgan_tf.studies import rpgan_claims, training_runs
 
 METRICS, SAVES, LOOKS = ("fid", "pr"), 6, 25  # number of saves, and of looks between two of them
@@ -206,7 +206,7 @@ def record(arguments, rows):
     """Return the record of rows: their provenance, and the rows."""
     for row in rows:
         row["losses"].pop("moving_mean", None)
-    return training_runs.record(range(arguments.seeds)) | {
+    return provenance.record(range(arguments.seeds)) | {
         "iterations": SAVES * savefreq(arguments),
         "clock": arguments.clock,
         "samples": arguments.samples,

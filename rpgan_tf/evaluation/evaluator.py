@@ -14,9 +14,8 @@ import tensorflow as tf
 
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import feature_cache, features, image_sets, measures, protocol, subjects
-from rpgan_tf.files import lpips_weights
+from rpgan_tf.files import lpips_weights, provenance
 from rpgan_tf.sampling import pictures
-from rpgan_tf.studies import training_runs
 
 
 def evaluate(
@@ -132,7 +131,7 @@ class Evaluator:
 
     def describe(self, subject: subjects.Subject, images: image_sets.ImageSet) -> dict:
         """Return the row of a measurement without its values."""
-        real, record = self.reference.images, training_runs.record(())
+        real, record = self.reference.images, provenance.record(())
         del record["seeds"]
         keys = ("experiment", "iteration", "weights", "weights_hash", "seed", "prior", "statistics")
         row = {key: getattr(subject, key) for key in keys} | {

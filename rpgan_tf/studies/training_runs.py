@@ -2,22 +2,18 @@
 
 import contextlib
 import dataclasses
-import datetime
 import os
 import pathlib
-import platform
-import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import tqdm
 
-import rpgan_tf
 from rpgan_tf import checkpoint, command, config
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
@@ -128,29 +124,6 @@ def _terminated() -> Iterator[list]:
 def reached(options: types.SimpleNamespace) -> int:
     """Return the iteration of a run's last save, 0 without one."""
     return max(checkpoint.saved_iterations(options.wts_dir, "gmodel"), default=0)
-
-
-def record(seeds: Iterable[int]) -> dict:
-    """Return the provenance of a table: command, date, seeds, cores and versions."""
-    import importlib.metadata
-
-    return {
-        "command": shlex.join([_from_root(sys.argv[0]), *sys.argv[1:]]),
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "seeds": list(seeds),
-        "cores": os.cpu_count(),
-        "versions": {
-            "rpgan_tf": rpgan_tf.__version__,
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")},
-        },
-    }
-
-
-def _from_root(name: str) -> str:
-    """Return the path of a command relative to the folder of train.py, if it is below."""
-    path = pathlib.Path(name).absolute()
-    return str(path.relative_to(TRAIN.parent)) if path.is_relative_to(TRAIN.parent) else path.name
 
 
 def _start(run: Run, options: types.SimpleNamespace, cores: list[int]) -> subprocess.Popen:
