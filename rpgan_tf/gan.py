@@ -63,8 +63,7 @@ class GAN(steps.Replicated):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.generator, self.discriminator, self.average = generator, discriminator, average
-        self.options = options
+        self.generator, self.discriminator, self.average, self.options = generator, discriminator, average, options
         annotated = {name for base in type(self).__mro__ for name in inspect.get_annotations(base)}
         for name in annotated & vars(options).keys():  # an option of the paper
             setattr(self, name, getattr(options, name))
@@ -74,12 +73,10 @@ class GAN(steps.Replicated):
                 variable.assign(weight.value)
         self.built = True
 
-    # A paper fills these.
-
+    # A paper fills these:
     @classmethod
     def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:
         """Return the steps of an iteration, whose number is an int or an int tensor []."""
-        del iteration
         d_steps, g_steps = options.d_steps * options.accumulation, options.g_steps * options.accumulation
         return Schedule(d_steps, g_steps, batches=d_steps)
 
@@ -102,8 +99,6 @@ class GAN(steps.Replicated):
 
     def d_penalty(self, real: Judged, fake: Judged, step: Step) -> tf.Tensor | None:
         """Return a penalty that is added to D's loss, [...]; see `rpgan_tf.gans.penalties`."""
-        del real, fake, step
-        return None
 
     def accuracy(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
         """Return the share of images that D classifies right: logits [..., B] -> [...]; 0 is the threshold."""
@@ -113,8 +108,7 @@ class GAN(steps.Replicated):
         """Return an optimizer; D's serves all K, since the moments of a weight see its own gradient alone."""
         return optimizers.Adam(learning_rate, self.beta_1, self.beta_2, epsilon=1e-8, **arguments)
 
-    # The iteration.
-
+    # The iteration:
     def train_step(self, real: Any, schedule: Schedule | None = None) -> Logs:
         """Do one iteration on all its batches of real images: [batches * pack * B, ...].
 
@@ -128,11 +122,7 @@ class GAN(steps.Replicated):
             self.iteration.assign_add(1)
             if self.average is not None:
                 self.update_average()
-        logs = {key: value for key, value in logs.items() if not key.endswith("logits")}
-        if logs["d_loss"].shape.rank:  # a bank: report the mean, and each of its K
-            each = {"g_losses": logs["g_loss"], "d_losses": logs["d_loss"]}
-            logs = {key: tf.reduce_mean(loss) for key, loss in logs.items()} | each
-        return logs
+        return steps.reported(logs)
 
     def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: Schedule) -> Logs:
         """Do the steps of D, then those of G; return the logs of the last of each."""
@@ -170,7 +160,6 @@ class GAN(steps.Replicated):
         Returns:
             {"d_loss": [] or [K], the penalty included, "d_penalty", and the logits before the step}.
         """
-        del labels
         images = self.packed(real), self.packed(self.generator(z, training=True))
         with self.judging():
             with tf.GradientTape() as tape:
@@ -190,7 +179,6 @@ class GAN(steps.Replicated):
             real, z, step, labels: as for `d_step`; `real` may be None unless the loss sees real images.
             real_logits: logits of the real images [..., B]; None: D judges them.
         """
-        del step, labels
         if real_logits is None and self.schedule(self.options, 0).g_sees_real:
             real_logits = self.judge(real)
         with tf.GradientTape() as tape:
@@ -216,8 +204,7 @@ class GAN(steps.Replicated):
         """Return the gradients of weight * objective."""
         return tape.gradient(objective, values, weight)
 
-    # The moving average of G.
-
+    # The moving average of G:
     @property
     def sampler(self) -> Net:
         """The generator that draws samples: with `ema` the moving average of the trained one."""
@@ -236,11 +223,6 @@ class GAN(steps.Replicated):
         move = lambda average, weight: average + (1 - momentum) * (weight - average)  # noqa: E731
         replicas.assign(average.trainable_variables, move, generator.trainable_variables)
         replicas.assign(average.non_trainable_variables, lambda _, weight: weight, generator.non_trainable_variables)
-
-    @property
-    def state(self) -> dict[str, tf.Variable]:
-        """{name: variable} of a paper's own state, beside nets, optimizers and the iteration."""
-        return {}
 
 
 def share(true: tf.Tensor) -> tf.Tensor:

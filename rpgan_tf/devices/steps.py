@@ -56,6 +56,11 @@ class Replicated(Randomness, keras.Model):
         """Number of replicas among which each batch is divided."""
         return self.distribute_strategy.num_replicas_in_sync
 
+    @property
+    def state(self) -> dict[str, tf.Variable]:
+        """{name: variable} of a paper's own state, which a resume needs beside nets, optimizers and the iteration."""
+        return {}
+
     def run(self, function: Callable, *values: Any) -> Any:
         """Return function(*values), computed on each replica from its parts of the values."""
         return function(*values) if self.num_replicas == 1 else self.distribute_strategy.run(function, values)
@@ -254,6 +259,15 @@ class Replicated(Randomness, keras.Model):
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Do nothing: all weights are there. Keras would average a batch over all machines, and fail with labels."""
+
+
+def reported(logs: Logs) -> Logs:
+    """Return the logs without logits; of a bank the means, and beside them the losses of each of its K."""
+    logs = {key: value for key, value in logs.items() if not key.endswith("logits")}
+    if logs["d_loss"].shape.rank:
+        each = {"g_losses": logs["g_loss"], "d_losses": logs["d_loss"]}
+        logs = {key: tf.reduce_mean(loss) for key, loss in logs.items()} | each
+    return logs
 
 
 def receive(iterator: Iterator) -> tuple[Any, tf.Tensor]:

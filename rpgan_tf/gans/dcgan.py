@@ -30,5 +30,4 @@ class DCGAN(gan.GAN):
         return real_loss, fake_loss
 
     def g_loss(self, real_logits: tf.Tensor | None, fake_logits: tf.Tensor) -> tf.Tensor:
-        del real_logits
         return tf.reduce_mean(tf.nn.softplus(-fake_logits), axis=-1)

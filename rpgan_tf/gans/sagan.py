@@ -38,5 +38,4 @@ class SAGAN(gan.GAN):
         return tf.reduce_mean(penalize(-real_logits), axis=-1), tf.reduce_mean(penalize(fake_logits), axis=-1)
 
     def g_loss(self, real_logits: tf.Tensor | None, fake_logits: tf.Tensor) -> tf.Tensor:
-        del real_logits
         return tf.reduce_mean(tf.nn.softplus(-fake_logits) if self.criterion == "bce" else -fake_logits, axis=-1)

@@ -138,23 +138,20 @@ class StyleGAN2(DCGAN):
         """Do the four phases; generated images have the labels of the batch's real images."""
         data = self.run(self.divide, real, labels, schedule)
 
-        def z_and_labels(role: int, i: int, real: tf.Tensor, labels: tf.Tensor | None, shrink: int = 1) -> tuple:
+        def inputs(role: int, i: Step, real: tf.Tensor, labels: Any, shrink: int = 1) -> tuple:
             size = tf.maximum(tf.shape(real)[1] // shrink, 1)
-            return self.latents(size, role, i), None if labels is None else labels[i, ::shrink][:size]
+            return self.latents(size, role, i), i, None if labels is None else labels[i, ::shrink][:size]
 
-        def g_step(i: int, real: tf.Tensor, labels: tf.Tensor | None) -> Logs:
-            z, own = z_and_labels(G_STEP, i, real, labels)
-            return self.g_step(None, z, i, own)
+        def g_step(i: Step, real: tf.Tensor, labels: Any) -> Logs:
+            return self.g_step(None, *inputs(G_STEP, i, real, labels))
 
-        def path_step(i: int, real: tf.Tensor, labels: tf.Tensor | None) -> None:
-            z, own = z_and_labels(PATHS, i, real, labels, self.pl_shrink)
-            self.path_step(z, i, own)
+        def path_step(i: Step, real: tf.Tensor, labels: Any) -> None:
+            self.path_step(*inputs(PATHS, i, real, labels, self.pl_shrink))
 
-        def d_step(i: int, real: tf.Tensor, labels: tf.Tensor | None) -> Logs:
-            z, own = z_and_labels(D_STEP, i, real, labels)
-            return self.d_step(real[i], z, i, own)
+        def d_step(i: Step, real: tf.Tensor, labels: Any) -> Logs:
+            return self.d_step(real[i], *inputs(D_STEP, i, real, labels))
 
-        def r1_step(i: int, real: tf.Tensor, labels: tf.Tensor | None) -> None:
+        def r1_step(i: Step, real: tf.Tensor, labels: Any) -> None:
             self.r1_step(real[i], i, None if labels is None else labels[i])
 
         logs = self.repeat(schedule.g_steps, g_step, *data)
@@ -182,7 +179,6 @@ class StyleGAN2(DCGAN):
         self, real: Any, z: Any, step: Step = 0, labels: Any = None, real_logits: tf.Tensor | None = None
     ) -> Logs:
         """Do a step of G's loss."""
-        del real, real_logits
         with tf.GradientTape() as tape:
             fake, _ = self.synthesize(self.codes(z, G_STEP, step, labels), G_STEP, step)
             loss = self.g_loss(None, self.judge(self.augmented(fake, G_STEP, step), labels))
@@ -234,7 +230,6 @@ class StyleGAN2(DCGAN):
 
     def judge_fake(self, fake: tf.Tensor, made: dict, step: Step, labels: Any = None) -> tuple[tf.Tensor, Term]:
         """Return D's logits of fake images, and a term that is added to its loss; `made` is from `synthesize`."""
-        del made
         return self.judge(self.augmented(fake, D_STEP, step), labels), 0.0
 
     def r1_step(self, real: Any, step: Step = 0, labels: Any = None) -> None:
@@ -251,7 +246,6 @@ class StyleGAN2(DCGAN):
 
     def r1_term(self, real: tf.Tensor, step: Step, labels: Any = None) -> Term:
         """Return a term that is added to the penalty."""
-        del real, step, labels
         return 0.0
 
     @property

@@ -42,7 +42,6 @@ class _Wasserstein(gan.GAN):
         return -tf.reduce_mean(self.value(real_logits), axis=-1), tf.reduce_mean(self.value(fake_logits), axis=-1)
 
     def g_loss(self, real_logits: tf.Tensor | None, fake_logits: tf.Tensor) -> tf.Tensor:
-        del real_logits
         return -tf.reduce_mean(self.value(fake_logits), axis=-1)
 
     def accuracy(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
