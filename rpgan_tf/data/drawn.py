@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from rpgan_tf.data import digits, mixtures, names
 
-# Roles of draws. Those of `rpgan_tf.gan` count up from 0.
+# Roles of draws. Those of `rpgan_tf.randomness` count up from 0.
 CROP, POINTS, HELD_OUT_POINTS, STACKED, HELD_OUT_STACKED = range(-1, -6, -1)
 
 

@@ -9,36 +9,36 @@ from rpgan_tf.data import digits, names, order, sources
 from rpgan_tf.files import image_folders
 
 
-def find(option: str, lfile: str, num_classes: int) -> image_folders.Labels | None:
-    """Return the labels of all images that an option names, None where `num_classes` is 0.
+def find(option: str, lfile: str, num_classes: int) -> image_folders.Labels:
+    """Return the labels of all images that an option names.
 
     Args:
         option: name of the option, for messages.
         lfile: its value.
-        num_classes: expected length of a label.
+        num_classes: expected length of a label, not 0.
 
     Raises:
         UserError: the images have no labels, or labels of another length.
     """
-    if not num_classes:
-        return None
-    found = None
+    found: image_folders.Labels | None = None
     if lfile in digits.PARTS:
         found = image_folders.Labels(digits.classes(lfile), digits.NUM_CLASSES)
     elif not names.is_computed(lfile):
         found = sources.find_labels(option, lfile)
-    image_folders.check_labels(option, lfile, found.num_classes if found else 0, num_classes)
+    if found is None:
+        raise image_folders.no_labels(option, lfile, num_classes)
+    image_folders.check_labels(option, lfile, found.num_classes, num_classes)
     return found
 
 
-def of_training(options: types.SimpleNamespace) -> image_folders.Labels | None:
-    """Return the labels of the images to train on, each once, also with `mirror`; None where `num_classes` is 0.
+def of_training(options: types.SimpleNamespace) -> image_folders.Labels:
+    """Return the labels of the images to train on, each once, also with `mirror`; `num_classes` is not 0.
 
     Raises:
         UserError: as `rpgan_tf.data.stream.dataset`.
     """
-    found = find("lfile", options.lfile, getattr(options, "num_classes", 0))
-    return found and found._replace(values=found.values[order.choose(options, len(found.values))])
+    found = find("lfile", options.lfile, options.num_classes)
+    return found._replace(values=found.values[order.choose(options, len(found.values))])
 
 
 def draw(found: image_folders.Labels, count: int | tf.Tensor, seed: tf.Tensor | list[int]) -> tf.Tensor:

@@ -72,7 +72,7 @@ def dataset(
     """
     num_images, load = _open("lfile", options.lfile, options, options.seed, keep=options.cache is not None)
     chosen = None if num_images is None else order.choose(options, num_images)
-    found = labels.find("lfile", options.lfile, getattr(options, "num_classes", 0))
+    found = labels.find("lfile", options.lfile, options.num_classes) if options.num_classes else None
 
     def element(taken):
         images = load(taken.positions, taken.entries)
@@ -111,7 +111,7 @@ def held_out(options: types.SimpleNamespace) -> tf.data.Dataset:
             f"test_lfile = '{options.test_lfile}' has {num_images} images: expected at least one batch of bsz * pack = "
             f"{size}; add images, or set a smaller bsz"
         )
-    found = labels.find("test_lfile", options.test_lfile, getattr(options, "num_classes", 0))
+    found = labels.find("test_lfile", options.test_lfile, options.num_classes) if options.num_classes else None
 
     def element(entries):
         images = load(entries, entries)

@@ -173,6 +173,14 @@ def _to_labels(values: np.ndarray) -> Labels:
     raise ValueError(f"labels are {values.dtype} {list(values.shape)}")
 
 
+def no_labels(option: str, path: str, num_classes: int) -> UserError:
+    """Return the error that images have no labels; arguments as for `check_labels`."""
+    return UserError(
+        f"num_classes = {num_classes} needs labels, and {option} = '{path}' has none: expected a folder or a .zip "
+        f"with a {LABELS}, a data set of tfds: with the feature label, or digits; or set num_classes=0"
+    )
+
+
 def check_labels(option: str, path: str, found: int, num_classes: int) -> None:
     """Raise a `UserError` unless labels have the length `num_classes`.
 
@@ -182,10 +190,7 @@ def check_labels(option: str, path: str, found: int, num_classes: int) -> None:
         num_classes: expected length.
     """
     if not found:
-        raise UserError(
-            f"num_classes = {num_classes} needs labels, and {option} = '{path}' has none: expected a folder or a .zip "
-            f"with a {LABELS}, a data set of tfds: with the feature label, or digits; or set num_classes=0"
-        )
+        raise no_labels(option, path, num_classes)
     if found != num_classes:
         raise UserError(
             f"{option} = '{path}' has labels of {found} classes: received num_classes = {num_classes}; set "

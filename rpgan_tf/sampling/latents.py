@@ -125,9 +125,9 @@ def _draw(random: np.random.RandomState, length: int, count: int, prior: str) ->
 
 def _label_drawer(options: types.SimpleNamespace) -> Callable[[int, list[int]], Labels]:
     """Return the function from a count and a seed to what `labels` returns; it has read the data's labels."""
-    if options.num_classes:
-        from rpgan_tf.data import labels as of_data
+    if not options.num_classes:
+        return lambda count, seed: None
+    from rpgan_tf.data import labels as of_data
 
-        if found := of_data.of_training(options):
-            return lambda count, seed: np.asarray(of_data.draw(found, count, seed))
-    return lambda count, seed: None
+    found = of_data.of_training(options)
+    return lambda count, seed: np.asarray(of_data.draw(found, count, seed))

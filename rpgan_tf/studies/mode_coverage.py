@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from rpgan_tf import checkpoint
-from rpgan_tf.data import mixtures, names
+from rpgan_tf.data import digits, mixtures, names
 from rpgan_tf.files import atomic
 from rpgan_tf.sampling import generators, latents, pictures
 from rpgan_tf.studies import mode_rules
@@ -89,9 +89,7 @@ def classifier() -> Callable:
 
 def digit_shares() -> np.ndarray:
     """Return the share of each digit in the data, float64 [10]."""
-    import sklearn.datasets
-
-    labels = sklearn.datasets.load_digits().target
+    labels = digits.classes("digits")
     return np.bincount(labels, minlength=10) / len(labels)
 
 

@@ -56,7 +56,8 @@ def test_labels_of_a_resumed_stream(tmp_path):
 
 def test_labels_are_not_looked_at_without_num_classes(tmp_path):
     path, _ = labelled(tmp_path, "damaged")
-    assert data_labels.of_training(options(path)) is None and batches(options(path), 1).shape == (1, 4, SIDE, SIDE, 3)
+    assert batches(options(path), 1).shape == (1, 4, SIDE, SIDE, 3)  # images alone
+    assert next(iter(stream.held_out(options(path, test_lfile=str(path))))).shape == (4, SIDE, SIDE, 3)
 
 
 @pytest.mark.parametrize("lfile, cut", [("digits", slice(None)), ("digits:test", slice(1500, None))])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rpgan_tf import config
-from rpgan_tf.data import digits, stream
+from rpgan_tf.data import digits, names, stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import image_sets
 from rpgan_tf.files import atomic
@@ -48,8 +48,8 @@ def test_images_spread_over_a_set(tmp_path):
 
 
 def test_stacked_digits_of_training_and_of_tests_differ(project):
-    options = config.load("tiny", {"lfile": config.STACKED, "test_lfile": config.STACKED})
-    first, again, held_out = (next(image_sets.open_data(config.STACKED, options, kind).each()) for kind in (1, 1, 0))
+    options = config.load("tiny", {"lfile": names.STACKED, "test_lfile": names.STACKED})
+    first, again, held_out = (next(image_sets.open_data(names.STACKED, options, kind).each()) for kind in (1, 1, 0))
     assert np.array_equal(first, again) and not np.array_equal(first, held_out)
 
 
