@@ -5,7 +5,6 @@ TensorFlow is imported when a generator is loaded, so that a user's mistake is r
 
 from __future__ import annotations
 
-import copy
 import pathlib
 import types
 import typing
@@ -57,8 +56,7 @@ def load(options: types.SimpleNamespace, path: pathlib.Path, full: bool = False)
     from rpgan_tf import factory
 
     if full:
-        options = copy.copy(options)
-        options.num_half = 0
+        options = types.SimpleNamespace(**vars(options) | {"num_half": 0})
     generator = factory.build_generator(options)
     checkpoint.load_npz(generator, path)
     return generator

@@ -64,8 +64,9 @@ def report(options: types.SimpleNamespace, num_replicas: int = 1) -> dict[str, i
         if divided:  # a device has the discriminators of some filters, and is shown the images of all devices
             arrays = atomic.load_arrays(options.filts)
             projections.check_division(int(arrays["nfilt"]), num_replicas)
-            options.filts = str(pathlib.Path(folder, "filts.npz"))
-            atomic.save_arrays(options.filts, arrays | {"nfilt": arrays["nfilt"] // num_replicas})
+            own = str(pathlib.Path(folder, "filts.npz"))
+            atomic.save_arrays(own, arrays | {"nfilt": arrays["nfilt"] // num_replicas})
+            options = types.SimpleNamespace(**vars(options) | {"filts": own})
         model = factory.build(options, _shown_all(options, num_replicas) if divided else None)
         graph = trace(model, inputs, max(schedules, key=lambda schedule: schedule.batches))
         kept = {name: _kept(graph, name) for name in ("d_optimizer", "g_optimizer")}
