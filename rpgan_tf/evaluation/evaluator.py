@@ -14,9 +14,8 @@ import tensorflow as tf
 
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import feature_cache, features, image_sets, measures, protocol, subjects
-from rpgan_tf.files import lpips_weights
+from rpgan_tf.files import lpips_weights, provenance, run_logs
 from rpgan_tf.sampling import pictures
-from rpgan_tf.studies import training_runs
 
 
 def evaluate(
@@ -108,7 +107,7 @@ class Evaluator:
             return known
         part = feature_cache.path_of("fake", [row[key] for key in protocol.IDENTITY], "is" in self.names)
         row["values"] = self.compute(subject, images, part, announce)
-        protocol.append(path, row)
+        run_logs.append_record(path, row)
         part.unlink(missing_ok=True)
         if subject.iteration is not None:
             write_scalars(subject.folder, row)
@@ -132,8 +131,7 @@ class Evaluator:
 
     def describe(self, subject: subjects.Subject, images: image_sets.ImageSet) -> dict:
         """Return the row of a measurement without its values."""
-        real, record = self.reference.images, training_runs.record(())
-        del record["seeds"]
+        real = self.reference.images
         keys = ("experiment", "iteration", "weights", "weights_hash", "seed", "prior", "statistics")
         row = {key: getattr(subject, key) for key in keys} | {
             "samples": images.count,
@@ -150,7 +148,7 @@ class Evaluator:
             "metrics": list(self.names),
             **protocol.SETTINGS,
             "swd_images": measures.swd_count(real, images),
-            **record,
+            **provenance.record(),
         }
         return row | {"protocol": protocol.line(row)}
 

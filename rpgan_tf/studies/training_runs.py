@@ -2,11 +2,8 @@
 
 import contextlib
 import dataclasses
-import datetime
 import os
 import pathlib
-import platform
-import shlex
 import signal
 import subprocess
 import sys
@@ -17,10 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import tqdm
 
-import rpgan_tf
 from rpgan_tf import checkpoint, command, config
 from rpgan_tf.errors import UserError
-from rpgan_tf.files import atomic, run_logs
+from rpgan_tf.files import atomic, provenance, run_logs
 
 TRAIN = pathlib.Path(__file__).parents[2] / "train.py"
 POLL = 0.5  # seconds
@@ -132,25 +128,8 @@ def reached(options: types.SimpleNamespace) -> int:
 
 def record(seeds: Iterable[int]) -> dict:
     """Return the provenance of a table: command, date, seeds, cores and versions."""
-    import importlib.metadata
-
-    return {
-        "command": shlex.join([_from_root(sys.argv[0]), *sys.argv[1:]]),
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "seeds": list(seeds),
-        "cores": os.cpu_count(),
-        "versions": {
-            "rpgan_tf": rpgan_tf.__version__,
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")},
-        },
-    }
-
-
-def _from_root(name: str) -> str:
-    """Return the path of a command relative to the folder of train.py, if it is below."""
-    path = pathlib.Path(name).absolute()
-    return str(path.relative_to(TRAIN.parent)) if path.is_relative_to(TRAIN.parent) else path.name
+    found = provenance.record()
+    return {"command": found["command"], "date": found["date"], "seeds": list(seeds)} | found
 
 
 def _start(run: Run, options: types.SimpleNamespace, cores: list[int]) -> subprocess.Popen:

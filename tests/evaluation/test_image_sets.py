@@ -48,8 +48,8 @@ def test_images_spread_over_a_set(tmp_path):
 
 
 def test_stacked_digits_of_training_and_of_tests_differ(project):
-    options = config.load("tiny", {"lfile": config.STACKED, "test_lfile": config.STACKED})
-    first, again, held_out = (next(image_sets.open_data(config.STACKED, options, kind).each()) for kind in (1, 1, 0))
+    options = config.load("tiny", {"lfile": names.STACKED, "test_lfile": names.STACKED})
+    first, again, held_out = (next(image_sets.open_data(names.STACKED, options, kind).each()) for kind in (1, 1, 0))
     assert np.array_equal(first, again) and not np.array_equal(first, held_out)
 
 
