@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-if "tensorflow" not in sys.modules:  # which decides at its import, and against oneDNN without AVX512_VNNI or AMX
+if "tensorflow" not in sys.modules:  # its import reads this; without AVX512_VNNI or AMX the default is off
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from rpgan_tf import config

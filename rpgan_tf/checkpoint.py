@@ -60,7 +60,9 @@ def load_bgmodel(generator: Generator, path: Path) -> list[Moments]:
         UserError: as `load_npz`, or statistics are missing.
     """
     arrays = atomic.load_arrays(path)
-    expected = name_statistics([(bias, bias) for bias in map(np.asarray, generator.biases[:-1])])  # of the same shapes
+    expected = name_statistics(
+        [(bias, bias) for bias in map(np.asarray, generator.biases[:-1])]
+    )  # biases have the same shapes
     _check_arrays(arrays, generator.get_arrays() | expected, path)
     generator.set_arrays(arrays)
     names = list(expected)
@@ -128,7 +130,7 @@ def save(gan: GAN, options: types.SimpleNamespace, found: dict[str, Arrays] | No
         for old in saved_iterations(options.wts_dir, kind):
             if old != iteration and (kind == "state" or old % options.SAVEFREQ):
                 path_of(options.wts_dir, old, kind).unlink(missing_ok=True)
-    for part in pathlib.Path(options.wts_dir).glob(".iter_*.part"):  # of a save that was killed
+    for part in pathlib.Path(options.wts_dir).glob(".iter_*.part"):  # left by a killed save
         part.unlink(missing_ok=True)
     return [path_of(options.wts_dir, iteration, kind) for kind in found]
 

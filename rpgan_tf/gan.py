@@ -34,11 +34,11 @@ class GAN(steps.Replicated):
         average: a second generator, which holds the moving average of the first one's weights; None without `ema`.
     """
 
-    d_steps: Count = 1  # of an iteration, each with real images and latents of its own
-    g_steps: Count = 1  # of an iteration, each with latents of its own
+    d_steps: Count = 1  # steps of D in an iteration, each with its own real images and latents
+    g_steps: Count = 1  # steps of G in an iteration, each with its own latents
     accumulation: Count = 1  # batches whose gradients are averaged for one optimizer step
     pack: Count = 1  # images that D judges together (PacGAN, arXiv 1712.04086), stacked on channels
-    prior: Literal["normal", "uniform"] = "normal"  # of the latents: N(0, 1) or U[-1, 1)
+    prior: Literal["normal", "uniform"] = "normal"  # distribution of latents: N(0, 1) or U[-1, 1)
     learning_rate: Positive = 2e-4
     d_learning_rate: Positive | None = None  # learning rate of D, if it differs
     decay: Share = 0.0  # learning rates are multiplied by 1 - decay after each iteration

@@ -21,7 +21,7 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.files import lpips_weights
 from rpgan_tf.sampling import generators, latents, pictures, video, w_codes
 
-FRAMES = 200  # of a video at most, of each image
+FRAMES = 200  # most frames of a video for one image
 
 
 def main(argv: list[str]) -> None:

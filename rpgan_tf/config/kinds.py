@@ -23,7 +23,7 @@ Probability: TypeAlias = float
 Value = TypeVar("Value")
 Fixed: TypeAlias = Annotated[Value, "experiments cannot set it"]
 
-Rules: TypeAlias = list[tuple[str, str]]  # of (condition, message), see `checks`
+Rules: TypeAlias = list[tuple[str, str]]  # (condition, message), see `checks`
 
 NONE = (None, "", "None")  # each stands for no value
 

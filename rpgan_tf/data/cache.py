@@ -28,7 +28,7 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, progress
 
 Decode = Callable[[tf.Tensor], tf.Tensor]  # from the number of an image, int64 [], to uint8 [H, W, channels]
-kept: dict[tuple[str, str], Decode] = {}  # of this process, since TensorFlow never unmaps a file
+kept: dict[tuple[str, str], Decode] = {}  # kept for the process: TensorFlow never unmaps a file
 ENOUGH = 100  # images from which the size of all is estimated
 ABANDONED = 3600  # seconds since the last write to a partial file after which its writer counts as killed
 

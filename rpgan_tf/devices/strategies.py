@@ -1,7 +1,9 @@
-"""What a command runs on: one device, those of a machine, or several machines.
+"""Devices of a command: one, those of a machine, or those of several machines.
 
 A strategy is checked before TensorFlow is imported, and started before anything is computed.
 """
+
+from __future__ import annotations
 
 import contextlib
 import json
@@ -9,22 +11,28 @@ import os
 import signal
 import socket
 import sys
+import types
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from rpgan_tf.errors import UserError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 KINDS = "auto", "one", "mirrored", "multiworker", "tpu"
 
 
-def forms(machines):
-    """Return what the help of a command says of its strategies, with several machines or without."""
+def forms(machines: bool) -> str:
+    """Return the help text of --strategy, with several machines or without."""
     text = "auto: all GPUs of this machine, else one device (default); one; mirrored[:N], of N GPUs or parts of the CPU"
     return text + "; multiworker, from TF_CONFIG; tpu" * machines
 
 
-def check(text, machines=True):
-    """Raise a `UserError` unless `text` is a strategy, and its environment is there.
+def check(text: str, machines: bool = True) -> None:
+    """Raise a `UserError` unless `text` is a strategy and its environment is set.
 
-    "mirrored:N" is of N GPUs, or without any of N logical devices of the CPU.
+    "mirrored:N" stands for N GPUs, or N logical devices of the CPU if there is no GPU.
     """
     kind, colon, count = text.partition(":")
     kinds = KINDS if machines else KINDS[:3]
@@ -34,7 +42,7 @@ def check(text, machines=True):
         _read_cluster()
 
 
-def _read_cluster():
+def _read_cluster() -> tuple[list[str], int]:
     """Return (workers, number of this one) of TF_CONFIG; raises `UserError`."""
     text = os.environ.get("TF_CONFIG", "")
     form = 'TF_CONFIG=\'{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}\''
@@ -56,21 +64,21 @@ def _read_cluster():
     return workers, index
 
 
-def local_tasks(number):
-    """Return the TF_CONFIG of each of so many processes on this machine, which listen at ports that are free now."""
+def local_tasks(number: int) -> list[str]:
+    """Return the TF_CONFIG of each of `number` processes on this machine, at ports that are free now."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("localhost", 0))) for _ in range(number)]
         cluster = {"worker": [f"localhost:{each.getsockname()[1]}" for each in sockets]}
     return [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}) for i in range(number)]
 
 
-def is_chief(text):
-    """Return whether this process writes the files: that of the first worker, or the only one."""
+def is_chief(text: str) -> bool:
+    """Return whether this process writes the files: the first worker does."""
     return text != "multiworker" or _read_cluster()[1] == 0
 
 
-def start(text):
-    """Let all that follows run under the strategy of a checked text; raises `UserError` if devices are missing."""
+def start(text: str) -> None:
+    """Run everything from now on under a checked strategy; raises `UserError` if devices are missing."""
     strategy = _build(text)
     if strategy is not None:
         import tensorflow as tf
@@ -78,9 +86,9 @@ def start(text):
         tf.distribute.experimental_set_strategy(strategy)
 
 
-def _build(text):
+def _build(text: str) -> tf.distribute.Strategy | None:
     """Return the `tf.distribute.Strategy`, None for one device."""
-    kind, _, count = text.partition(":")
+    kind, _, given = text.partition(":")
     if kind == "one":
         return None
     import tensorflow as tf
@@ -95,28 +103,28 @@ def _build(text):
             return tf.distribute.TPUStrategy(tf.distribute.cluster_resolver.TPUClusterResolver.connect())
         except (ValueError, tf.errors.OpError) as error:
             raise UserError(f"--strategy tpu finds no TPU: {str(error).splitlines()[0]}") from None
+    number = int(given) if given else len(gpus)
     if gpus:
-        count = int(count or len(gpus))
-        if count > len(gpus):
+        if number > len(gpus):
             raise UserError(f"expected at most mirrored:{len(gpus)}, as many as there are GPUs; received '{text}'")
-        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
-    if not count:
+        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(number)])
+    if not number:
         raise UserError("--strategy mirrored is for several GPUs, and there is none; mirrored:2 divides the CPU in two")
     cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(count))
-    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(int(count))])
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * number)
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(number)])
 
 
-def _meet():
-    """Return the strategy of all machines, as soon as they are there."""
+def _meet() -> tf.distribute.Strategy:
+    """Wait for all machines, and return their strategy."""
     import tensorflow as tf
 
     workers, index = _read_cluster()
-    previous = signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python would see Ctrl-C after the waiting only
+    previous = signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Python handles Ctrl-C only after the wait
     print(f"worker {index} of 0 to {len(workers) - 1}: waiting until all are there", flush=True)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
-    except tf.errors.InvalidArgumentError as error:  # from the first worker, which has another list
+    except tf.errors.InvalidArgumentError as error:  # the first worker has another list
         raise UserError(_others_disagree(workers, error)) from None
     except tf.errors.UnknownError as error:
         raise UserError(
@@ -132,23 +140,23 @@ def _meet():
         signal.signal(signal.SIGINT, previous)
 
 
-def _others_disagree(workers, error):
+def _others_disagree(workers: list[str], error: Exception) -> str:
     return (
-        f"machines do not agree on who they are: this one has {len(workers)} workers in TF_CONFIG, "
+        f"machines have different lists of workers: this one has {len(workers)} in TF_CONFIG, "
         f"{', '.join(workers)}; expected the same list on all, received '{str(error).splitlines()[0]}'"
     )
 
 
-def count():
-    """Return the number of devices among which the strategy that is in use divides a batch."""
+def count() -> int:
+    """Return the number of devices among which the current strategy divides a batch."""
     import tensorflow as tf
 
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 @contextlib.contextmanager
-def outside():
-    """Let what is inside run as without a strategy."""
+def outside() -> Iterator[None]:
+    """Run without a strategy inside this context."""
     import tensorflow as tf
 
     strategy = tf.distribute.get_strategy()
@@ -159,10 +167,10 @@ def outside():
         tf.distribute.experimental_set_strategy(strategy)
 
 
-def each(function, parts):
-    """Return [function(part) for part in parts], each computed by the next of the strategy's devices.
+def each(function: Callable, parts: Iterable) -> list:
+    """Return [function(part) for part in parts], computed by the devices of the strategy in turn.
 
-    With several, variables are read from the device that computes.
+    Each device reads its own copy of the variables.
     """
     import tensorflow as tf
 
@@ -174,8 +182,8 @@ def each(function, parts):
     return found
 
 
-def planned(text):
-    """Return on how many devices a checked strategy would compute, without waiting for other machines."""
+def planned(text: str) -> int:
+    """Return the number of devices of a checked strategy, without waiting for other machines."""
     import tensorflow as tf
 
     if text == "multiworker":
@@ -184,10 +192,10 @@ def planned(text):
     return 1 if strategy is None else strategy.num_replicas_in_sync
 
 
-def check_batch(options, number=None):
-    """Raise a `UserError` unless a batch can be divided among so many devices, None for those of the strategy."""
+def check_batch(options: types.SimpleNamespace, number: int | None = None) -> None:
+    """Raise a `UserError` unless `number` devices can divide a batch; None stands for those of the strategy."""
     number = number or count()
-    if number == 1:  # groups of one device's batch are the net's own matter
+    if number == 1:  # rules of the net check the groups of one device
         return
     if options.bsz % number:
         raise UserError(
@@ -202,20 +210,20 @@ def check_batch(options, number=None):
         )
 
 
-def divide_discriminators(options, number=None):
-    """Return whether so many devices, None for those of the strategy, divide the discriminators and not the batch."""
+def divide_discriminators(options: types.SimpleNamespace, number: int | None = None) -> bool:
+    """Return whether `number` devices, None for those of the strategy, divide discriminators and not the batch."""
     return options.divide == "discriminators" and (number or count()) > 1
 
 
-def several_machines():
-    """Return whether machines compute together."""
+def several_machines() -> bool:
+    """Return whether several machines train together."""
     import tensorflow as tf
 
     return isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def anyone(said):
-    """Return whether any of the machines says so: each calls this, in the same iteration."""
+def anyone(said: bool) -> bool:
+    """Return whether `said` is true on any machine; all call this in the same iteration."""
     import tensorflow as tf
 
     if not several_machines():
@@ -225,8 +233,8 @@ def anyone(said):
     return float(strategy.reduce("SUM", values, axis=None)) > 0
 
 
-def check_start(iteration):
-    """Raise a `UserError` unless all machines start from the same iteration; waits until all have said theirs."""
+def check_start(iteration: int) -> None:
+    """Wait for all machines, and raise a `UserError` unless all start from the same iteration."""
     import tensorflow as tf
 
     if not several_machines():
@@ -236,14 +244,14 @@ def check_start(iteration):
     mean = float(strategy.reduce("MEAN", values, axis=None))
     if mean != iteration:
         raise UserError(
-            f"machines do not start from the same save: this one from iteration {iteration}, on average they start "
+            f"machines start from different saves: this one from iteration {iteration}, all on average "
             f"from {mean:g}; expected that wts_dir is one folder which all of them see"
         )
 
 
 @contextlib.contextmanager
-def rejoining(text):
-    """Start this process anew where another machine is lost: it waits for that, and all go on from the last save.
+def rejoining(text: str) -> Iterator[None]:
+    """Restart this process if another machine is lost: it waits for that machine, and all resume from the last save.
 
     Raises:
         UserError: another machine has other workers in its TF_CONFIG.
@@ -261,5 +269,5 @@ def rejoining(text):
             raise
         reason = str(error).strip().splitlines()[-1]
         print(f"another machine is lost ({reason}); waiting for it, to go on from the last save", flush=True)
-        os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # which `command.start_tensorflow` sets
+        os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # set by `command.start_tensorflow`
         os.execv(sys.executable, [sys.executable, *sys.argv])

@@ -215,7 +215,7 @@ def sliced_wasserstein(real: Images, fake: Images, seed: int = 0) -> dict[int, f
             "sliced Wasserstein distances are of as many real as generated images, square, with a side that is a power "
             f"of two >= 8; received {[real.count, *real.shape]} and {[fake.count, *fake.shape]}"
         )
-    tf.random.set_seed(seed)  # of directions; TensorFlow offers no way to restore the state before
+    tf.random.set_seed(seed)  # draws the directions; TensorFlow cannot restore the state before
     num_levels = max(size // MIN_PYRAMID, 1).bit_length()
     distances = {}
     for level in range(num_levels):

@@ -21,10 +21,10 @@ from rpgan_tf.sampling import generators, w_codes
 KID_BLOCK = 1000  # images of the larger set in a block at most
 IS_SPLITS = 10
 PR_K, DC_K = 3, 5  # neighbours
-SWD_IMAGES = 8192  # of each set at most
+SWD_IMAGES = 8192  # most images of a set
 PPL_EPSILON = 1e-4  # step on a path
 SETTINGS = {  # in each row
-    "order": "random",  # of images, before they are divided into blocks and splits
+    "order": "random",  # images are shuffled before blocks and splits
     "kid_block": KID_BLOCK,
     "is_splits": IS_SPLITS,
     "pr_k": PR_K,

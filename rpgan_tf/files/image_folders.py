@@ -19,9 +19,9 @@ import PIL.Image
 from rpgan_tf.errors import UserError
 
 LABELS = "dataset.json"
-SUFFIXES = (".png", ".jpg", ".jpeg")  # of the images that TensorFlow decodes
+SUFFIXES = (".png", ".jpg", ".jpeg")  # formats that TensorFlow decodes
 GREY = ("1", "L", "LA", "I", "I;16")  # modes of Pillow
-UNREADABLE = (  # of reading and decoding
+UNREADABLE = (  # errors of reading and decoding
     OSError,
     EOFError,
     ValueError,

@@ -28,7 +28,7 @@ STAGES: dict[str, tuple[tuple[int | None, Kernels], ...]] = {
     ),
 }
 SMALLEST = {"alex": 31, "vgg": 16}  # pixels of an image that leave the last stage one
-FAKE_LOSS = {"image": "lpips", "features": "cosine"}  # of GLeaD by fake_target, unless fake_loss is set
+FAKE_LOSS = {"image": "lpips", "features": "cosine"}  # default of GLeaD's fake_loss by fake_target
 MAKE = "make it with tools/convert_lpips.py"
 
 

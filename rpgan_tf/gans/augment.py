@@ -39,7 +39,7 @@ SYM6 = np.array(
         -0.007800708325034148,
     ]
 )
-CENTRE = 5  # of SYM6: the tap that is nearest to its centre of mass
+CENTRE = 5  # tap of SYM6 nearest to its centre of mass
 SMOOTH = np.sqrt(2) * SYM6  # taps that double images
 BILINEAR = np.array([0, 0, 0, 0, 0.5, 1, 0.5, 0, 0, 0, 0, 0])  # taps that double features
 

@@ -1,4 +1,4 @@
-"""GGDR: StyleGAN2 whose D also predicts the features from which G made an image.
+"""GGDR: StyleGAN2 whose D also predicts G's features of the image.
 
 Lee et al., "Generator Knows What Discriminator Should Learn in Unconditional GANs", arXiv 2207.13320, section 3.2.
 """

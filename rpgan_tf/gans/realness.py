@@ -21,7 +21,7 @@ from rpgan_tf.config import CountFrom2, Negative, Positive
 from rpgan_tf.devices.steps import Schedule, Step
 from rpgan_tf.randomness import ANCHORS
 
-NUM_DRAWS = 1000  # of which an anchor is the histogram
+NUM_DRAWS = 1000  # draws in the histogram of an anchor
 
 
 class RealnessGAN(gan.GAN):
@@ -39,9 +39,11 @@ class RealnessGAN(gan.GAN):
 
     num_outcomes: CountFrom2 = 51  # A
     objective: Literal[1, 2, 3] = 2
-    anchors: Literal["normal_uniform", "skew_normal"] = "normal_uniform"  # what A_0 and A_1 are histograms of
-    positive_skew: Positive = 1.0  # by which A_1 is shifted, and the upper end of the support
-    negative_skew: Negative = -1.0  # by which A_0 is shifted, and the lower end of the support
+    anchors: Literal["normal_uniform", "skew_normal"] = (
+        "normal_uniform"  # distributions whose histograms are A_0 and A_1
+    )
+    positive_skew: Positive = 1.0  # shift of A_1, and upper end of the support
+    negative_skew: Negative = -1.0  # shift of A_0, and lower end of the support
 
     @classmethod
     def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:

@@ -1,4 +1,4 @@
-"""Relativistic GANs: the discriminator says how much more realistic real images are than fake ones.
+"""Relativistic GANs: the discriminator rates how much more realistic real images are than fake ones.
 
 Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN", arXiv 1807.00734.
 Author's code: github.com/AlexiaJM/RelativisticGAN. The other program that this one covers:
@@ -33,9 +33,9 @@ from rpgan_tf.randomness import G_STEP, PENALTY
 
 
 class _Relativistic(gan.GAN):
-    """What the four have in common: their G looks at real images."""
+    """Base of the four: their G sees real images."""
 
-    # Real images of the G step: new ones; those of the last D step, judged anew; or their logits of that step, with one
+    # Real images of G's step: new ones; those of the last D step, judged again; or the logits of that step, with one
     # real batch for all steps of the iteration.
     g_real: Literal["resample", "recompute", "stale"] = "resample"
     penalty: NonNegative = 0.0  # times the gradient penalty of WGAN-GP; 0: none

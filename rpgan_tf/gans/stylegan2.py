@@ -1,4 +1,4 @@
-"""StyleGAN2: the standard GAN with two regularizers, each in steps of its own at intervals; with ADA, if wanted.
+"""StyleGAN2: the standard GAN with two regularizers in steps of their own, and optional adaptive augmentation.
 
 Karras et al., "Analyzing and improving the image quality of StyleGAN", arXiv 1912.04958, and "Training generative
 adversarial networks with limited data", arXiv 2006.06676, whose program's settings are the defaults here.
@@ -10,15 +10,15 @@ D's loss; every `d_interval` its R1 penalty, on the same real images. Both losse
 optimizer, whose rate and momenta are corrected for their number (1912.04958, appendix B): with c = k / (k + 1) for an
 interval of k, lr c, beta_1^c, beta_2^c.
 
-With `aug`, all images are augmented on their way to D, in every phase (2006.06676, section 2.2). The probability p is
-fixed, or goes up where the signs of D's logits of real images say that D knows these too well, and down where not (ADA,
-section 3.1).
+With `aug`, every phase augments all images on their way to D (2006.06676, section 2.2). The probability p is fixed, or
+adaptive (ADA, section 3.1): it rises while the mean sign of D's logits of real images is above `ada_target`, and falls
+below it.
 
-Differs from their program in: gradients of accumulated batches are averaged, where it sums them, of which Adam takes
-little notice; what is not finite in them is replaced before they are added over batches and devices; in all phases,
-generated images have the labels of the batch's real ones, which are as frequent as those it draws; without R1
-(`r1_gamma = 0`) GLeaD's term has no part in these steps; with `start_from`, the average of G has no ramp. TensorFlow
-lets GPUs round products to TF32 unless it is told otherwise.
+Differs from their program in: gradients of accumulated batches are averaged, not summed, which Adam nearly cancels;
+gradients that are not finite are replaced before they are added over batches and devices; in all phases, generated
+images have the labels of the batch's real images, where it draws labels of the same frequencies; without R1 (`r1_gamma
+= 0`) GLeaD's term is left out of these steps; with `start_from`, the average of G has no ramp. TensorFlow lets GPUs
+round products to TF32 by default.
 """
 
 import functools
@@ -65,7 +65,7 @@ class StyleGAN2(DCGAN):
     r1_gamma: NonNegative = 1.0
     d_interval: Count = 16  # iterations between steps on R1
     pl_weight: NonNegative = 2.0
-    pl_decay: Positive = 0.01  # of the moving average a of path lengths
+    pl_decay: Positive = 0.01  # rate of the moving average a of path lengths
     pl_shrink: Count = 2  # path lengths are of a batch divided by this
     g_interval: Count = 4  # iterations between steps on path lengths
     style_mixing: NonNegative = 0.9  # probability that codes are of two latents
@@ -77,15 +77,15 @@ class StyleGAN2(DCGAN):
     g_steps: Fixed[Count] = 1
     beta_1: Share = 0.0
     beta_2: Share = 0.99
-    ema: Share = 0.999  # half of it is forgotten after log(1/2) / log(ema) iterations
-    ema_ramp: NonNegative = 0.05  # but after no more than this share of all so far; 0: no ramp
-    aug: Literal["no", "ada", "fixed"] = "no"  # of what D sees
+    ema: Share = 0.999  # half-life: log(1/2) / log(ema) iterations
+    ema_ramp: NonNegative = 0.05  # the half-life is at most this share of all iterations so far; 0: no ramp
+    aug: Literal["no", "ada", "fixed"] = "no"  # augmentation of all images on their way to D
     aug_pipe: Literal["blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"] = (
-        "bgc"  # what is done, see augment.py
+        "bgc"  # operations, see augment.py
     )
-    aug_p: Probability | None = None  # of each operation, where it is fixed
-    ada_target: Share = 0.6  # of the mean sign of D's logits of real images
-    ada_kimg: Positive = 500.0  # thousands of real images in which p goes from 0 to 1, at the fastest
+    aug_p: Probability | None = None  # probability of each operation for aug = 'fixed'
+    ada_target: Share = 0.6  # target of the mean sign of D's logits of real images
+    ada_kimg: Positive = 500.0  # fewest thousands of real images in which p rises from 0 to 1
     num_classes: Whole = 0  # length of a label; 0: no labels
 
     rules = [
@@ -117,7 +117,7 @@ class StyleGAN2(DCGAN):
         self.r1_penalty = self.add_weight((), "zeros", name="r1_penalty", **of_all)
         self.ada = {}
         if self.aug == "ada":
-            names = "ada_p", "ada_signs", "ada_count"  # p; sum and number of signs since it was last adjusted
+            names = "ada_p", "ada_signs", "ada_count"  # p; sum and number of signs since the last adjustment
             self.ada = {name: self.add_weight((), "zeros", name=name, **of_all) for name in names}
 
     @property
@@ -299,7 +299,7 @@ class StyleGAN2(DCGAN):
 
     def update_average(self) -> None:
         momentum = self.ema
-        if self.ema_ramp and not self.options.start_from:  # whose average is to last
+        if self.ema_ramp and not self.options.start_from:  # a transferred average has no ramp
             before = tf.cast(self.iteration - 1, tf.float32)  # `train_step` has counted this iteration
             momentum = tf.minimum(momentum, tf.where(before > 0, 0.5 ** (1 / (self.ema_ramp * before)), 0.0))
         self.move_average(momentum)

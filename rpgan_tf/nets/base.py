@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from rpgan_tf.config import Rules
 
-Seeds: TypeAlias = keras.random.SeedGenerator | int | None  # of initial weights
+Seeds: TypeAlias = keras.random.SeedGenerator | int | None  # seeds initial weights
 
 
 class Net(keras.Model):

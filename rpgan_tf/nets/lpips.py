@@ -14,7 +14,7 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.files import lpips_weights
 
 LARGEST = 256  # size of images that are compared for path lengths and projection, as in StyleGAN2's program
-MEAN = (-0.030, -0.088, -0.188)  # of red, green and blue in ImageNet, in [-1, 1]
+MEAN = (-0.030, -0.088, -0.188)  # mean of red, green and blue in ImageNet, in [-1, 1]
 DEVIATION = (0.458, 0.448, 0.450)
 
 

@@ -18,7 +18,7 @@ from rpgan_tf.nets import base, chunks
 from rpgan_tf.nets.base import Seeds
 from rpgan_tf.projections import Projections, check_chunk, check_division
 
-EPSILON = 1e-3  # of batch normalization
+EPSILON = 1e-3  # epsilon of batch normalization
 
 Moments: TypeAlias = tuple[np.ndarray | tf.Tensor, np.ndarray | tf.Tensor]  # mean [C] and variance [C]
 
@@ -166,7 +166,7 @@ class Discriminator(base.Discriminator):
 
     df: Count = 64
     filts: str | None = None
-    divide: Literal["batch", "discriminators"] = "batch"  # which of them several devices share
+    divide: Literal["batch", "discriminators"] = "batch"  # what several devices divide
     chunk: Count | None = None  # discriminators whose activations are in memory at a time
 
     rules = [

@@ -31,7 +31,7 @@ from rpgan_tf.nets.stylegan2_blocks import (
 )
 from rpgan_tf.projections import Projections
 
-CLAMP = 256.0  # of activations, where some are in half precision
+CLAMP = 256.0  # largest activation, with half precision
 
 
 class Generator(base.Net):

@@ -13,7 +13,7 @@ from rpgan_tf.nets import fir
 from rpgan_tf.nets.base import Seeds
 
 EPSILON = 1e-8
-GAIN = math.sqrt(2)  # of LeakyReLU with slope 0.2
+GAIN = math.sqrt(2)  # gain of LeakyReLU with slope 0.2
 W_AVERAGE_BETA = 0.995
 
 

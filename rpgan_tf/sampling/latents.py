@@ -14,7 +14,7 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.sampling.pictures import COLUMNS, ROWS
 
 NUM_POINTS = 2500  # samples in the picture of an experiment on points
-LARGEST_SEED = 2**32 - 1  # of np.random.RandomState
+LARGEST_SEED = 2**32 - 1  # largest seed of np.random.RandomState
 
 Labels = np.ndarray | None
 

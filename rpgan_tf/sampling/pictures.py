@@ -17,8 +17,8 @@ if typing.TYPE_CHECKING:
     import matplotlib.axes
 
 ROWS, COLUMNS = 10, 15
-NUM_POINTS = 2000  # of the data in a scatter plot
-ROUNDING = "clip(round(127.5 x + 127.5))"  # of x in [-1, 1], by `to_pixels`
+NUM_POINTS = 2000  # data points in a scatter plot
+ROUNDING = "clip(round(127.5 x + 127.5))"  # `to_pixels` of x in [-1, 1]
 
 
 def to_pixels(images: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ NUM_LATENTS = 10000  # for the mean and the deviation of w
 LARGEST_RATE = 0.1
 RAMP_UP, RAMP_DOWN = 0.05, 0.25  # shares of the steps in which the learning rate rises and falls
 NOISE, NOISE_STEPS = 0.05, 0.75  # scale of w's noise in deviations of w, and the share of the steps that have it
-NOISE_WEIGHT = 1e5  # of the regularization of noise maps
+NOISE_WEIGHT = 1e5  # weight of the regularization of noise maps
 SMALLEST = 8  # size down to which noise maps are regularized
 
 

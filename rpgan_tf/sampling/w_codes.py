@@ -21,7 +21,7 @@ if typing.TYPE_CHECKING:
 
 NETS = "stylegan2", "glead"
 NOISE = "const", "random", "none"
-KEY = "w"  # of codes in an .npz file
+KEY = "w"  # name of the codes in an .npz file
 
 
 def check_net(options: types.SimpleNamespace, command: str, heads: bool = False) -> None:

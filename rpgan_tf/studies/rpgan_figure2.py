@@ -23,7 +23,7 @@ if typing.TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
-COLUMNS, MOST_ROWS = 12, 8  # of samples
+COLUMNS, MOST_ROWS = 12, 8  # grid of samples
 LOOKS = {"gradient_norm": "gradient norm at the image", "accuracy": "accuracy of the discriminators"}
 OF_RUN = (  # options in which runs of one curve may differ
     *("seed", "wts_dir", "cache_dir", "MAXITER", "SAVEFREQ", "lfile", "extractor"),

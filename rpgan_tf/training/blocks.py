@@ -29,7 +29,7 @@ class Row(NamedTuple):
     iteration: int  # number of completed iterations
     losses: dict[str, np.ndarray]  # float32, [] or [K]
     waited: float  # seconds until its images were there
-    time: float  # of `time.monotonic()`, when it was completed
+    time: float  # `time.monotonic()` at its end
     spent: np.ndarray  # `Blocks.spent` at the end of its block
     finite: bool  # all losses are
 

@@ -176,7 +176,7 @@ class Log(blocks.Callback):
     def lines(self, row: blocks.Row) -> str:
         """Return an iteration's lines of the log."""
         completed_at = datetime.datetime.now() - datetime.timedelta(seconds=time.monotonic() - row.time)
-        optimizer = getattr(self.model.g_optimizer, "inner_optimizer", self.model.g_optimizer)  # of one that scales
+        optimizer = getattr(self.model.g_optimizer, "inner_optimizer", self.model.g_optimizer)  # loss scaling wraps it
         return run_logs.loss_lines(row.iteration, completed_at, type(optimizer).__name__, row.losses)
 
     def show(self, row: blocks.Row, first: blocks.Row) -> None:
@@ -236,7 +236,7 @@ class TensorBoard(blocks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.writer = tf.summary.create_file_writer(str(pathlib.Path(self.options.wts_dir) / "tensorboard"))
-        self.write = tf.function(self._write, autograph=False)  # of 100 scalars, each takes most of a millisecond else
+        self.write = tf.function(self._write, autograph=False)  # eager, 100 scalars take most of 0.1 s
         self.inputs = latents.inputs(self.options, 0)
         self.since, self.seen, self.waited = time.monotonic(), 0, 0.0
         self.drawn = completed(self.model)

@@ -23,7 +23,7 @@ from rpgan_tf.files import atomic
 from rpgan_tf.gan import GAN
 
 SAME = {"Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient", "EnsureShape"}
-SAME |= {"TensorScatterUpdate"}  # which writes to its first argument
+SAME |= {"TensorScatterUpdate"}  # writes to its first argument
 ELSEWHERE = {"Placeholder", "Const", "ReadVariableOp"}  # arguments and variables, and what is small
 ELEMENTWISE = set(  # may write to an argument
     """
@@ -153,7 +153,7 @@ class Liveness:
                 if owner is not None:
                     self.first.setdefault(owner, place)
                     self.last[owner] = max(self.last[owner], self.last[tensor.ref()])
-                if owner == tensor.ref() and "While" not in operation.type:  # which returns what it began with
+                if owner == tensor.ref() and "While" not in operation.type:  # a loop returns its arguments' memory
                     returned += bytes_of(tensor)
             if inner:
                 self.inside[place] = max(Liveness(each).height() for each in inner) - returned

@@ -151,7 +151,7 @@ def test_machines_that_do_not_see_the_same_folder(here):
     for process, iteration in zip(found, (20, 0)):
         code, text = finish(process)
         assert code == 2
-        assert f"machines do not start from the same save: this one from iteration {iteration}, on average" in text
+        assert f"machines start from different saves: this one from iteration {iteration}, all on average" in text
     assert not pathlib.Path("models/several").exists()
 
 
@@ -206,7 +206,7 @@ def test_machines_with_other_lists_of_machines(here):
     for process, count in [(start(workers[:2], 0, *settings), 2), (start(workers, 1, *settings), 3)]:
         code, text = finish(process)
         assert code == 2
-        assert f"machines do not agree on who they are: this one has {count} workers in TF_CONFIG, localhost:" in text
+        assert f"machines have different lists of workers: this one has {count} in TF_CONFIG, localhost:" in text
         assert "Traceback" not in text
     assert not pathlib.Path("models/several").exists()
 
