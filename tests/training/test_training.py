@@ -14,6 +14,7 @@ import baseline_train
 import rpgan_tf
 import train
 from rpgan_tf import checkpoint, config
+from rpgan_tf.config import declared
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 from rpgan_tf.training import blocks, callbacks
@@ -248,7 +249,8 @@ def test_every_experiment_trains_two_iterations(name, tmp_path, monkeypatch):
     if published["net"] != "toy":
         toy |= {"imsz": 32 if published["net"] == "sagan" else 16, "lfile": "digits", "crop": False, "resize": "no"}
         toy["test_lfile"] = "digits:test" if published["test_lfile"] else ""
-    toy = {key: toy[key] for key in toy if key in published}
+    offered = declared.of(published["gan"], published["net"])
+    toy = {key: value for key, value in toy.items() if declared.offers(offered, key)}
     options = config.load(name, toy | {"MAXITER": 2, "SAVEFREQ": 1, "test_every": 2, "wts_dir": str(tmp_path)})
     config.check_files(options)
     gan = rpgan_tf.build(options)
