@@ -15,8 +15,7 @@ import string
 
 from rpgan_tf import command
 from rpgan_tf.errors import UserError
-from rpgan_tf.evaluation import protocol
-from rpgan_tf.files import atomic
+from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.studies import rpgan_claims
 
 FOLDER, PAGE, DEVICES = pathlib.Path("docs/results"), pathlib.Path("docs/results.md"), pathlib.Path("docs/devices.md")
@@ -29,7 +28,7 @@ def main(argv):
     """Write the page and the table."""
     command.Parser(__doc__).parse_args(argv)
     records = {name: read(FOLDER / f"{name}.json") for name in SECTIONS if (FOLDER / f"{name}.json").is_file()}
-    evaluated = protocol.read(FOLDER / "evaluations.jsonl")
+    evaluated = run_logs.read_records(FOLDER / "evaluations.jsonl")
     if not records and not evaluated:
         raise UserError(
             f"no records in '{FOLDER}'; make some with tools/modes.py, tools/outcomes.py, tools/stability.py"

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import feature_cache, features, image_sets, measures, protocol, subjects
-from rpgan_tf.files import lpips_weights, provenance
+from rpgan_tf.files import lpips_weights, provenance, run_logs
 from rpgan_tf.sampling import pictures
 
 
@@ -107,7 +107,7 @@ class Evaluator:
             return known
         part = feature_cache.path_of("fake", [row[key] for key in protocol.IDENTITY], "is" in self.names)
         row["values"] = self.compute(subject, images, part, announce)
-        protocol.append(path, row)
+        run_logs.append_record(path, row)
         part.unlink(missing_ok=True)
         if subject.iteration is not None:
             write_scalars(subject.folder, row)

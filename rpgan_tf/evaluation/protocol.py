@@ -4,8 +4,6 @@ A number is worth as much as its protocol: rows of `metrics.jsonl` hold both.
 """
 
 import importlib.util
-import json
-import os
 import pathlib
 import types
 import typing
@@ -17,7 +15,7 @@ from rpgan_tf import checkpoint, config
 from rpgan_tf.data import names
 from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.evaluation import image_sets, tfgan
-from rpgan_tf.files import atomic, lpips_weights
+from rpgan_tf.files import atomic, lpips_weights, run_logs
 from rpgan_tf.sampling import generators, w_codes
 
 KID_BLOCK = 1000  # images of the larger set in a block at most
@@ -236,35 +234,10 @@ def line(row: dict) -> str:
     return "; ".join(parts)
 
 
-def read(path: str | pathlib.Path) -> list[dict]:
-    """Return the rows of a file of metrics, [] if there is none; a line that a killed process left is skipped."""
-    path = pathlib.Path(path)
-    rows = []
-    for text in path.read_text().splitlines() if path.is_file() else []:
-        try:
-            rows.append(json.loads(text))
-        except ValueError:
-            continue
-    return rows
-
-
 def find_row(path: str | pathlib.Path, row: dict) -> dict | None:
     """Return the last row of a file that is of the same measurement and has all metrics of `row`, or None."""
-    for other in reversed(read(path)):
+    for other in reversed(run_logs.read_records(path)):
         same = all(other.get(key) == row[key] for key in IDENTITY)
         if same and set(row["metrics"]) <= set(other.get("metrics", ())):
             return other
     return None
-
-
-def append(path: pathlib.Path, row: dict) -> None:
-    """Append a row to a file of metrics, in one write."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab+", buffering=0) as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            torn = file.read(1) != b"\n"
-        else:
-            torn = False
-        file.write(b"\n" * torn + json.dumps(row, allow_nan=False).encode() + b"\n")
-        os.fsync(file.fileno())

@@ -14,7 +14,7 @@ from rpgan_tf import checkpoint, config
 from rpgan_tf.data import digits
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import evaluator, feature_cache, metrics, protocol, subjects
-from rpgan_tf.files import atomic
+from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.sampling import generators, latents, pictures
 from rpgan_tf.training import callbacks
 from tools import dump, fixbn
@@ -33,7 +33,7 @@ def test_rows_are_printed_kept_and_drawn(trained, measure):
         f"fid {rows[1]['values']['fid']:.4g}",
         f"kid {rows[1]['values']['kid']:.4g}, kid_error {rows[1]['values']['kid_error']:.4g}",
     ]
-    assert protocol.read("models/tiny/metrics.jsonl") == rows
+    assert run_logs.read_records("models/tiny/metrics.jsonl") == rows
     row, arrays = rows[1], atomic.load_arrays("models/tiny/iter_4.gmodel.npz")
     hashed = subjects.hash_arrays(arrays)
     assert row["protocol"] == (
@@ -94,7 +94,7 @@ def test_what_was_measured_is_not_measured_again(trained, extractor, measure):
     measure("tiny,1", "--samples", 20)
     measure("tiny", "--samples", 24)
     measure("tiny", "--samples", 24, "--reference", "digits:test")
-    assert len(protocol.read("models/tiny/metrics.jsonl")) == 5
+    assert len(run_logs.read_records("models/tiny/metrics.jsonl")) == 5
     assert cached(trained) == ["real.npy", "real.npy", "real.npz", "real.npz"]
     shutil.copytree("models/tiny", "models/study/seed0")
     (row,), said = measure("tiny", "--samples", 28, "--set", "wts_dir=models/study/seed0")
@@ -132,7 +132,7 @@ def test_stored_statistics(trained, extractor, measure):
         (again,), said = measure(name, "--experiment", "tiny")
         assert again["values"] == {"fid": row["values"]["fid"]}
         assert (again["weights"], again["experiment"], again["iteration"]) == (name, None, None)
-        assert protocol.read(where) == [again]
+        assert run_logs.read_records(where) == [again]
         assert said[0].startswith(f"protocol: {name} ({again['weights_hash']}), 20 images; reference: train, digits (")
     (row,), _ = measure("tiny", "--samples", 20, "--statistics", "batch")
     assert row["statistics"] == "statistics of batches of 4"
@@ -188,7 +188,7 @@ def test_metrics_during_training(trained, extractor, capsys):
     train("models/measured", 2, **measuring)
     options, arrays = train("models/measured", 2, **measuring)
     assert all(np.array_equal(array, arrays[name]) for name, array in expected.items())
-    rows = protocol.read("models/measured/metrics.jsonl")
+    rows = run_logs.read_records("models/measured/metrics.jsonl")
     assert [row["iteration"] for row in rows] == [2, 4]
     assert rows[1]["weights"] == "models/measured/iter_4.ema.npz"
     assert f"iteration 4: fid {rows[1]['values']['fid']:.4g}, precision " in capsys.readouterr().out
@@ -196,7 +196,7 @@ def test_metrics_during_training(trained, extractor, capsys):
     assert evaluator.evaluate(options, 4, **wanted) == rows[1]  # it is the command's number
     pathlib.Path("models/measured/metrics.jsonl").write_text(json.dumps(rows[0]) + "\n" + json.dumps(rows[1])[:50])
     train("models/measured", 1, **measuring)
-    again = protocol.read("models/measured/metrics.jsonl")
+    again = run_logs.read_records("models/measured/metrics.jsonl")
     assert evaluator.numbers(again[1]) == evaluator.numbers(rows[1]) and len(again) == 2
 
 
