@@ -3,8 +3,8 @@
 
 tools/compare.py digits digits1 out.png
 
-Samples are the first of sample.py's grid; losses come from each run's train.log: the mean over the discriminators as a
-thick line (over a window of 50 iterations), every single iteration as a thin one.
+Samples are the first of sample.py's grid. Losses are the means over the discriminators in each run's train.log: a thin
+line for every iteration, a thick one for the moving average over 50.
 """
 
 import pathlib

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write many samples one by one, for programs that compare image sets.
+"""Write samples as single images, for programs that compare sets of images.
 
 tools/dump.py face48 samples 10000              samples/00000.png ... samples/09999.png
 tools/dump.py face48,100,20000 out.npz 50000    one array arr_0, uint8 [N, H, W, C]; seed 100, iteration 20000

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure what a generator draws, or a set of images, against data: FID and others, with the whole protocol.
+"""Measure samples of a generator, or a set of images, against data: FID and other metrics, with their protocol.
 
 tools/evaluate.py digits                                       FID of the newest iteration against the training data
 tools/evaluate.py digits,7 2000 --metrics fid,kid,pr,dc        iteration 2000, seed 7
@@ -10,17 +10,17 @@ tools/evaluate.py samples/ --experiment face48                 a folder or an .n
 tools/evaluate.py samples.npz --reference other.npz
 
 Metrics: fid, kid, is, swd, pr (precision and recall), dc (density and coverage), ppl (perceptual path length), ppl_w
-(in w, of nets that have codes, by LPIPS: --set lpips_weights=FILE.npz of tools/convert_lpips.py); and as StyleGAN2's
-program names them, fid50k_full, kid50k_full, pr50k3_full, is50k, ppl2_wend, of 50,000 samples. That program draws new
-noise for each image, where these have that of the weights; its precision and recall are of features of VGG16, its KID
-of 100 random subsets, its IS of logits without bias, and ppl2_wend of LPIPS by VGG16.
-Extractors: inception, the default, as published tables have it; digits, the default where the reference is these, a
-small classifier that needs no download; keras:NAME. --samples is 50,000 by default, 10,000 with digits, of a set all.
+(path length in w, for nets with codes, by LPIPS: --set lpips_weights=FILE.npz of tools/convert_lpips.py); and with the
+names of StyleGAN2's program, for 50,000 samples, fid50k_full, kid50k_full, pr50k3_full, is50k, ppl2_wend. That program
+differs: new noise for each image instead of the stored one; features of VGG16 for precision and recall; 100 random
+subsets for KID; logits without bias for IS; LPIPS by VGG16 for ppl2_wend.
+Extractors: inception, the default, as in published tables; digits, the default for a reference of digits, a small
+classifier that needs no download; keras:NAME. --samples is 50,000 by default, 10,000 with digits; all for a set.
 
 The protocol goes to standard error, a row of JSON for each iteration to standard output. Rows are appended to
-metrics.jsonl in the experiment's wts_dir, in the folder of images, or beside the .npz file; those of experiments go to
-TensorBoard, too. What was measured by the same protocol is not measured again without --again, and what was killed goes
-on. Features are kept in $RPGAN_TF_CACHE, by default ~/.cache/rpgan_tf.
+metrics.jsonl in the experiment's wts_dir, in the folder of images, or beside the .npz file; rows of experiments also go
+to TensorBoard. A measurement with the same protocol is not repeated without --again; a killed one resumes. Features are
+kept in $RPGAN_TF_CACHE, by default ~/.cache/rpgan_tf.
 """
 
 import argparse
@@ -41,16 +41,16 @@ def main(argv: list[str]) -> None:
     """Measure the subjects that the command line names."""
     parser = command.Parser(__doc__)
     parser.add_experiment("NAME[,seed]|FOLDER|FILE.npz")
-    parser.add_argument("iteration", nargs="?", help="newest by default; all: each that was kept")
+    parser.add_argument("iteration", nargs="?", help="newest by default; all: every saved one")
     parser.add_argument("--metrics", default="fid", metavar="NAME,...", help=",".join(protocol.METRICS))
-    parser.add_argument("--samples", type=int, metavar="N", help="images that are measured")
+    parser.add_argument("--samples", type=int, metavar="N", help="number of images")
     parser.add_argument("--reference", default="train", metavar="train|test|PATH")
     parser.add_argument(
         "--extractor", default="", metavar="NAME", help="digits, inception[:PATH], keras:NAME[:WEIGHTS]"
     )
-    parser.add_argument("--statistics", choices=["auto", "batch", "stored"], default="auto", help="of normalization")
-    parser.add_argument("--experiment", metavar="NAME", help="whose data a folder or an .npz file is measured against")
-    parser.add_argument("--again", action="store_true", help="measure also what has been measured")
+    parser.add_argument("--statistics", choices=["auto", "batch", "stored"], default="auto", help="for normalization")
+    parser.add_argument("--experiment", metavar="NAME", help="experiment whose data are the reference of a set")
+    parser.add_argument("--again", action="store_true", help="repeat measurements that exist")
     parser.add_strategy()
     arguments = parser.parse_args(argv)
     metrics, samples = protocol.parse(arguments.metrics, arguments.samples)

@@ -8,9 +8,9 @@ tools/generate.py stylegan2_digits out/ --seeds 0-9 --save_w codes.npz   the cod
 tools/generate.py stylegan2_digits out/ --w codes.npz                    images of codes: out/w00.png ...
 tools/generate.py stylegan2_digits out/ --rows 85,100,75 --cols 55,821 --styles 0-3   mixed styles: out/mixed.png
 
-The same seed and weights give the images of StyleGAN2's program. With --rows and --cols, the codes of --styles of each
-image of a row are replaced by those of a column's, whose images stand at the left and on top. Weights are those that
-samples come from: the moving average of G, unless --set ema=0.
+The same seed and weights give the images of StyleGAN2's program. With --rows and --cols, each mixed image has the codes
+of its row's seed, except those of --styles, which are its column's; unmixed images are at the left and on top. Weights
+are the moving average of G; with --set ema=0, those of G itself.
 """
 
 import pathlib
@@ -29,13 +29,13 @@ def main(argv: list[str]) -> None:
     parser.add_argument("out", help="folder for PNG files")
     parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--seeds", metavar="600-605", help="an image of each")
-    what.add_argument("--w", metavar="FILE.npz", help="an image of each of its codes")
-    what.add_argument("--rows", metavar="SEEDS", help="of which most codes are; with --cols")
-    parser.add_argument("--cols", metavar="SEEDS", help="of which the codes of --styles are")
-    parser.add_argument("--styles", default="0-6", metavar="0-6", help="numbers of codes (default 0-6)")
+    what.add_argument("--seeds", metavar="600-605", help="an image for each")
+    what.add_argument("--w", metavar="FILE.npz", help="an image for each of its codes")
+    what.add_argument("--rows", metavar="SEEDS", help="seeds of the rows; with --cols")
+    parser.add_argument("--cols", metavar="SEEDS", help="seeds of the columns, for the codes of --styles")
+    parser.add_argument("--styles", default="0-6", metavar="0-6", help="codes of the columns (default 0-6)")
     parser.add_argument("--trunc", type=float, default=1.0, metavar="PSI", help="w_avg + PSI (w - w_avg) (default 1)")
-    parser.add_argument("--class", type=int, dest="label", metavar="N", help="of nets with labels")
+    parser.add_argument("--class", type=int, dest="label", metavar="N", help="class, for nets with labels")
     parser.add_argument("--noise_mode", choices=w_codes.NOISE, default="const", help="(default const)")
     parser.add_argument("--save_w", metavar="FILE.npz", help="write the codes")
     parser.add_strategy()

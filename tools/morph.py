@@ -5,9 +5,9 @@ tools/morph.py face48 out.mp4 137,65
 tools/morph.py face48,100,20000 out.gif 137,65 65,1 --loop    seed 100, iteration 20000; back to the start
 tools/morph.py rasgan_mnist frames 1,2 --path spherical       a folder of PNG files
 
-a and b count the images of sample.py's grid with that seed, from 1, in reading order. Each pair takes --frames frames;
-where a pair starts with the image that the one before ended with, it is shown once. RP-GAN's nets need the statistics
-that fixbn.py stores.
+a and b count the images of sample.py's grid with that seed, from 1, in reading order. Each pair has --frames frames; an
+image that ends one pair and starts the next is shown once. Labels change linearly on either path. RP-GAN's nets need
+the statistics that fixbn.py stores.
 """
 
 import numpy as np

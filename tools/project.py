@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Find the codes w whose images, by a G of StyleGAN2, GGDR or GLeaD, are nearest to given ones.
+"""Project images to codes w of StyleGAN2, GGDR or GLeaD: search the codes whose images by G are nearest.
 
 tools/project.py stylegan2_digits out/                              the first image of test_lfile, or else of lfile
 tools/project.py stylegan2_ffhq256 out/ 2000 --images me.png --set resize=cover lpips_weights=data/lpips_vgg.npz
 tools/project.py stylegan2_digits out/ --images faces/ --count 4 --video out/search.mp4
 
-Writes out/projected.png, images with their projections below, and out/w.npz, which tools/generate.py --w takes.
-Distances are LPIPS where lpips_weights names its weights (tools/convert_lpips.py; the paper has those of VGG16), else
-mean squared errors. One code is sought for all layers, together with noise maps that are not kept.
+Writes out/projected.png, images with their projections below, and out/w.npz, the input of tools/generate.py --w. The
+distance is LPIPS if lpips_weights is set (tools/convert_lpips.py; the paper uses VGG16), else the mean squared error.
+The search optimizes one code for all layers, and noise maps, which are not kept.
 """
 
 import argparse
@@ -69,11 +69,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_experiment()
     parser.add_argument("out", help="folder for the picture and the codes")
     parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
-    parser.add_argument("--images", metavar="LFILE", help="a picture, a list, a folder, .zip or what else lfile may be")
-    parser.add_argument("--count", type=int, default=1, help="of images (default 1)")
+    parser.add_argument("--images", metavar="LFILE", help="a picture, or any value of lfile: a list, folder, .zip, ...")
+    parser.add_argument("--count", type=int, default=1, help="number of images (default 1)")
     parser.add_argument("--steps", type=int, default=1000, help="for each image (default 1000)")
     parser.add_argument("--seed", type=int, default=303, help="of the noise (default 303)")
-    parser.add_argument("--class", type=int, dest="label", metavar="N", help="of nets with labels")
+    parser.add_argument("--class", type=int, dest="label", metavar="N", help="class, for nets with labels")
     parser.add_argument("--video", metavar="FILE", help="*.gif, *.mp4, or a folder: the search")
     parser.add_argument("--fps", type=float, default=30, help="frames a second (default 30)")
     parser.add_strategy()

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Draw images and what GLeaD's G makes of what its D says of them.
+"""Reconstruct images with GLeaD: its G generates them from the outputs of its D.
 
 tools/reconstruct.py glead_digits out.png                  the first images of test_lfile, or else of lfile
 tools/reconstruct.py glead_digits out.png 2000 --images faces/ --count 16     iteration 2000, images of a folder
 tools/reconstruct.py glead_digits out.png --raw            by the G that D was trained with, not by its average
 
-Upper rows are the images, brought to size as the experiment says, the rows below their reconstructions: D's heads give
-features, an image and w, from which G goes on (arXiv 2212.03752, section 3.2). The mean squared error is printed.
+Upper rows show the images, resized as in the experiment, lower rows their reconstructions: D's heads predict features,
+an image and w, from which G continues (arXiv 2212.03752, section 3.2). The mean squared error is printed.
 """
 
 import numpy as np
@@ -22,8 +22,8 @@ def main(argv: list[str]) -> None:
     parser.add_experiment()
     parser.add_argument("out", help="PNG file to write")
     parser.add_argument("iteration", nargs="?", type=int, help="newest by default")
-    parser.add_argument("--images", metavar="LFILE", help="a picture, a list, folder, .zip or what else lfile may be")
-    parser.add_argument("--count", type=int, default=16, help="of images (default 16)")
+    parser.add_argument("--images", metavar="LFILE", help="a picture, or any value of lfile: a list, folder, .zip, ...")
+    parser.add_argument("--count", type=int, default=16, help="number of images (default 16)")
     parser.add_argument("--raw", action="store_true", help="use the G that was trained with this D")
     parser.add_strategy()
     arguments = parser.parse_args(argv)

@@ -8,9 +8,9 @@
 ./sample.py face48 out_{seed}.png --seeds 0-99    a grid for each of the seeds 0 to 99
 
 The same seed and weights give the pixels of the original: the 150 latents are one batch, normalized by its own
-statistics. Nets with running averages use these, or with --batch_statistics the batch's own, as programs do that never
-leave training mode. With a moving average of the generator (ema) the samples are its; --set ema=0 draws those of the
-generator itself.
+statistics. Nets with running averages use these; with --batch_statistics they use those of the batch, as programs that
+stay in training mode do. Samples come from the moving average of the generator if there is one (ema); --set ema=0 takes
+the generator itself.
 """
 
 import tqdm

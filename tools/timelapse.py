@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Show how the samples of the same latents changed over a run, as a video.
+"""Show samples of fixed latents over a run, as a video.
 
 tools/timelapse.py digits out.gif
 tools/timelapse.py digits,100 out.mp4 --fps 2     seed 100, two iterations a second
 
-Each generator that the run kept, one every SAVEFREQ iterations, is a frame with sample.py's grid.
+Each saved generator, one every SAVEFREQ iterations, is a frame: sample.py's grid.
 """
 
 import tqdm
