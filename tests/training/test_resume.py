@@ -9,7 +9,7 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 
 IMAGES = {"lfile": "digits", "imsz": 32, "channels": 1, "bsz": 2, "zlen": 4, "ngf": 2, "ndf": 2}
-POINTS = {"net": "toy", "lfile": "mixture:ring8", "bsz": 4, "zlen": 4, "g_width": 8, "d_width": 5}
+POINTS = {"net": "toy", "lfile": "mixture:ring8", "bsz": 4, "zlen": 4, "g_width": 8, "d_width": 5, "compile": "graph"}
 STYLES = {"lfile": "digits", "imsz": 16, "channels": 1, "bsz": 2, "zlen": 4, "w_dim": 4, "map_layers": 1}
 STYLES |= {"channel_base": 64, "channel_max": 4, "d_interval": 2, "g_interval": 2}
 HEADS = {"gan": "GLeaD", "net": "glead", "res_d": 8, "res_g": 8, "real_loss": "mse", "fake_loss": "mse"}
@@ -20,7 +20,7 @@ RUNS = {
     "spectral vectors, two learning rates": IMAGES | {"gan": "SAGAN", "net": "sagan", "ngf": 8, "ndf": 8},
     "new real images for G, instance norm": IMAGES | {"gan": "RaSGAN", "net": "patchgan"},
     "stale real images": POINTS | {"gan": "RSGAN", "g_real": "stale", "d_steps": 2},
-    "packing, weight decay": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.1},
+    "packing, weight decay, by XLA": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.1, "compile": "xla"},
     "hinge with penalty": POINTS | {"gan": "RaHingeGAN", "penalty": 1.0},
     "lazy phases, accumulation, ramp, ADA": STYLES
     | {"gan": "StyleGAN2", "net": "stylegan2", "accumulation": 2, "aug": "ada", "aug_pipe": "cutout"},
