@@ -4,6 +4,7 @@ Needs no TensorFlow, so that an experiment is checked before TensorFlow is impor
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,6 +72,7 @@ def high_dimensional() -> Mixture:
 MIXTURES = {"ring8": ring8, "grid25": grid25, "grid9": grid9, "1200d": high_dimensional}
 
 
+@functools.cache
 def find(lfile: str) -> Mixture:
     """Return the `Mixture` that `lfile` names: "mixture:<name>", or "mixture:<name>:test" for held-out points of it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import types
 import typing
@@ -103,6 +104,7 @@ def scatter_on(plot: matplotlib.axes.Axes, points: np.ndarray, mixture: mixtures
     )
 
 
+@functools.cache
 def principal_axes(mixture: mixtures.Mixture) -> np.ndarray:
     """Return the first two principal components of a mixture, float64 [dims, 2], of unit length."""
     centers = np.float64(mixture.centers)

@@ -121,9 +121,12 @@ class Blocks(keras.callbacks.CallbackList):
         )
 
     def copy(self) -> dict[str, np.ndarray]:
-        """Copy the logs of all N pending iterations to the host: {name: [N, ...]}."""
+        """Copy the logs of all N pending iterations to the host, and which of them are "finite": {name: [N, ...]}."""
         logs = [each for _, _, each in self.pending]
-        return {name: tf.stack([each[name] for each in logs]).numpy() for name in logs[0]}
+        columns = {name: tf.stack([each[name] for each in logs]) for name in logs[0]}
+        finite = [tf.reshape(tf.math.is_finite(column), [len(logs), -1]) for column in columns.values()]
+        columns["finite"] = tf.reduce_all(tf.concat(finite, axis=1), axis=1)
+        return {name: column.numpy() for name, column in columns.items()}
 
     def rows(self, columns: dict[str, np.ndarray]) -> list[Row]:
         """Return the pending iterations, of which there are none then.
@@ -135,8 +138,7 @@ class Blocks(keras.callbacks.CallbackList):
         iterations, times = zip(*(each[:2] for each in self.pending))
         self.pending = []
         times = np.interp(times, [began, times[-1]], [began, self.ended])
-        waited = columns.pop("waited")
-        finite = np.all([np.isfinite(each).reshape(len(each), -1).all(axis=1) for each in columns.values()], axis=0)
+        waited, finite = columns.pop("waited"), columns.pop("finite")
         losses = [dict(zip(columns, values)) for values in zip(*columns.values())]
         return list(map(Row, iterations, losses, waited, times, [self.spent] * len(times), finite))
 

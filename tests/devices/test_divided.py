@@ -62,5 +62,5 @@ def test_mistakes(tiny, monkeypatch):
 def test_optimizers_other_than_adam_cannot_be_divided(tiny):
     gan = rpgan_tf.build(config.resolve(TINY | {"gan": "WGAN", "filts": tiny.filts}))
     gan.discriminator.divided = True
-    with pytest.raises(UserError, match="divide = 'discriminators' needs Adam: gan = 'WGAN' trains them by RMSprop"):
+    with pytest.raises(UserError, match="divide = 'discriminators' needs Adam: gan = 'WGAN' trains with RMSprop"):
         gan.compile()

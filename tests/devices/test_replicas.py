@@ -48,9 +48,9 @@ def test_a_difference_is_seen():
     "arguments, message",
     [
         (["RPGAM"], "no 'RPGAM'; did you mean 'RPGAN'?"),
-        (["--iterations", "0"], "--iterations must be at least 1"),
-        (["--processes", "1"], "--processes at least 2"),
-        (["--processes", "2", "--strategy", "mirrored:2"], "expected --processes or --strategy; received both"),
+        (["--iterations", "0"], "argument --iterations: expected a whole number, at least 1; received '0'"),
+        (["--processes", "1"], "--processes must be at least 2, received 1"),
+        (["--processes", "2", "--strategy", "mirrored:2"], "expected --processes or --strategy, received both"),
         (["--strategy", "one"], "there is one device only: expected several"),
     ],
 )

@@ -99,5 +99,5 @@ def test_float16_is_for_one_device():
     gan = build("dcgan", "mixed_float16")
     several = type(type(gan).__name__, (type(gan),), {"num_replicas": 2})
     gan.__class__ = several
-    with pytest.raises(UserError, match="'mixed_float16' is for one device, and there are 2: expected 'mixed_bfloat"):
+    with pytest.raises(UserError, match="'mixed_float16' is for one device, received 2: expected 'mixed_bfloat"):
         gan.compile()
