@@ -26,7 +26,7 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=setuptools.find_packages(include=["rpgan_tf", "rpgan_tf.*"]),
-    package_data={"rpgan_tf.studies": ["*.toml"]},
+    package_data={"rpgan_tf": ["py.typed"], "rpgan_tf.studies": ["*.toml"]},
     install_requires=[
         "absl-py>=2.1",
         "imageio>=2.34",  # GIF, and with imageio-ffmpeg MP4, of morphs and time-lapses

@@ -1,4 +1,4 @@
-"""WGAN: its critic steps and the box of its weights. WGAN-GP: its penalty."""
+"""WGAN: losses, critic steps, and the box of its weights."""
 
 import keras
 import numpy as np
@@ -7,9 +7,22 @@ import tensorflow as tf
 
 from rpgan_tf import data
 from rpgan_tf.errors import UserError
-from rpgan_tf.randomness import PENALTY
 from tests.conftest import on_points
-from tests.gans.test_penalties import penalty_between
+from tests.gans import losses
+
+
+def test_losses_by_hand():
+    losses.assert_losses(on_points("WGAN"), -1.5, 0.6875)
+
+
+def test_losses_of_tensorflow_gan():
+    losses.assert_tensorflow_gan(on_points("WGAN"), "wasserstein")
+
+
+def test_sigmoid_critic():
+    gan = on_points("WGAN", sigmoid=True)
+    real, fake = (1 / (1 + np.exp(-np.float64(logits))) for logits in (losses.REAL, losses.FAKE))
+    losses.assert_losses(gan, fake.mean() - real.mean(), -fake.mean())
 
 
 def test_critic_steps_of_600_iterations():
@@ -69,21 +82,3 @@ def test_rmsprop_by_hand():
         v = 0.99 * v + 0.01 * gradient**2
         expected -= 0.1 * gradient / (np.sqrt(v) + 1e-8)
         np.testing.assert_allclose(variable.numpy(), [expected], rtol=1e-5)
-
-
-@pytest.mark.parametrize("name, weight", [("WGANGP", 10.0), ("RSGAN", 2.5), ("RaHingeGAN", 2.5)])
-def test_penalty_is_added_to_the_loss(name, weight):
-    gan = on_points(name, **({} if name == "WGANGP" else {"penalty": weight}))
-    real = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
-    z = gan.latents(6, 1)
-    fake = gan.generator(z, training=True)
-    expected = weight * penalty_between(gan.discriminator, real, fake, gan.noise_seed(PENALTY))
-    logs = gan.d_step(real, z)
-    np.testing.assert_allclose(logs["d_penalty"], expected, rtol=1e-5)
-    loss = gan.d_loss(logs["real_logits"], logs["fake_logits"])
-    np.testing.assert_allclose(logs["d_loss"], loss + expected, rtol=1e-5)
-    assert float(expected) > 0
-
-
-def test_no_penalty_unless_asked_for():
-    assert "d_penalty" not in on_points("RSGAN").d_step(np.zeros((6, 2), np.float32), np.ones((6, 4), np.float32))
