@@ -5,7 +5,6 @@ import pytest
 
 from tests.conftest import on_points, through_projections
 
-
 CASES = [(name, {}) for name in through_projections() if name != "RealnessGAN"]  # test_realness.py, with its outcomes
 
 
