@@ -7,11 +7,13 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
+import train
 from rpgan_tf import checkpoint, config, factory
 from rpgan_tf.devices import replicas
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
 from tests.conftest import TINY, command
+from tests.training.runs import run
 
 
 def test_a_divided_run_is_that_of_one_device(project):
@@ -20,8 +22,8 @@ def test_a_divided_run_is_that_of_one_device(project):
     divided = ["divide=discriminators", "wts_dir=models/divided", "MAXITER=4"]
     output = command("train.py", "tiny", "--strategy", "mirrored:2", "--set", *looks, *divided).stdout
     assert "2 devices: 2 images of a batch on each" in output
-    command("train.py", "tiny", "--set", *looks, "wts_dir=models/divided")
-    command("train.py", "tiny", "--set", *looks, "wts_dir=models/one")
+    for folder in ("divided", "one"):
+        assert run(train.main, "tiny", "--set", *looks, f"wts_dir=models/{folder}").returncode == 0
     for kind in ("gmodel", "dmodel", "state"):
         one, other = (atomic.load_arrays(checkpoint.path_of(f"models/{run}", 6, kind)) for run in ("one", "divided"))
         assert list(one) == list(other)
