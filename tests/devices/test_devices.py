@@ -135,14 +135,13 @@ def test_a_machine_is_lost_and_comes_back(here):
     assert_the_same()
 
 
-@pytest.mark.parametrize("names", [["RPGAN", "RaSGAN"], ["RealnessGAN", "WGANGP"], ["SAGAN", "GLeaD"]], ids="+".join)
-def test_two_processes_compute_what_one_does(names):
-    """Two objectives, one after the other in the same processes."""
-    arguments = line("tools/check_devices.py", *names, "--processes", 2, "--iterations", 3)
+@pytest.mark.parametrize("name", ["RPGAN", "RaSGAN", "RealnessGAN", "WGANGP", "SAGAN", "GLeaD"])
+def test_two_processes_compute_what_one_does(name):
+    arguments = line("tools/check_devices.py", name, "--processes", 2, "--iterations", 3)
     code, text = finish(subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT), 400)
     assert code == 0, text
-    rows = [row.split() for row in text.splitlines() if row.split()[0] in names]
-    assert [row[0] for row in rows] == names and all(0 < float(row[3]) < 1e-3 for row in rows), text
+    rows = [row.split() for row in text.splitlines() if row.split()[0] == name]
+    assert len(rows) == 1 and 0 < float(rows[0][3]) < 1e-3, text
 
 
 def test_machines_that_do_not_see_the_same_folder(here):

@@ -15,15 +15,21 @@ from rpgan_tf.files import atomic, run_logs
 from tests.conftest import TINY, command
 from tests.training.runs import run
 
+LOOKS = ["test_lfile=digits:test", "test_every=2", "monitor_every=2", "sync_bn=True", "compile=eager"]
 
-def test_a_divided_run_is_that_of_one_device(project):
-    """Two devices train K = 2, one goes on: weights, optimizers, looks and held-out losses are those of one alone."""
-    looks = ["test_lfile=digits:test", "test_every=2", "monitor_every=2", "sync_bn=True"]
+
+@pytest.fixture
+def trained_by_one(project):
+    """Train models/one of `project` on one device."""
+    assert run(train.main, "tiny", "--set", *LOOKS, "wts_dir=models/one").returncode == 0
+
+
+def test_a_divided_run_is_that_of_one_device(project, trained_by_one):
+    """Two devices train K = 2, one resumes: weights, optimizers, statistics and held-out losses are those of one."""
     divided = ["divide=discriminators", "wts_dir=models/divided", "MAXITER=4"]
-    output = command("train.py", "tiny", "--strategy", "mirrored:2", "--set", *looks, *divided).stdout
+    output = command("train.py", "tiny", "--strategy", "mirrored:2", "--set", *LOOKS, *divided).stdout
     assert "2 devices: 2 images of a batch on each" in output
-    for folder in ("divided", "one"):
-        assert run(train.main, "tiny", "--set", *looks, f"wts_dir=models/{folder}").returncode == 0
+    assert run(train.main, "tiny", "--set", *LOOKS, "wts_dir=models/divided").returncode == 0
     for kind in ("gmodel", "dmodel", "state"):
         one, other = (atomic.load_arrays(checkpoint.path_of(f"models/{run}", 6, kind)) for run in ("one", "divided"))
         assert list(one) == list(other)
