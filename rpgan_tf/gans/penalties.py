@@ -1,10 +1,13 @@
 """Gradient penalties on a discriminator f, for images, points and banks of K alike: [] or [K].
 
-All take images as D judged them in this step, so that it judges them once. For a bank, the gradient is taken at what
-each discriminator sees, W_k^T x, the input of the function that the penalty makes smooth.
+All have one signature, so that an objective may take any of them. They take images as D judged them in this step, so
+that it judges them once: a GAN that uses `r1` or `r2` sets `penalizes_images`. For a bank, the gradient is taken at
+what each discriminator sees, W_k^T x, the input of the function that the penalty makes smooth.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import tensorflow as tf
 
@@ -29,9 +32,14 @@ def gradient_penalty(discriminator: Discriminator, real: Judged, fake: Judged, s
     return mean(discriminator, between, (norm - 1) ** 2)
 
 
-def r1(discriminator: Discriminator, judged: Judged) -> tf.Tensor:
-    """Return E || grad f(x) ||^2: R1 of watched real images, R2 of fake ones (arXiv 1801.04406, equation 9)."""
-    return mean(discriminator, judged, squared_norm(discriminator, judged))
+def r1(discriminator: Discriminator, real: Judged, fake: Judged | None = None, seed: Any = None) -> tf.Tensor:
+    """Return E || grad f(x) ||^2 of watched real images (arXiv 1801.04406, equation 9)."""
+    return mean(discriminator, real, squared_norm(discriminator, real))
+
+
+def r2(discriminator: Discriminator, real: Judged | None, fake: Judged, seed: Any = None) -> tf.Tensor:
+    """Return E || grad f(G(z)) ||^2 of watched fake images, R1's counterpart in arXiv 1801.04406."""
+    return mean(discriminator, fake, squared_norm(discriminator, fake))
 
 
 def squared_norm(discriminator: Discriminator, judged: Judged) -> tf.Tensor:

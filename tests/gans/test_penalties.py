@@ -73,7 +73,7 @@ class Regularized(DCGAN):
     penalizes_images = True
 
     def d_penalty(self, real, fake, step):
-        return 0.5 * (penalties.r1(self.discriminator, real) + penalties.r1(self.discriminator, fake))
+        return 0.5 * (penalties.r1(self.discriminator, real, fake) + penalties.r2(self.discriminator, real, fake))
 
 
 def spied(gan):
