@@ -4,7 +4,8 @@
 
 Settings: those of exp/digits.py.
 Published: none.
-Measured: FID NN (tools/evaluate.py digits1 --metrics fid); MM minutes on two cores of an AMD EPYC with AVX-512.
+Measured: FID NN (tools/evaluate.py digits1 --metrics fid); 3 minutes at the rate of two idle cores of an AMD EPYC with
+AVX-512.
 """
 
 gan = "Baseline"

@@ -6,8 +6,8 @@ Settings: ours.
 Published: 24.8 of 25 modes with 93.6 % of the samples within three standard deviations (PacGAN4), 95.7 % with 24.1
 modes (ALI; Lin et al., arXiv 1712.04086, table 1).
 Measured: 25.0 of 25 modes, 96.5 +- 0.6 % of the samples within three standard deviations of one; the samples of a mode
-have 0.36 of the width of the data's (tools/modes.py grid25 --objectives best, mean and standard error of five seeds);
-MM minutes on two cores of an AMD EPYC with AVX-512.
+have 0.36 of the width of the data's (tools/modes.py grid25 --objectives best, mean and standard error of five seeds); 3
+minutes at the rate of two idle cores of an AMD EPYC with AVX-512.
 """
 
 gan = "RSGAN"

@@ -6,8 +6,8 @@ Settings: ours.
 Published: 7.9 of 8 modes with 95.6 % of the samples within three standard deviations (PacGAN2), 98.2 % with 6.3 modes
 (its GAN; Lin et al., arXiv 1712.04086, table 1).
 Measured: 8.0 of 8 modes, 98.5 +- 0.3 % of the samples within three standard deviations of one; the samples of a mode
-have 0.28 of the width of the data's (tools/modes.py ring8 --objectives best, mean and standard error of five seeds); MM
-minutes on two cores of an AMD EPYC with AVX-512.
+have 0.28 of the width of the data's (tools/modes.py ring8 --objectives best, mean and standard error of five seeds); 2
+minutes at the rate of two idle cores of an AMD EPYC with AVX-512.
 """
 
 gan = "RSGAN"

@@ -5,7 +5,8 @@ tools/modes.py stacked
 Settings: ours.
 Published: 1,000 modes and a divergence of 0.06 on stacked MNIST (PacDCGAN; Lin et al., arXiv 1712.04086, table 2).
 Measured: 990.6 +- 2.0 of 1,000 modes, a divergence of 0.405 +- 0.026; the data themselves have 0.019 (tools/modes.py
-stacked --objectives best, mean and standard error of five seeds); MM minutes on two cores of an AMD EPYC with AVX-512.
+stacked --objectives best, mean and standard error of five seeds); one minute at the rate of two idle cores of an AMD
+EPYC with AVX-512.
 """
 
 gan = "RSGAN"

