@@ -5,9 +5,13 @@ gan = rpgan_tf.build(options)               # a compiled keras.Model with .gener
 gan.fit(rpgan_tf.data.dataset(options), steps_per_epoch=1000)
 """
 
+from __future__ import annotations
+
 import importlib
 import os
 import sys
+import types
+from typing import TYPE_CHECKING, Any
 
 if "tensorflow" not in sys.modules:  # its import reads this; without AVX512_VNNI or AMX the default is off
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -15,11 +19,14 @@ if "tensorflow" not in sys.modules:  # its import reads this; without AVX512_VNN
 from rpgan_tf import config
 from rpgan_tf.errors import UserError
 
+if TYPE_CHECKING:
+    from rpgan_tf.gan import GAN
+
 __version__ = "0.2.0"
 __all__ = ["UserError", "build", "checkpoint", "config", "data", "images"]
 
 
-def build(options):
+def build(options: types.SimpleNamespace) -> GAN:
     """Build the compiled GAN that `options` describe: see `rpgan_tf.factory.build`."""
     from rpgan_tf import factory
 
@@ -29,7 +36,7 @@ def build(options):
 LATE = ("checkpoint", "data", "gan", "images", "projections")
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in LATE:  # some import TensorFlow
         return importlib.import_module(f"rpgan_tf.{name}")
     raise AttributeError(f"module 'rpgan_tf' has no attribute '{name}'")

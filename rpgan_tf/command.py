@@ -9,7 +9,7 @@ import sys
 import tempfile
 import types
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl.flags import argparse_flags
 
@@ -45,8 +45,8 @@ class Parser(argparse_flags.ArgumentParser):
         self.machines = machines
         self.add_argument("--strategy", default="auto", metavar="KIND", help=strategies.forms(machines))
 
-    def parse_args(self, *args, **kwargs):
-        arguments = super().parse_args(*args, **kwargs)
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        arguments = super().parse_args(args, namespace)
         if "strategy" in arguments:
             strategies.check(arguments.strategy, self.machines)
         return arguments

@@ -7,11 +7,12 @@ by the same function, so they have gradients in turn.
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
 
-def compute(function: Callable, size: int, result, *arguments):
+def compute(function: Callable, size: int, result: Any, *arguments: Any) -> Any:
     """Return function(*arguments), computed for k = 0 ... size - 1, then for the next `size` of K, and so on.
 
     The gradient of an argument is computed only if it is used.

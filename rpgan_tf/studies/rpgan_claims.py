@@ -9,6 +9,7 @@ import functools
 import pathlib
 import tomllib
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -97,59 +98,59 @@ def _table() -> dict:
     return tomllib.loads(TABLE.read_text())
 
 
-# Each test below returns what it measured on one seed, a dict, and whether the rule holds.
+Finding: TypeAlias = tuple[dict, bool]  # measured on one seed, and whether the rule holds
 
 
-def loss_rises(pair, threshold):
+def loss_rises(pair: dict, threshold: float) -> Finding:
     found = {name: pair[name]["losses"]["last"] / pair[name]["losses"]["lowest"] for name in pair}
     return found, min(found.values()) >= threshold
 
 
-def single_loss_is_higher(pair, threshold):
+def single_loss_is_higher(pair: dict, threshold: float) -> Finding:
     single, projected = (pair[name]["losses"]["moving_mean"] for name in ("single", "projected"))
     share = float(np.mean(single > projected))
     return {"share": share}, share >= threshold
 
 
-def single_loss_swings(pair, threshold):
+def single_loss_swings(pair: dict, threshold: float) -> Finding:
     found = {name: pair[name]["losses"]["last_third_deviation"] for name in ("single", "projected")}
     found["each_projected"] = pair["projected"]["losses"]["last_third_deviation_of_each"]
     return found, found["single"] >= threshold * found["projected"]
 
 
-def swings_grow(pair):
+def swings_grow(pair: dict) -> Finding:
     found = {part: pair["single"]["losses"][f"{part}_deviation"] for part in ("first_third", "last_third")}
     return found, found["last_third"] > found["first_third"]
 
 
-def single_gets_worse(pair, threshold):
+def single_gets_worse(pair: dict, threshold: float) -> Finding:
     fids = pair["single"]["long_fids"]
     return {"best": min(fids), "last": fids[-1]}, fids[-1] >= threshold * min(fids)
 
 
-def projected_gets_better(pair, threshold):
+def projected_gets_better(pair: dict, threshold: float) -> Finding:
     fids = pair["projected"]["fids"]
     return {"fids": fids}, all(fid <= threshold * min(fids[: i + 1]) for i, fid in enumerate(fids))
 
 
-def better_early(pair):
+def better_early(pair: dict) -> Finding:
     return _lower({name: pair[name]["fids"][0] for name in pair})
 
 
-def better_at_equal_iterations(pair):
+def better_at_equal_iterations(pair: dict) -> Finding:
     return _lower({name: pair[name]["fids"][-1] for name in pair})
 
 
-def better_at_equal_time(pair):
+def better_at_equal_time(pair: dict) -> Finding:
     return _lower({"projected": pair["projected"]["fids"][-1], "single": pair["single"]["equal_time_fid"]})
 
 
-def larger_gradient(pair):
+def larger_gradient(pair: dict) -> Finding:
     found = {name: pair[name]["gradient_norm"] for name in pair}
     return found, found["projected"] > found["single"]
 
 
-def time_is_linear(sweep, threshold):
+def time_is_linear(sweep: dict, threshold: float) -> Finding:
     """Fit a line to the seconds per iteration over K."""
     k = np.array(sorted(sweep), float)
     seconds = np.array([sweep[number]["seconds_per_iteration"] for number in sorted(sweep)])
@@ -158,11 +159,11 @@ def time_is_linear(sweep, threshold):
     return {"start": float(start), "slope": float(slope), "furthest": furthest}, furthest <= threshold
 
 
-def less_noise(sweep):
+def less_noise(sweep: dict) -> Finding:
     return _lower_with_24(sweep, "high_frequency")
 
 
-def better_samples(sweep):
+def better_samples(sweep: dict) -> Finding:
     return _lower_with_24(sweep, "fid")
 
 
