@@ -72,7 +72,9 @@ def compiled(gan, **how):
     """Return `train_step` as `fit` compiles it; `how` overrides arguments of tf.function."""
     import tensorflow as tf
 
-    return tf.function(gan.train_step, **{"reduce_retracing": True, "jit_compile": gan.jit_compile} | how)
+    return tf.function(
+        gan.train_step, **{"reduce_retracing": True, "jit_compile": gan.jit_compile, "autograph": False} | how
+    )
 
 
 def random_images(gan):
