@@ -29,12 +29,16 @@ BANKS = [  # K, bsz, df, imsz, f1
     (12, 16, 32, 64, 256),
     (4, 32, 128, 32, 128),
 ]
-FORMS = ("loop", "grouped", "vmap", "compiled loop", "compiled grouped")
+LAST = "channels_last"
+FORMS = "loop", f"loop {LAST}", "grouped", f"grouped {LAST}", "vmap", "compiled loop", "compiled grouped"
+FORMS_OF_ZOO = "plain", LAST
 ZOO = {
-    "DCGAN": {"net": "dcgan", "ngf": 32, "ndf": 32},
-    "WGANGP": {"net": "dcgan", "ngf": 32, "ndf": 32, "d_norm": "layer"},
-    "SAGAN": {"net": "sagan", "ngf": 32, "ndf": 32},
+    "DCGAN": {"net": "dcgan"},
+    "WGANGP": {"net": "dcgan", "d_norm": "layer"},
+    "SAGAN": {"net": "sagan"},
 }
+SIZE, SMALL = {"bsz": 16, "imsz": 64, "ngf": 32, "ndf": 32}, {"bsz": 4, "imsz": 32, "ngf": 8, "ndf": 8}
+BFLOAT16 = "RPGAN", "DCGAN"  # the first size of each
 
 
 def main(argv):
@@ -42,12 +46,12 @@ def main(argv):
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "one small size of each, without torch.compile")
     arguments = parser.parse_args(argv)
+    global np, randomness, rpgan_tf, tf, torch, torch_programs
     try:
         import torch
     except ImportError:
         raise UserError("this needs PyTorch: pip install 'rpgan_tf[benchmarks]'") from None
     command.start_tensorflow()
-    global np, randomness, rpgan_tf, tf, torch_programs
     import numpy as np
     import pytorch as torch_programs
     import tensorflow as tf
@@ -55,80 +59,102 @@ def main(argv):
     import rpgan_tf
     from rpgan_tf import randomness
 
+    tf.get_logger().setLevel("ERROR")  # many GANs of a class are no retracing
     table = measuring.Table(arguments)
-    table(f"{'GAN, size':38} | least ms  here ms | {'PyTorch ms':75} | best PyTorch / here")
-
-    def measure(name, setting, sides, work):
-        seconds, machine = measuring.medians_and_machine(sides, arguments.rounds)
-        table(line(name, setting, seconds, machine.seconds(*work)))
-
-    banks = [(2, 8, 8, 16, 32)] if arguments.quick else BANKS
-    for setting in banks:
-        measure("RPGAN", setting, *bank_sides(*setting, FORMS[:3] if arguments.quick else FORMS))
-    for name, values in ZOO.items():
-        if arguments.quick:
-            values = values | {"imsz": 32, "bsz": 4, "ngf": 8, "ndf": 8}
-        options = config.resolve({"gan": name, "imsz": 64, "bsz": 16, "zlen": 100} | values)
-        size = (1, options.bsz, options.ndf, options.imsz, options.ngf)
-        zoo_sides(
-            types.SimpleNamespace(**vars(options) | {"d_steps": 1})
-        )  # checks one step of D, since rounding grows with steps
-        measure(name, size, *zoo_sides(options, tolerance=0.1))
+    table(measuring.COLUMNS)
+    with tempfile.TemporaryDirectory() as folder:
+        for title, values in settings(arguments.quick, folder).items():
+            torch.compiler.reset()  # else the compiled forms of many sizes are too many, and run uncompiled
+            sides, work = both_sides(values, FORMS[:5] if arguments.quick else FORMS)
+            usages, machine = measuring.usages_and_machine(sides, arguments.rounds)
+            for line in measuring.comparison(title, usages, work and machine.seconds(*work)):
+                table(line)
     table(f"threads of PyTorch: {torch.get_num_threads()}")
     table.close()
 
 
-def line(name, setting, seconds, least):
-    """Return a line of the table."""
-    others = {side: seconds[side] for side in seconds if side != "here"}
-    best = min(others.values()) / seconds["here"]
-    keys = dict(zip(("K", "bsz", "df", "imsz", "f1"), setting))
-    size = f"{name} " + " ".join(f"{key}={value}" for key, value in keys.items())
-    times = ", ".join(f"{side} {value * 1e3:.0f}" for side, value in others.items())
-    return f"{size:38} | {least * 1e3:8.0f} {seconds['here'] * 1e3:8.0f} | {times:75} | {best:.2f}"
+def settings(quick, folder):
+    """Return {title: values of an experiment}; those in bfloat16 if the processor has it. Filters go to the folder."""
+    found = {}
+    for num, *sizes in [(2, 8, 8, 16, 32)] if quick else BANKS:
+        size = dict(zip(("bsz", "df", "imsz", "f1"), sizes))
+        filts = f"{folder}/K{num}.npz"
+        atomic.save_arrays(filts, projections.draw([(8 if size["imsz"] > 16 else 4, 2, 1, num)], seed=0))
+        found[title("RPGAN", {"K": num} | size)] = size | {"zlen": 100, "filts": filts}
+    for name, values in ZOO.items():
+        size = SMALL if quick else SIZE
+        found[title(name, size)] = {"gan": name, "zlen": 100} | values | size
+    if measuring.multiplies_bfloat16():
+        for name in BFLOAT16:
+            first = next(title for title in found if title.startswith(name))
+            found[first.replace(name, f"{name} bfloat16")] = found[first] | {"precision": "mixed_bfloat16"}
+    return found
 
 
-def bank_sides(num, bsz, df, imsz, f1, forms):
-    """Check that the sides of RP-GAN agree; return {side: call}, and the FLOP and bytes of an iteration."""
-    with tempfile.TemporaryDirectory() as folder:
-        kernels = [(8, 2, 1, num)] if imsz > 16 else [(4, 2, 1, num)]
-        atomic.save_arrays(f"{folder}/filts.npz", projections.draw(kernels, seed=0))
-        options = config.resolve(dict(bsz=bsz, df=df, imsz=imsz, f1=f1, zlen=100, filts=f"{folder}/filts.npz"))
-        gan = rpgan_tf.build(options)
-    real = measuring.random_images(gan)
-    z_g, z_d = (to_torch(gan.latents(bsz, role)) for role in (randomness.G_STEP, randomness.D_STEP))
-    theirs = to_torch(real).permute(0, 3, 1, 2).contiguous()
-    programs = {form: torch_programs.RPGAN(gan, form) for form in forms}
-    step = measuring.compiled(gan)
-    logs = step(real)
-    for form, program in programs.items():
-        d_losses, g_losses = program(theirs, z_g, z_d)
-        check(form, [d_losses, g_losses], [logs["d_losses"], logs["g_losses"]])
-    calls = {form: functools.partial(program, theirs, z_g, z_d) for form, program in programs.items()}
-    return {"here": lambda: step(real)["d_loss"].numpy()} | calls, cost.of_iteration(gan, real)
+def title(name, size):
+    """Return the name of a GAN with its size."""
+    return " ".join([name, *(f"{key}={value}" for key, value in size.items())])
 
 
-def zoo_sides(options, tolerance=1e-3):
-    """Check that the sides of another GAN agree; return {side: call}, and the FLOP and bytes of an iteration."""
+def both_sides(values, forms):
+    """Check that the sides agree; return {side: call}, and the (FLOP, bytes) of an iteration in float32, else None."""
+    options = config.resolve(values)
+    tolerance = {"float32": 1e-3, "mixed_bfloat16": 1e-2}[options.precision]
+    if options.precision != "float32":
+        forms = [form for form in forms if form != "vmap"]  # fails under autocast: biases stay float32
+    if "filts" in values:
+        sides, work = checked_sides(options, forms, tolerance)
+    else:
+        one = types.SimpleNamespace(**vars(options) | {"d_steps": 1})
+        checked_sides(one, FORMS_OF_ZOO, tolerance)  # one step of D, since rounding grows with steps
+        sides, work = checked_sides(options, FORMS_OF_ZOO, 0.1)
+    if options.precision != "float32":
+        gan = rpgan_tf.build(config.resolve(values | {"precision": "float32"}))
+        return {"here": sides["here"], "here, float32": here(gan, measuring.random_images(gan))[1]} | sides, None
+    return sides, work
+
+
+def checked_sides(options, forms, tolerance):
+    """Check that the first losses agree within `tolerance`; return {side: call}, and the (FLOP, bytes)."""
     gan = rpgan_tf.build(options)
-    count, size = gan.schedule(options, 0).batches, options.bsz
     real = measuring.random_images(gan)
-    z_d = [to_torch(gan.latents(size, randomness.D_STEP, i)) for i in range(count)]
-    z_g = to_torch(gan.latents(size, randomness.G_STEP))
-    seeds = [gan.noise_seed(randomness.PENALTY, i) for i in range(count)]
-    u = [to_torch(tf.random.stateless_uniform([size, 1, 1, 1], seed, alg="philox")) for seed in seeds]
-    theirs = to_torch(real).permute(0, 3, 1, 2).contiguous().chunk(count)
-    program, step = getattr(torch_programs, options.gan)(gan), measuring.compiled(gan)
+    programs = {form: torch_program(gan, form, real) for form in forms}
+    step, call = here(gan, real)
     logs = step(real)
-    check(options.gan, program(theirs, z_g, z_d, u), [logs["d_loss"], logs["g_loss"]], tolerance)
-    sides = {"here": lambda: step(real)["d_loss"].numpy(), "plain": lambda: program(theirs, z_g, z_d, u)}
-    return sides, cost.of_iteration(gan, real[:size])
+    losses = ("d_losses", "g_losses") if "d_losses" in logs else ("d_loss", "g_loss")
+    for form, program in programs.items():
+        check(f"{options.gan}, {form}", program(), [logs[name] for name in losses], tolerance)
+    return {"here": call} | programs, cost.of_iteration(gan, real[: options.bsz])
+
+
+def here(gan, real):
+    """Return the step of this library, and a call of one iteration that waits for its end."""
+    step = measuring.compiled(gan)
+    return step, lambda: step(real)["d_loss"].numpy()
+
+
+def torch_program(gan, form, real):
+    """Return a call of one iteration of PyTorch's program, with the latents of the first iteration of `gan`."""
+    options, count = gan.options, gan.schedule(gan.options, 0).batches
+    of_bank = options.gan == "RPGAN"
+    make = getattr(torch_programs, options.gan)
+    program = make(gan, form.removesuffix(f" {LAST}")) if of_bank else make(gan)
+    images = to_torch(real).permute(0, 3, 1, 2).contiguous()
+    if form.endswith(LAST):
+        program, images = torch_programs.channels_last(program), images.contiguous(memory_format=torch.channels_last)
+    if options.precision == "mixed_bfloat16":
+        torch_programs.bfloat16(program)
+    z_g = to_torch(gan.latents(options.bsz, randomness.G_STEP))
+    z_d = [to_torch(gan.latents(options.bsz, randomness.D_STEP, i)) for i in range(count)]
+    if of_bank:
+        return functools.partial(program, images, z_g, *z_d)
+    seeds = [gan.noise_seed(randomness.PENALTY, i) for i in range(count)]
+    u = [to_torch(tf.random.stateless_uniform([options.bsz, 1, 1, 1], seed, alg="philox")) for seed in seeds]
+    return functools.partial(program, images.chunk(count), z_g, z_d, u)
 
 
 def to_torch(tensor):
     """Return a TensorFlow tensor as a PyTorch one."""
-    import torch
-
     return torch.from_numpy(np.array(tensor))
 
 

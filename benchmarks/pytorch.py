@@ -2,6 +2,7 @@
 
 They are written from the papers and start from this library's weights. A program is called with real images, [B, C, H,
 W] for each step of D, and the latents of all steps; it does one iteration, and returns the losses of D and of G.
+`channels_last` and `bfloat16` change how a program computes.
 """
 
 import torch
@@ -28,12 +29,31 @@ def adam(weights, gan, rate=None):
 def step(optimizer, weights, objective):
     """Do a step of the optimizer on some weights."""
     for weight, gradient in zip(weights, torch.autograd.grad(objective, weights)):
-        weight.grad = gradient.contiguous()  # the fused Adam assumes it
+        same = gradient.stride() == weight.stride()  # the fused Adam assumes it
+        weight.grad = gradient if same else torch.empty_like(weight).copy_(gradient)
     optimizer.step()
+
+
+def channels_last(program):
+    """Lay the kernels of a new program out with their channels last; what it computes then is laid out like them."""
+    for weight in program.g_weights + program.d_weights:
+        if weight.ndim >= 4:
+            weight.data = weight.data.movedim(-3, -1).contiguous().movedim(-1, -3)
+    return program
+
+
+def bfloat16(program):
+    """Let a program compute its losses under autocast to bfloat16; weights and optimizers stay float32."""
+    autocast = torch.autocast("cpu", torch.bfloat16)
+    for name in ("generate", *program.losses):
+        setattr(program, name, autocast(getattr(program, name)))
+    return program
 
 
 class RPGAN:
     """RP-GAN as a "loop" over the discriminators, with "grouped" convolutions or "vmap"; also "compiled loop" etc."""
+
+    losses = "losses_of_d", "loss_of_g"
 
     def __init__(self, gan, form):
         arrays, bank = gan.discriminator.get_arrays(), gan.discriminator.projections
@@ -95,12 +115,12 @@ class RPGAN:
         return torch.func.vmap(single)(self.d_weights, seen)
 
     def losses_of_d(self, real, fake):
-        logits = self.judge(self.project(torch.cat([real, fake])))
+        logits = self.judge(self.project(torch.cat([real, fake]))).float()
         real_logits, fake_logits = logits.chunk(2, dim=1)
         return (functional.softplus(-real_logits).mean(1) + functional.softplus(fake_logits).mean(1)) / 2
 
     def loss_of_g(self, z):
-        return functional.softplus(-self.judge(self.project(self.generate(z)))).mean(1)
+        return functional.softplus(-self.judge(self.project(self.generate(z))).float()).mean(1)
 
     def __call__(self, real, z_g, z_d):
         g_loss = self.loss_of_g(z_g)
@@ -124,6 +144,7 @@ def single(weights, x):
 class DCGAN:
     """DCGAN's nets and losses; the base of the others."""
 
+    losses = "loss_of_d", "judge"
     slope = 0.2
 
     def __init__(self, gan):
@@ -145,7 +166,7 @@ class DCGAN:
         for kernel, scale, shift in zip(layers[::3], layers[1::3], layers[2::3]):
             x = functional.conv2d(x, kernel, stride=2, padding=1)
             x = functional.leaky_relu(self.normalize(x, scale, shift), self.slope)
-        return functional.conv2d(x, last)[:, 0, 0, 0]
+        return functional.conv2d(x, last)[:, 0, 0, 0].float()
 
     def normalize(self, x, scale, shift):
         return functional.batch_norm(x, None, None, scale, shift, training=True, eps=1e-5)
