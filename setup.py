@@ -42,7 +42,7 @@ setuptools.setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.19"],
-        "benchmarks": ["torch>=2.5"],  # what speed is compared with
+        "benchmarks": ["psutil>=5.9", "torch>=2.5"],  # others' use of the processors; what speed is compared with
         "demo": ["matplotlib>=3.9", "scikit-learn>=1.5"],  # the embedded digits, and their picture
         "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
         "lsun": LSUN,

@@ -6,11 +6,16 @@
 
 Protocol. Both sides run in one process with the same number of threads and start from the same weights and latents; the
 losses of their first iteration must agree to 1e-3. Rounds alternate over all sides; medians over the rounds are
-printed. This library's side is `train_step` as `fit` compiles it. The PyTorch programs (benchmarks/pytorch.py) are
-written as a user would: for RP-GAN a loop over the discriminators, grouped convolutions, torch.func.vmap, and
-torch.compile of the first two; with the fused Adam. Both sides draw their latents beforehand. `least` is a lower bound:
-the time of this library's convolutions and products at the rate of sgemm or, if longer, of their bytes at that of a
-copy (benchmarks/cost.py). For CPUs only: on a GPU, the calls would have to wait for the device.
+printed. This library's side, `here`, is `train_step` as `fit` compiles it, which draws latents, too; PyTorch's were
+drawn before. The PyTorch programs (benchmarks/pytorch.py) are written as a user would: for RP-GAN a loop over the
+discriminators, grouped convolutions, torch.func.vmap, and torch.compile of the first two; with the fused Adam; also
+with images and kernels in the memory format channels_last. `of here` is the time over this library's; `cores` the CPU
+time over the wall time, in which PyTorch's idle threads spin for a while; `system` the kernel's share of the CPU time;
+`faults` are minor page faults of an iteration. `least` is a lower bound: the time of this library's convolutions and
+products at the rate of sgemm or, if longer, of their bytes at that of a copy (benchmarks/cost.py). On processors that
+multiply in bfloat16, RP-GAN and DCGAN also run in `precision = 'mixed_bfloat16'` against PyTorch's autocast, without
+vmap, which fails there; losses must agree to 1e-2. For CPUs only: on a GPU, the calls would have to wait for the
+device.
 """
 
 import functools
@@ -101,7 +106,7 @@ def both_sides(values, forms):
     options = config.resolve(values)
     tolerance = {"float32": 1e-3, "mixed_bfloat16": 1e-2}[options.precision]
     if options.precision != "float32":
-        forms = [form for form in forms if form != "vmap"]  # fails under autocast: biases stay float32
+        forms = [form for form in forms if form != "vmap"]  # autocast leaves its biases float32, which fails
     if "filts" in values:
         sides, work = checked_sides(options, forms, tolerance)
     else:

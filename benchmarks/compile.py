@@ -5,7 +5,8 @@
     benchmarks/compile.py --quick    the nets for points only
 
 Protocol. Graph and XLA run iterations in alternating rounds from the same weights; medians over the rounds are printed,
-with the time of the first iteration, tracing and compiling included. `auto` is the library's choice. Images are random.
+with the time of the first iteration, tracing and compiling included. `faults` are minor page faults of an iteration:
+memory that is freed and mapped anew takes the kernel's time. `auto` is the library's choice. Images are random.
 StyleGAN2's iterations are timed in groups of sixteen, since their phases differ.
 """
 
@@ -32,18 +33,18 @@ def main(argv):
     """Time as `argv` says."""
     arguments = measuring.begin(__doc__, argv, "the nets for points only")
     table = measuring.Table(arguments)
-    table("experiment        net       | graph ms  first s |   XLA ms  first s | graph / XLA  auto")
+    columns = " ".join(f"| {kind:>5} ms   faults  first s" for kind in ("graph", "XLA"))
+    table(f"experiment        net       {columns} | graph / XLA  auto")
     for name, iterations in list(EXPERIMENTS.items())[: 1 if arguments.quick else None]:
         options = config.load(name)
         steps, first = {}, {}
         for kind in ("graph", "xla"):
             steps[kind], first[kind], auto = iteration(options, kind, iterations)
-        seconds = measuring.medians(steps, arguments.rounds)
-        graph, xla = (seconds[kind] / iterations * 1e3 for kind in steps)
-        table(
-            f"{name:17} {options.net:9} | {graph:8.1f} {first['graph']:8.1f} | {xla:8.1f} {first['xla']:8.1f} | "
-            f"{graph / xla:11.2f}  {'XLA' if auto else 'graph'}"
-        )
+        usages = measuring.usages(steps, arguments.rounds)
+        ms = {kind: usages[kind].seconds / iterations * 1e3 for kind in steps}
+        sides = (f"{ms[kind]:8.1f} {usages[kind].faults / iterations:8,.0f} {first[kind]:8.1f}" for kind in steps)
+        choice = "XLA" if auto else "graph"
+        table(f"{name:17} {options.net:9} | {' | '.join(sides)} | {ms['graph'] / ms['xla']:11.2f}  {choice}")
     table.close()
 
 

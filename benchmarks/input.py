@@ -81,10 +81,11 @@ def make_files(folder, size, count):
 def measure(folder, rounds, batches):
     """Return {side: [(images per second, CPU seconds per image) of each round]}."""
     processes = multiprocessing.get_context("spawn")
-    connections = {}
+    connections, servers = {}, []
     for side in SIDES:
         connections[side], other = processes.Pipe()
-        processes.Process(target=serve, args=(side, folder, other)).start()
+        servers.append(processes.Process(target=serve, args=(side, folder, other)))
+        servers[-1].start()
         other.close()
     found = {side: [] for side in SIDES}
     for round_number in range(rounds + 1):
@@ -95,6 +96,8 @@ def measure(folder, rounds, batches):
                 found[side].append(received)
     for connection in connections.values():
         connection.send(None)
+    for server in servers:
+        server.join()
     return found
 
 

@@ -5,6 +5,7 @@ import datetime
 import os
 import pathlib
 import platform
+import re
 import resource
 import shlex
 import statistics
@@ -15,6 +16,7 @@ import cost
 
 from rpgan_tf import command
 from rpgan_tf.devices import processor
+from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 
 RECORDS = pathlib.Path("docs/results/speed")
@@ -23,6 +25,7 @@ KINDS = {"NEON": "neon", "SVE": "sve", "AVX2": "avx2", "AVX-512": "avx512", "AMX
 # What a user's environment changes in the arithmetic of TensorFlow, oneDNN, XLA, PyTorch and MKL.
 VARIABLES = ["OMP_NUM_THREADS", "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "ATEN_CPU_CAPABILITY"]
 VARIABLES += ["MKL_ENABLE_INSTRUCTIONS"]
+TITLE = r"^(\S.*): best PyTorch \((.*)\) / here ([\d.]+)"  # of a `comparison`
 COLUMNS = f"{'side':25} |      ms  of here | cores  system     faults"
 
 
@@ -185,8 +188,10 @@ class Others:
 
 def processor_seconds():
     """Read the clock, and seconds of an average processor: busy or stolen, and this program's. For `Others`."""
-    import psutil
-
+    try:
+        import psutil
+    except ImportError:
+        raise UserError("this needs psutil: pip install 'rpgan_tf[benchmarks]'") from None
     everywhere = psutil.cpu_times(percpu=True)
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(everywhere))
     processors = [everywhere[number] for number in available]
@@ -216,9 +221,10 @@ def kind():
 
 
 def multiplies_bfloat16():
-    """Return whether oneDNN may use the processor's products in bfloat16."""
+    """Return whether oneDNN multiplies in bfloat16: the processor does, and no limit is below that."""
     found = processor.describe()
-    return bool({"BF16", "AMX"} & set(found["extensions"])) and found["onednn"] and not found["limit"]
+    has = {"BF16", "AMX"} & set(found["extensions"])
+    return bool(has and found["onednn"] and re.search("BF16|FP16|AMX", found["limit"] or "AMX"))
 
 
 class Table:

@@ -39,7 +39,7 @@ def main(argv):
         options = config.resolve(values | {"monitor_every": 0})
         gan = rpgan_tf.build(options)
         points = tf.zeros([2, 2])
-        step, images = tf.function(gan.train_step, reduce_retracing=True), data.dataset(options)
+        step, images = measuring.compiled(gan), data.dataset(options)
 
         def graph():
             start = time.perf_counter()

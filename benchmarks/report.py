@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/speed.md from the records in docs/results/speed/.
+"""Write docs/speed.md from the records in docs/results/speed/, those of each kind of processor in a folder.
 
     benchmarks/report.py
     benchmarks/report.py --measure    run all benchmarks first, and record them
@@ -9,6 +9,7 @@ typed by hand.
 """
 
 import pathlib
+import re
 import string
 import subprocess
 import sys
@@ -27,20 +28,39 @@ def main(argv):
     """Write the page."""
     parser = command.Parser(__doc__)
     parser.add_argument("--measure", action="store_true", help="run all benchmarks first, and record them")
+    failed = []
     if parser.parse_args(argv).measure:
-        for name in sections():
-            line = [sys.executable, f"benchmarks/{name}.py", "--record"]
-            if subprocess.run(line).returncode:
-                raise UserError(f"benchmarks/{name}.py failed: the records before it are written, the page is not")
-    paths = {name: measuring.RECORDS / f"{name}.txt" for name in sections()}
-    if not any(path.is_file() for path in paths.values()):
+        run = lambda name: subprocess.run([sys.executable, f"benchmarks/{name}.py", "--record"])  # noqa: E731
+        failed = [name for name in sections() if run(name).returncode]
+    kinds = sorted(path.name for path in measuring.RECORDS.glob("*") if list(path.glob("*.txt")))
+    if not kinds:
         raise UserError(f"no records in '{measuring.RECORDS}'; make some with benchmarks/train_step.py --record")
-    parts = {
-        name: f"```\n{path.read_text()}```" if path.is_file() else fill("missing", benchmark=name)
-        for name, path in paths.items()
-    }
-    atomic.write_text(PAGE, fill("speed", **parts, face48=face48()) + "\n")
+    parts = {name: section(name, kinds) for name in sections()}
+    atomic.write_text(PAGE, fill("speed", **parts, speedups=speedups(kinds), face48=face48()) + "\n")
     print(f"wrote {PAGE}")
+    if failed:
+        raise UserError(f"no new records of {', '.join(failed)}: see above why; run benchmarks/NAME.py --record again")
+
+
+def section(name, kinds):
+    """Return the records of a benchmark, one kind of processor after the other."""
+    paths = {kind: measuring.RECORDS / kind / f"{name}.txt" for kind in kinds}
+    found = [f"`{kind}`:\n\n```\n{path.read_text()}```" for kind, path in paths.items() if path.is_file()]
+    return "\n\n".join(found) or fill("missing", benchmark=name)
+
+
+def speedups(kinds):
+    """Return the table of best PyTorch / here: a row for each GAN and size, a column for each kind of processor."""
+    rows = {}
+    for kind in kinds:
+        for path in sorted((measuring.RECORDS / kind).glob("*.txt")):
+            for title, form, ratio in re.findall(measuring.TITLE, path.read_text(), re.M):
+                rows.setdefault(title, {})[kind] = f"{ratio} ({form})"
+    if not rows:
+        return fill("missing", benchmark="against_pytorch")
+    head = [f"| GAN and size | {' | '.join(kinds)} |", "|---" * (1 + len(kinds)) + "|"]
+    cells = (" | ".join(row.get(kind, "") for kind in kinds) for row in rows.values())
+    return "\n".join([*head, *(f"| {title} | {row} |" for title, row in zip(rows, cells))])
 
 
 def template(name):
@@ -55,7 +75,7 @@ def fill(name, **fields):
 
 def sections():
     """Return the benchmarks that have a section on the page, in its order."""
-    return [name for name in template("speed").get_identifiers() if name != "face48"]
+    return [name for name in template("speed").get_identifiers() if name not in ("speedups", "face48")]
 
 
 def face48():

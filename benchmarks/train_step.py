@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Time RP-GAN's iteration against a loop over the discriminators and against the machine's own matrix product.
+"""Time RP-GAN's iteration against the original program's, a loop over the discriminators, and the matrix product.
 
     benchmarks/train_step.py            all settings (about two minutes on two cores)
     benchmarks/train_step.py --quick    the first setting only
 
-Protocol. Both sides start from the same weights and must give the same losses (checked). `batched` is this library's
-train step. `loop` does the same arithmetic with one tf.function for each discriminator and convolutions by
-tf.nn.conv2d, called one after the other like the original's session runs (so it repeats G's forward pass in G's step, a
-few percent of the time). Rounds alternate: sgemm (2048 x 2048 float32), loop, batched; medians over the rounds are
-printed. GFLOP/s counts two operations for each multiplication and addition of convolutions and matrix products, nothing
-else. `D` is the discriminators' part of an iteration: loss and weight gradients on real and fake images, and the image
-gradient for the generator.
+Protocol. All sides start from the same weights and must give the same losses (checked). `batched` is this library's
+train step. `original` is the iteration of the original program, a graph of TensorFlow 1 with a run of its session for
+each discriminator (benchmarks/original.py). `loop` is the same with TensorFlow 2: one tf.function for each
+discriminator, called one after the other. Both compute convolutions by tf.nn.conv2d, and repeat G's forward pass in G's
+step, a few percent of the time. Rounds alternate over the sides, D and sgemm (2048 x 2048 float32); medians over the
+rounds are printed. GFLOP/s counts two operations for each multiplication and addition of convolutions and matrix
+products, nothing else. `D` is the discriminators' part of `batched`: loss and weight gradients on real and fake images,
+and the image gradient for the generator. `system` is the kernel's share of the CPU time, `faults` are minor page faults
+of an iteration.
 """
 
 import tempfile
@@ -26,21 +28,29 @@ SETTINGS = [  # K, bsz, df, imsz, f1
     (12, 64, 32, 32, 128),
     *[(K, 16, 32, 32, 128) for K in (1, 3, 6, 12, 24, 48)],
 ]
+HEADINGS = (
+    "                   |                       ms | time over batched | batched         | D"
+    "                       | original           | batched",
+    " K bsz df imsz  f1 | original  loop  batched | original     loop | GFLOP  GFLOP/s |   ms  GFLOP/s  of sgemm"
+    " | system      faults | system      faults",
+)
 
 
 def main(argv):
     """Time as `argv` says."""
     arguments = measuring.begin(__doc__, argv, "the first setting only")
-    global keras, np, rpgan_tf, tf
+    global keras, np, original, rpgan_tf, tf
     import keras
     import numpy as np
+    import original
     import tensorflow as tf
 
     import rpgan_tf
 
     tf.get_logger().setLevel("ERROR")  # K functions for K discriminators are no retracing
     table = measuring.Table(arguments)
-    table(" K bsz df imsz  f1 |  loop ms  batched ms  ratio | GFLOP  GFLOP/s | D ms  D GFLOP/s | sgemm  D share")
+    for heading in HEADINGS:
+        table(heading)
     for setting in SETTINGS[:1] if arguments.quick else SETTINGS:
         table(measure(arguments.rounds, *setting))
     table.close()
@@ -56,23 +66,39 @@ def measure(rounds, num_discriminators, bsz, df, imsz, f1):
 
     step = tf.function(batched.train_step, autograph=False)
     discriminators = tf.function(lambda: discriminators_only(batched, real), autograph=False)
+    first = original.Original(batched, real.numpy())
+    z = [batched.latents(bsz, role).numpy() for role in range(2)]
+    losses = {
+        "original": first.train_step(z)[0],
+        "loop": np.array(looped.train_step(real)["d_loss"]),
+        "batched": np.array(step(real)["d_losses"]),
+    }
+    for side, each in losses.items():
+        difference = np.abs(each - losses["batched"]).max()
+        if difference > 1e-5:
+            raise SystemExit(f"{side} and batched differ: {difference} in the first loss")
     sides = {
+        "original": first.train_step,
         "loop": lambda: np.array(looped.train_step(real)["d_loss"]),
         "batched": lambda: np.array(step(real)["d_losses"]),
-        "discriminators": lambda: np.array(discriminators()),
+        "D": lambda: np.array(discriminators()),
     }
-    difference = np.abs(sides["loop"]() - sides["batched"]()).max()
-    if difference > 1e-5:
-        raise SystemExit(f"the two sides differ: {difference} in the first loss")
-    seconds, machine = measuring.medians_and_machine(sides, rounds)
+    found, machine = measuring.usages_and_machine(sides, rounds)
     work = cost.Work(num_discriminators, bsz, df, imsz, f1, options.zlen)
-    sgemm = machine.flops / 1e9
-    d_rate = work.discriminators / seconds["discriminators"] / 1e9
+    return line(found, machine, work)
+
+
+def line(found, machine, work):
+    """Return a line of the table."""
+    ms = {side: each.seconds * 1e3 for side, each in found.items()}
+    d_rate = work.discriminators / found["D"].seconds
+    system = " | ".join(f"{found[side].system:6.0%} {found[side].faults:11,.0f}" for side in ("original", "batched"))
     return (
-        f"{num_discriminators:2d} {bsz:3d} {df:2d} {imsz:4d} {f1:3d} | {seconds['loop'] * 1e3:8.0f} "
-        f"{seconds['batched'] * 1e3:11.0f} {seconds['loop'] / seconds['batched']:6.2f} | "
-        f"{work.iteration / 1e9:5.1f} {work.iteration / seconds['batched'] / 1e9:8.0f} | "
-        f"{seconds['discriminators'] * 1e3:4.0f} {d_rate:10.0f} | {sgemm:5.0f} {d_rate / sgemm:8.0%}"
+        f"{work.num_discriminators:2d} {work.bsz:3d} {work.df:2d} {work.imsz:4d} {work.f1:3d} | "
+        f"{ms['original']:8.0f} {ms['loop']:5.0f} {ms['batched']:8.0f} | "
+        f"{ms['original'] / ms['batched']:8.2f} {ms['loop'] / ms['batched']:8.2f} | "
+        f"{work.iteration / 1e9:5.1f} {work.iteration / ms['batched'] / 1e6:8.0f} | "
+        f"{ms['D']:4.0f} {d_rate / 1e9:8.0f} {d_rate / machine.flops:9.0%} | {system}"
     )
 
 

@@ -1,7 +1,12 @@
 """Benchmarks: what they count, that both sides are checked, and the page that is made of their records."""
 
+import functools
 import importlib.util
+import os
+import re
 import shutil
+import sys
+import types
 
 import numpy as np
 import PIL.Image
@@ -9,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 import rpgan_tf
-from rpgan_tf import config, projections
+from rpgan_tf import config, projections, randomness
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 from tests.conftest import ROOT
@@ -67,21 +72,218 @@ def test_sides_that_differ_are_not_timed(monkeypatch):
         against_pytorch.check("loop", [np.ones(3), 1.0], [np.ones(3), 1.02])
 
 
+def test_usage_is_medians_over_rounds():
+    """Three rounds: cores 2, 1 and 1.5; the kernel has 1 s of 6 s."""
+    import measuring
+
+    usage = measuring.usage([(1.0, 1.5, 0.5, 10), (2.0, 2.0, 0.0, 900), (4.0 / 3, 1.5, 0.5, 20)])
+    assert usage == measuring.Usage(seconds=4.0 / 3, cores=1.5, system=1 / 6, faults=20)
+
+
+def test_faults_are_those_of_the_call():
+    """Memory that is mapped anew: a fault a page, or fewer where the system has large pages."""
+    import mmap
+
+    import measuring
+
+    def touch():
+        with mmap.mmap(-1, 64 * mmap.PAGESIZE) as fresh:
+            fresh.write(b"1" * len(fresh))
+
+    found = measuring.usages({"touches": touch, "rests": lambda: None}, rounds=3)
+    assert found["touches"].faults > found["rests"].faults
+
+
+@pytest.mark.parametrize(
+    ("used", "own", "expected"),
+    [(9.0, 8.9, 0.01), (5.0, 5.0, 0.0), (10.0, 6.0, 0.4), (4.9, 5.0, 0.0)],
+    ids=["idle", "one thread", "busy", "rounding"],
+)
+def test_share_of_others(used, own, expected):
+    """Of ten seconds; what went before does not count, and the next second is not yet known."""
+    import measuring
+
+    readings = iter([(100.0, 70.0, 30.0), (110.0, 70 + used, 30 + own), (110.9, 71 + used, 30 + own)])
+    others = measuring.Others(lambda: next(readings))
+    assert others.share() == pytest.approx(expected)
+    assert others.share() == 0
+
+
+def test_seconds_of_the_processors_that_are_available(monkeypatch):
+    """Stolen seconds count as used, idle ones do not; other processors do not count."""
+    import measuring
+    import psutil
+
+    processors = [types.SimpleNamespace(user=u, system=2, idle=900, steal=1.5) for u in (500, 10, 20)]
+    monkeypatch.setattr(psutil, "cpu_times", lambda percpu: processors)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 2}, raising=False)
+    _, used, own = measuring.processor_seconds()
+    assert used == (10 + 2 + 1.5 + 20 + 2 + 1.5) / 2
+    assert own > 0
+
+
+ENTRIES = {
+    "Zen 3": "avx2",
+    "Zen 5": "avx2 avx512f avx512_vnni avx512_bf16",
+    "Xeon": "avx2 avx512f avx512_bf16 amx_bf16",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "kind", "bfloat16"),
+    [
+        ("Zen 3", {}, "avx2", False),
+        ("Zen 5", {}, "avx512", True),
+        ("Zen 5", {"TF_ENABLE_ONEDNN_OPTS": "0"}, "avx512-limited", False),
+        ("Zen 5", {"ONEDNN_MAX_CPU_ISA": "AVX2"}, "avx2-limited", False),
+        ("Zen 5", {"ATEN_CPU_CAPABILITY": "avx2"}, "avx512-limited", True),
+        ("Zen 3", {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}, "avx2-limited", False),
+        ("Xeon", {}, "amx", True),
+        ("Xeon", {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"}, "avx512-limited", False),
+        ("Xeon", {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_AMX"}, "amx-limited", True),
+    ],
+)
+def test_kinds_of_processors(name, variables, kind, bfloat16, machine):
+    import measuring
+
+    machine(name, **variables)
+    assert measuring.kind() == kind
+    assert measuring.multiplies_bfloat16() == bfloat16
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A function that makes this machine one of `ENTRIES`, with environment variables."""
+    import measuring
+
+    from rpgan_tf.devices import processor
+
+    def be(name, **variables):
+        (tmp_path / "cpuinfo").write_text(f"model name : {name}\nflags : fpu {ENTRIES[name]}\n\n")
+        monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+        for variable in measuring.VARIABLES:
+            monkeypatch.delenv(variable, raising=False)
+        for variable, value in ({"TF_ENABLE_ONEDNN_OPTS": "1"} | variables).items():
+            monkeypatch.setenv(variable, value)
+
+    return be
+
+
+def recorded(monkeypatch, *shares):
+    """Print a table of two rows under --record, while others take these shares of the processors."""
+    import measuring
+
+    monkeypatch.setattr(sys, "argv", ["benchmarks/growth.py", "--rounds", "3", "--record"])
+    others = types.SimpleNamespace(share=functools.partial(next, iter(shares)))
+    table = measuring.Table(types.SimpleNamespace(record=True), others)
+    table(" K  ms")
+    table(" 1  15")
+    table.close()
+
+
+def test_a_record_names_the_command_and_the_processor(tmp_path, monkeypatch, machine):
+    monkeypatch.chdir(tmp_path)
+    machine("Zen 5", ONEDNN_MAX_CPU_ISA="AVX2", XLA_FLAGS="--a --b")
+    recorded(monkeypatch, 0, 0.05, 0)
+    head, *lines = (tmp_path / "docs/results/speed/avx2-limited/growth.txt").read_text().splitlines()
+    command, _, comment = head.partition("    # ")
+    assert command == "$ ONEDNN_MAX_CPU_ISA=AVX2 XLA_FLAGS='--a --b' benchmarks/growth.py --rounds 3"
+    assert comment.split(", ", 1)[1].startswith("Zen 5 (AVX2 AVX-512 VNNI BF16), oneDNN limited to AVX2, ")
+    assert lines == [" K  ms", " 1  15"]
+
+
+@pytest.mark.parametrize("shares", [(0, 0.06, 0), (0, 0, 0.3)], ids=["a row", "the end"])
+def test_a_busy_machine_is_not_recorded(tmp_path, monkeypatch, machine, capsys, shares):
+    monkeypatch.chdir(tmp_path)
+    machine("Zen 3")
+    recorded(monkeypatch, 0, 0, 0)
+    (record,) = tmp_path.glob("docs/results/speed/avx2/growth.txt")
+    record.write_text("before")
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="the machine was busy: 'docs/results/speed/avx2/growth.txt' is as it was"):
+        recorded(monkeypatch, *shares)
+    assert record.read_text() == "before"
+    assert ("15   BUSY: others took 6% of the processors" in capsys.readouterr().out) == (0.06 in shares)
+
+
+def test_lines_of_a_comparison():
+    import measuring
+
+    seconds = {"here": 0.1, "here, float32": 0.2, "loop": 0.15, "vmap": 0.12}
+    usages = {side: measuring.Usage(each, 1.9, 0.25, 12345) for side, each in seconds.items()}
+    title, *rows = measuring.comparison("GAN bsz=4", usages, least=0.05)
+    assert title == "GAN bsz=4: best PyTorch (vmap) / here 1.20, least 50.0 ms"
+    assert rows[2].split() == ["loop", "|", "150.0", "1.50", "|", "1.90", "25%", "12,345"]
+    assert [row.index("|") for row in (measuring.COLUMNS, *rows)] == [26] * 5
+    assert re.findall(measuring.TITLE, title, re.M) == [("GAN bsz=4", "vmap", "1.20")]
+
+
+def test_the_original_iteration_is_that_of_the_library(gan):
+    """Four iterations, so Adam's too."""
+    import original
+
+    real = tf.random.stateless_uniform([4, 16, 16, 3], [1, 2], -1, 1)
+    program = original.Original(gan, real.numpy())
+    for _ in range(4):
+        z = [gan.latents(4, role).numpy() for role in (randomness.G_STEP, randomness.D_STEP)]
+        d_losses, g_losses = program.train_step(z)
+        logs = gan.train_step(real)
+        np.testing.assert_allclose(d_losses, logs["d_losses"], rtol=1e-5)
+        np.testing.assert_allclose(g_losses, logs["g_losses"], rtol=1e-5)
+    assert not np.array_equal(program.train_step()[1], program.train_step()[1])
+
+
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
-@pytest.mark.parametrize("form", ["loop", "grouped", "vmap"])
+@pytest.mark.parametrize("form", ["loop", "grouped", "vmap", "loop channels_last", "grouped channels_last"])
 def test_programs_in_pytorch_compute_what_the_bank_does(gan, form):
+    """Three iterations, so Adam's too."""
     import pytorch
     import torch
 
-    from rpgan_tf import randomness
-
     real = tf.random.stateless_uniform([4, 16, 16, 3], [1, 2], -1, 1)
-    z = [torch.from_numpy(gan.latents(4, role).numpy()) for role in (randomness.G_STEP, randomness.D_STEP)]
-    program = pytorch.RPGAN(gan, form)
-    found = program(torch.from_numpy(real.numpy()).permute(0, 3, 1, 2).contiguous(), *z)
-    logs = gan.train_step(real)
-    np.testing.assert_allclose(found[0], logs["d_losses"], rtol=1e-4)
-    np.testing.assert_allclose(found[1], logs["g_losses"], rtol=1e-4)
+    program = pytorch.RPGAN(gan, form.removesuffix(" channels_last"))
+    images = torch.from_numpy(real.numpy()).permute(0, 3, 1, 2).contiguous()
+    if form.endswith("channels_last"):
+        program, images = pytorch.channels_last(program), images.contiguous(memory_format=torch.channels_last)
+        assert all(kernel.movedim(-3, -1).is_contiguous() for kernel in program.d_weights if kernel.ndim >= 4)
+    for _ in range(3):
+        z = [torch.from_numpy(gan.latents(4, role).numpy()) for role in (randomness.G_STEP, randomness.D_STEP)]
+        found, logs = program(images, *z), gan.train_step(real)
+        np.testing.assert_allclose(found[0], logs["d_losses"], rtol=1e-4)
+        np.testing.assert_allclose(found[1], logs["g_losses"], rtol=1e-4)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@pytest.mark.parametrize("name", ["RPGAN", "DCGAN"])
+def test_programs_in_bfloat16(gan, name, monkeypatch):
+    """Products are in bfloat16, weights and losses in float32; the losses are near those in float32."""
+    import pytorch
+    import torch
+
+    if name == "DCGAN":
+        values = {"gan": "DCGAN", "net": "dcgan", "imsz": 32, "bsz": 4, "ngf": 4, "ndf": 4, "zlen": 8}
+        gan = rpgan_tf.build(config.resolve(values))
+    seen, conv2d = set(), torch.nn.functional.conv2d
+
+    def watched(*arguments, **settings):
+        out = conv2d(*arguments, **settings)
+        seen.add(out.dtype)
+        return out
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", watched)
+    size = gan.options.imsz
+    images, z = torch.rand(4, 3, size, size), torch.rand(4, 8)
+    arguments = (images, z, z) if name == "RPGAN" else ([images], z, [z], [None])
+    make = {"RPGAN": lambda: pytorch.RPGAN(gan, "loop"), "DCGAN": lambda: pytorch.DCGAN(gan)}[name]
+    full = make()(*arguments)
+    assert seen == {torch.float32}
+    seen.clear()
+    program = pytorch.bfloat16(make())
+    half = program(*arguments)
+    assert seen == {torch.bfloat16} and {each.dtype for each in program.d_weights} == {torch.float32}
+    for a, b in zip(full, half):
+        assert not np.array_equal(a, b)
+        np.testing.assert_allclose(a, b, rtol=0.02)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
@@ -114,13 +316,40 @@ def test_the_page_is_made_of_the_records(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no records in 'docs/results/speed'"):
         report.main([])
-    (tmp_path / "docs/results/speed").mkdir(parents=True)
-    (tmp_path / "docs/results/speed/growth.txt").write_text("$ benchmarks/growth.py\n 1 2 3\n")
+    for kind, number in (("avx512", 3), ("avx2", 4)):
+        folder = tmp_path / "docs/results/speed" / kind
+        folder.mkdir(parents=True)
+        (folder / "growth.txt").write_text(f"$ benchmarks/growth.py\n 1 2 {number}\n")
+    rows = "here | 1\nGAN bsz=4: best PyTorch (loop channels_last) / here 1.25, least 3.0 ms\n  loop | 2\n"
+    (folder / "against_pytorch.txt").write_text(rows)
     report.main([])
     page = (tmp_path / "docs/speed.md").read_text()
-    assert "## Growth in K, batch size and resolution\n\n```\n$ benchmarks/growth.py\n 1 2 3\n```" in page
+    records = [f"`{kind}`:\n\n```\n$ benchmarks/growth.py\n 1 2 {n}\n```" for kind, n in (("avx2", 4), ("avx512", 3))]
+    assert "## Growth in K, batch size and resolution\n\n" + "\n\n".join(records) in page
+    assert "| GAN and size | avx2 | avx512 |\n|---|---|---|\n| GAN bsz=4 | 1.25 (loop channels_last) |  |" in page
     assert "computed, not measured" in page and "| 8 | discriminators |" in page
     assert "Not recorded here yet: `benchmarks/scaling.py --record` records it." in page
+
+
+def test_a_benchmark_that_fails_leaves_its_record(tmp_path, monkeypatch):
+    """The others are run, and the page is written of what there is."""
+    import report
+
+    monkeypatch.chdir(tmp_path)
+    run = []
+
+    def subprocess_run(line):
+        run.append(line[1])
+        return types.SimpleNamespace(returncode=int("growth" in line[1]))
+
+    monkeypatch.setattr(report.subprocess, "run", subprocess_run)
+    record = tmp_path / "docs/results/speed/avx2/growth.txt"
+    record.parent.mkdir(parents=True)
+    record.write_text("$ benchmarks/growth.py\n before\n")
+    with pytest.raises(UserError, match="^no new records of growth: "):
+        report.main(["--measure"])
+    assert len(run) == len(report.sections())
+    assert " before\n" in (tmp_path / "docs/speed.md").read_text()
 
 
 def test_the_page_is_that_of_the_records(tmp_path, monkeypatch):
