@@ -44,16 +44,15 @@ def channels_last(program):
 
 def bfloat16(program):
     """Let a program compute its losses under autocast to bfloat16; weights and optimizers stay float32."""
-    autocast = torch.autocast("cpu", torch.bfloat16)
-    for name in ("generate", *program.losses):
-        setattr(program, name, autocast(getattr(program, name)))
+    for name in program.products:  # an autocast of its own for each: they call each other, and one cannot be nested
+        setattr(program, name, torch.autocast("cpu", torch.bfloat16)(getattr(program, name)))
     return program
 
 
 class RPGAN:
     """RP-GAN as a "loop" over the discriminators, with "grouped" convolutions or "vmap"; also "compiled loop" etc."""
 
-    losses = "losses_of_d", "loss_of_g"
+    products = "generate", "losses_of_d", "loss_of_g"  # what computes convolutions
 
     def __init__(self, gan, form):
         arrays, bank = gan.discriminator.get_arrays(), gan.discriminator.projections
@@ -144,7 +143,7 @@ def single(weights, x):
 class DCGAN:
     """DCGAN's nets and losses; the base of the others."""
 
-    losses = "loss_of_d", "judge"
+    products = "generate", "judge"
     slope = 0.2
 
     def __init__(self, gan):
