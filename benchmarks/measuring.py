@@ -125,7 +125,7 @@ def medians_and_machine(calls, rounds):
 
 
 def comparison(title, found, least=None):
-    """Return lines that compare Usages, under `COLUMNS`: a title with "best PyTorch / here", and a row for each side.
+    """Return lines that compare Usages, under `COLUMNS`: a title that `TITLE` finds, and a row for each side.
 
     Args:
         title: the GAN and its size.
@@ -134,7 +134,7 @@ def comparison(title, found, least=None):
     """
     here = found["here"].seconds
     best = min((name for name in found if not name.startswith("here")), key=lambda name: found[name].seconds)
-    lines = [f"{title}: best PyTorch ({best}) / here {found[best].seconds / here:.2f}"]
+    lines = [f"\n{title}: best PyTorch ({best}) / here {found[best].seconds / here:.2f}"]
     lines[0] += f", least {least * 1e3:.1f} ms" if least else ""
     for name, each in found.items():
         times = f"{each.seconds * 1e3:7.1f} {each.seconds / here:8.2f}"

@@ -4,6 +4,11 @@
     benchmarks/report.py
     benchmarks/report.py --measure    run all benchmarks first, and record them
 
+Variables before the command limit TensorFlow, PyTorch and XLA to less than the processor has; such records are a kind
+of their own, here avx2-limited:
+
+    ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 XLA_FLAGS=--xla_cpu_max_isa=AVX2 benchmarks/report.py --measure
+
 Words are in benchmarks/templates/, measured numbers in the records, and benchmarks/cost.py computes the others: none is
 typed by hand.
 """

@@ -212,7 +212,7 @@ def test_lines_of_a_comparison():
     seconds = {"here": 0.1, "here, float32": 0.2, "loop": 0.15, "vmap": 0.12}
     usages = {side: measuring.Usage(each, 1.9, 0.25, 12345) for side, each in seconds.items()}
     title, *rows = measuring.comparison("GAN bsz=4", usages, least=0.05)
-    assert title == "GAN bsz=4: best PyTorch (vmap) / here 1.20, least 50.0 ms"
+    assert title == "\nGAN bsz=4: best PyTorch (vmap) / here 1.20, least 50.0 ms"
     assert rows[2].split() == ["loop", "|", "150.0", "1.50", "|", "1.90", "25%", "12,345"]
     assert [row.index("|") for row in (measuring.COLUMNS, *rows)] == [26] * 5
     assert re.findall(measuring.TITLE, title, re.M) == [("GAN bsz=4", "vmap", "1.20")]
