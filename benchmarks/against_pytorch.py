@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time whole iterations of this library against programs in plain PyTorch that do the same arithmetic.
 
-    benchmarks/against_pytorch.py            RP-GAN at three sizes, DCGAN, WGAN-GP and SAGAN
+    benchmarks/against_pytorch.py            RP-GAN at three sizes, DCGAN, WGAN-GP, SAGAN, RealnessGAN
     benchmarks/against_pytorch.py --quick    small nets
 
 Protocol. Both sides run in one process with the same number of threads and start from the same weights and latents; the
@@ -41,6 +41,7 @@ ZOO = {
     "DCGAN": {"net": "dcgan"},
     "WGANGP": {"net": "dcgan", "d_norm": "layer"},
     "SAGAN": {"net": "sagan"},
+    "RealnessGAN": {"net": "realness"},
 }
 SIZE, SMALL = {"bsz": 16, "imsz": 64, "ngf": 32, "ndf": 32}, {"bsz": 4, "imsz": 32, "ngf": 8, "ndf": 8}
 BFLOAT16 = "RPGAN", "DCGAN"  # the first size of each
@@ -51,7 +52,7 @@ def main(argv):
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "one small size of each, without torch.compile")
     arguments = parser.parse_args(argv)
-    global np, randomness, rpgan_tf, tf, torch, torch_programs
+    global np, randomness, replicas, rpgan_tf, tf, torch, torch_programs
     try:
         import torch
     except ImportError:
@@ -63,6 +64,7 @@ def main(argv):
 
     import rpgan_tf
     from rpgan_tf import randomness
+    from rpgan_tf.devices import replicas
 
     tf.get_logger().setLevel("ERROR")  # many GANs of a class are no retracing
     table = measuring.Table(arguments)
@@ -155,7 +157,15 @@ def torch_program(gan, form, real):
         return functools.partial(program, images, z_g, *z_d)
     seeds = [gan.noise_seed(randomness.PENALTY, i) for i in range(count)]
     u = [to_torch(tf.random.stateless_uniform([options.bsz, 1, 1, 1], seed, alg="philox")) for seed in seeds]
-    return functools.partial(program, images.chunk(count), z_g, z_d, u)
+    more = drawn_by_realness(gan) if options.gan == "RealnessGAN" else ()
+    return functools.partial(program, images.chunk(count), z_g, z_d, u, *more)
+
+
+def drawn_by_realness(gan):
+    """Return the anchors of RealnessGAN's first iteration, and the noise [B, A] of D's four calls."""
+    shape, first = [gan.options.bsz, gan.options.num_outcomes], int(gan.discriminator.counter) + 1
+    noise = [replicas.normal(shape, [gan.options.seed, first + i]) for i in range(4)]
+    return [to_torch(each) for each in gan.draw()], [to_torch(each) for each in noise]
 
 
 def to_torch(tensor):

@@ -10,13 +10,15 @@ from torch.nn import functional
 
 
 def tensors(net):
-    """Return the trained arrays of a net as tensors in PyTorch's layout: [k, k, a, b] becomes [b, a, k, k]."""
+    """Return the trained arrays of a net; [k, k, a, b] becomes [b, a, k, k], and [a, b] [b, a], as PyTorch has it."""
     found = []
     for name, array in net.get_arrays().items():
         tensor = torch.from_numpy(array.copy()) if array.ndim else torch.tensor(float(array))
         if tensor.ndim == 4:
             tensor = tensor.permute(3, 2, 0, 1).contiguous()
-        if not name.endswith(("moving_mean", "moving_variance", "/u", "/v")):
+        if tensor.ndim == 2:
+            tensor = tensor.T.contiguous()
+        if not name.endswith(("moving_mean", "moving_variance", "/u", "/v", "counter")):
             found.append(tensor.requires_grad_())
     return found
 
@@ -262,3 +264,45 @@ class SAGAN(DCGAN):
 
     def loss_of_g(self, logits):
         return -logits.mean()
+
+
+class RealnessGAN(DCGAN):
+    """RealnessGAN with objective 2: a spectrally normalized D draws the logits of A outcomes."""
+
+    normalized = SAGAN.normalized
+
+    def __init__(self, gan):
+        super().__init__(gan)
+        arrays = gan.discriminator.get_arrays()
+        vectors = [torch.from_numpy(arrays[name].copy()) for name in arrays if name.endswith("/u")]
+        self.vectors = {id(kernel): u for kernel, u in zip(self.d_weights, vectors, strict=True)}
+
+    def judge(self, x, noise):
+        *kernels, head = self.d_weights
+        for kernel in kernels:
+            x = functional.leaky_relu(functional.conv2d(x, self.normalized(kernel), stride=2, padding=1), self.slope)
+        mean, log_variance = functional.linear(x.flatten(1), self.normalized(head)).chunk(2, dim=1)
+        return functional.softmax(mean + (log_variance / 2).exp() * noise, dim=1)
+
+    def cross_entropy(self, anchor, p, skew=0.0):
+        """Return - E sum_A anchor log p, with the anchor's mass moved along the support and split between outcomes."""
+        support = torch.linspace(self.gan.negative_skew, self.gan.positive_skew, p.shape[1])
+        moved = (support + skew).clamp(support[0], support[-1])
+        matrix = (1 - (moved[:, None] - support).abs() / (support[1] - support[0])).clamp_min(0)
+        return -(anchor @ matrix * torch.log(p + 1e-16)).sum(1).mean()
+
+    def __call__(self, real, z_g, z_d, u, anchors, noise):
+        """Do an iteration; `anchors` are A_0 and A_1, [1, A] each, and `noise` [B, A] is of the four calls of D."""
+        del u
+        a_0, a_1 = anchors
+        with torch.no_grad():
+            fake = self.generate(z_d[0])
+        d_loss = self.cross_entropy(a_1, self.judge(real[0], noise[0]), self.gan.positive_skew)
+        d_loss = d_loss + self.cross_entropy(a_0, self.judge(fake, noise[1]), self.gan.negative_skew)
+        step(self.optimizers[1], self.d_weights, d_loss)
+        with torch.no_grad():
+            p_real = self.judge(real[1], noise[2])
+        p_fake = self.judge(self.generate(z_g), noise[3])
+        g_loss = self.cross_entropy(p_real, p_fake) - self.cross_entropy(a_0, p_fake, self.gan.negative_skew)
+        step(self.optimizers[0], self.g_weights, g_loss)
+        return d_loss.item(), g_loss.item()

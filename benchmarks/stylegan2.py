@@ -1,97 +1,184 @@
 #!/usr/bin/env python3
-"""Time the four phases of StyleGAN2's iteration as graphs and compiled by XLA, against the machine's matrix product.
+"""Time the four phases of StyleGAN2's and GLeaD's iteration: as graphs, compiled by XLA, and in plain PyTorch.
 
-    benchmarks/stylegan2.py             GLeaD at 32x32 with a batch of 8: a small net with all phases
-    benchmarks/stylegan2.py --width 2   twice the channels
-    benchmarks/stylegan2.py --quick     the steps of D and G only
+    benchmarks/stylegan2.py               both at 32x32 with a batch of 8: small nets with all phases
+    benchmarks/stylegan2.py --width 2     twice the channels
+    benchmarks/stylegan2.py --gan GLeaD   this one alone
+    benchmarks/stylegan2.py --quick       the steps of D and G only, without torch.compile
 
-Protocol. Graph and XLA run the same phases in alternating rounds with a matrix product (2048 x 2048 float32); medians
-over the rounds are printed, and the time of tracing and compiling. The losses of the first calls must agree, except
-path lengths, whose directions XLA draws differently; styles are not mixed, for the same reason. GFLOP counts two
+Protocol. All sides start from the same weights and run the same phases in alternating rounds with a matrix product
+(2048 x 2048 float32); medians over the rounds are printed, and the time of tracing and compiling. The losses of the
+first calls must agree to 1e-3, except XLA's path lengths, whose directions it draws differently; styles are not mixed,
+for the same reason. PyTorch's programs (benchmarks/pytorch_stylegan2.py) are given their latents, noise and directions;
+they run with scaled activations or grouped convolutions, in two layouts, and with torch.compile where it can (it has no
+second derivatives, so that R1 and path lengths run as they are). The fastest form of each phase is printed, and of the
+iteration that of one form. `PyTorch / here` compares it with what `compile = "auto"` chooses here. GFLOP counts two
 operations for each multiplication and addition of the convolutions and matrix products in the phase's graph, nothing
 else; `least` is their time at the rate of sgemm or, if longer, that of their bytes at the rate of a copy
 (benchmarks/cost.py). An iteration is G, D, a quarter of G's path lengths and a sixteenth of D's R1.
 """
 
-import math
+import functools
 import time
 
 import cost
 import measuring
+import numpy as np
 
 from rpgan_tf import command, config
+from rpgan_tf.errors import UserError
 
-SETTINGS = {"gan": "GLeaD", "net": "glead", "imsz": 32, "res_d": 8, "res_g": 8, "bsz": 8, "mbstd_group": 8}
-SETTINGS |= {"zlen": 32, "w_dim": 32, "map_layers": 2, "style_mixing": 0, "real_loss": "mse", "fake_loss": "mse"}
+SETTINGS = {"imsz": 32, "bsz": 8, "mbstd_group": 8, "zlen": 32, "w_dim": 32, "map_layers": 2, "style_mixing": 0}
+GANS = {
+    "StyleGAN2": {"net": "stylegan2"},
+    "GLeaD": {"net": "glead", "res_d": 8, "res_g": 8, "real_loss": "mse", "fake_loss": "mse"},
+}
 SHARES = {"D": 1, "D R1": 1 / 16, "G": 1, "G paths": 1 / 4}  # of an iteration
+FORMS = ("scaled", "scaled channels_last", "grouped", "grouped channels_last", "compiled scaled channels_last")
 
 
 def main(argv):
     """Time as `argv` says."""
+    global programs, randomness, replicas, rpgan_tf, tf, torch
     parser = command.Parser(__doc__)
-    measuring.add_options(parser, "the steps of D and G only")
+    measuring.add_options(parser, "the steps of D and G only, without torch.compile")
     parser.add_argument("--width", type=command.count, default=1, help="multiple of 32 channels (default 1)")
+    parser.add_argument("--gan", choices=GANS, help="one of the two alone")
     arguments = parser.parse_args(argv)
-    values = SETTINGS | {"channel_base": 512 * arguments.width, "channel_max": 32 * arguments.width}
+    try:
+        import torch
+    except ImportError:
+        raise UserError("this needs PyTorch: pip install 'rpgan_tf[benchmarks]'") from None
     command.start_tensorflow()
-    global tf
+    import pytorch_stylegan2 as programs
     import tensorflow as tf
 
     import rpgan_tf
+    from rpgan_tf import randomness
+    from rpgan_tf.devices import replicas
 
-    shares = {name: share for name, share in SHARES.items() if share == 1 or not arguments.quick}
-    sides = {}
-    for kind in ("graph", "XLA"):
-        for name, phase in phases(rpgan_tf.build(config.resolve(values))).items():
-            if name in shares:
-                started = time.perf_counter()
-                function = tf.function(phase, autograph=False, jit_compile=kind == "XLA")
-                sides[kind, name] = function, float(function()), time.perf_counter() - started
-    for name in shares:
-        losses = [sides[kind, name][1] for kind in ("graph", "XLA")]
-        if name != "G paths" and not math.isclose(*losses, rel_tol=1e-3, abs_tol=1e-5):
-            raise SystemExit(f"the two sides differ in {name}: {losses}")
-    calls = {key: lambda function=function: float(function()) for key, (function, _, _) in sides.items()}
-    seconds, machine = measuring.medians_and_machine(calls, arguments.rounds)
-
+    forms = FORMS[:-1] if arguments.quick else FORMS
+    shares = {phase: share for phase, share in SHARES.items() if share == 1 or not arguments.quick}
+    width = {"channel_base": 512 * arguments.width, "channel_max": 32 * arguments.width}
     table = measuring.Table(arguments)
-    table("phase     | GFLOP  least ms | graph ms of sgemm  first s |   XLA ms of sgemm  first s | graph / XLA")
-    total = [0, 0, 0, 0]
-    for name, share in shares.items():
-        work, moved = cost.of_graph(sides["graph", name][0].get_concrete_function().graph)
-        numbers = work, machine.seconds(work, moved), seconds["graph", name], seconds["XLA", name]
-        total = [before + share * each for before, each in zip(total, numbers)]
-        table(line(name, machine, numbers, [sides[kind, name][2] for kind in ("graph", "XLA")]))
-    table(line("iteration", machine, total, [None, None]))
+    table(
+        "GAN       phase     | GFLOP  least ms | graph ms of sgemm  first s |   XLA ms of sgemm  first s | "
+        "PyTorch ms form                          | graph / XLA  PyTorch / here"
+    )
+    for name in [arguments.gan] if arguments.gan else GANS:
+        gan = rpgan_tf.build(config.resolve({"gan": name} | SETTINGS | GANS[name] | width))
+        calls, firsts, works = sides(gan, shares, forms)
+        seconds, machine = measuring.medians_and_machine(calls, arguments.rounds)
+        for side in {side for side, _ in calls}:
+            seconds[side, "iteration"] = sum(share * seconds[side, phase] for phase, share in shares.items())
+        works["iteration"] = [sum(share * works[phase][i] for phase, share in shares.items()) for i in range(2)]
+        here = "XLA" if gan.compiles_with_xla() else "graph"
+        for phase in (*shares, "iteration"):
+            table(f"{name:9} {line(phase, machine, works[phase], seconds, firsts, forms, here)}")
+        best, form = min((seconds[form, "iteration"], form) for form in forms)
+        title = f"{name} bsz={gan.options.bsz} imsz={gan.options.imsz} channel_max={gan.options.channel_max}"
+        table(f"{title}: best PyTorch ({form}) / here {best / seconds[here, 'iteration']:.2f}")
     table(f"sgemm: {machine.flops / 1e9:.0f} GFLOP/s, copy: {machine.memory / 1e9:.0f} GB/s")
     table.close()
 
 
-def line(name, machine, numbers, firsts):
-    """Return a line of the table, from (FLOP, least seconds, seconds of both sides) and the seconds of first calls."""
-    work, least, *times = numbers
-    text = f"{name:9} | {work / 1e9:5.2f} {least * 1e3:9.1f} |"
-    for each, first in zip(times, firsts):
-        share = work / each / machine.flops
-        text += f" {each * 1e3:8.1f} {share:8.0%} {'' if first is None else f'{first:.0f}':>8} |"
-    return text + f" {times[0] / times[1]:6.1f}"
+def line(phase, machine, work, seconds, firsts, forms, here):
+    """Return a line of the table, from {(side, phase): seconds} and the seconds of first calls."""
+    text = f"{phase:9} | {work[0] / 1e9:5.2f} {machine.seconds(*work) * 1e3:9.1f} |"
+    for side in ("graph", "XLA"):
+        spent, first = seconds[side, phase], firsts.get((side, phase))
+        share = work[0] / spent / machine.flops
+        text += f" {spent * 1e3:8.1f} {share:8.0%} {'' if first is None else f'{first:.0f}':>8} |"
+    best, form = min((seconds[form, phase], form) for form in forms)
+    ratios = seconds["graph", phase] / seconds["XLA", phase], best / seconds[here, phase]
+    return text + f" {best * 1e3:10.1f} {form:29} | {ratios[0]:11.1f} {ratios[1]:15.2f}"
 
 
-def phases(gan):
-    """Return {name: function that runs a phase and returns its loss}."""
-    real = tf.random.stateless_uniform([8, 32, 32, 3], [1, 2], -1, 1)
-    z = gan.latents(8, 0)
+def sides(gan, phases, forms):
+    """Check that the losses of all sides agree.
+
+    Returns:
+        {(side, phase): call}, {(side, phase): seconds of its first call}, {phase: (FLOP, bytes)}.
+    """
+    gans = {"graph": gan, "XLA": rpgan_tf.build(gan.options)}
+    theirs = {form: phases_in_pytorch(gan, form) for form in forms}  # copies weights, before a step changes them
+    functions, firsts, losses, calls = {}, {}, {}, {}
+    for side in (*gans, *forms):
+        found = phases_here(gans[side]) if side in gans else theirs[side]
+        for phase in phases:
+            function = found[phase]
+            if side in gans:
+                functions[side, phase] = tf.function(function, autograph=False, jit_compile=side == "XLA")
+                function = lambda function=functions[side, phase]: function().numpy()  # noqa: E731
+            started = time.perf_counter()
+            losses[side, phase], calls[side, phase] = function(), function
+            firsts[side, phase] = time.perf_counter() - started
+            if (side, phase) != ("XLA", "G paths"):
+                check(side, phase, losses[side, phase], losses["graph", phase])
+    graphs = {phase: functions["graph", phase].get_concrete_function().graph for phase in phases}
+    return calls, firsts, {phase: cost.of_graph(graph) for phase, graph in graphs.items()}
+
+
+def check(side, phase, received, expected):
+    """Exit unless the losses of a side agree with those of the graph."""
+    if not np.allclose(received, expected, rtol=1e-3, atol=1e-6):
+        raise SystemExit(f"{side}: the losses of {phase} differ: expected {expected}, received {received}")
+
+
+def drawn(gan):
+    """Return real images [B, H, W, 3], latents [B, zlen], and directions [B / pl_shrink, H, W, 3]."""
+    real = measuring.random_images(gan)
+    shape = [len(real) // gan.pl_shrink, *real.shape[1:]]
+    directions = replicas.normal(shape, gan.noise_seed(randomness.DIRECTIONS))
+    return real, gan.latents(len(real), randomness.G_STEP), directions
+
+
+def phases_here(gan):
+    """Return {name: function that runs a phase and returns its losses}."""
+    real, z, directions = drawn(gan)
+
+    def d():
+        logs = gan.d_step(real, z)
+        return tf.stack([logs[name] for name in ("d_loss", "real_term", "fake_term") if name in logs])
 
     def paths():
-        gan.path_step(z[:4])
-        return tf.identity(gan.path_length)
+        gan.path_step(z[: len(directions)])
+        return tf.reshape(gan.path_length, [1])
 
     def r1():
         gan.r1_step(real)
-        return tf.identity(gan.r1_penalty)
+        return tf.reshape(gan.r1_penalty, [1])
 
-    of_g, of_d = (lambda: gan.g_step(None, z)["g_loss"]), (lambda: gan.d_step(real, z)["d_loss"])
-    return dict(zip(SHARES, (of_d, r1, of_g, paths)))
+    return dict(zip(SHARES, (d, r1, lambda: tf.reshape(gan.g_step(None, z)["g_loss"], [1]), paths)))
+
+
+def phases_in_pytorch(gan, form):
+    """Return the same of PyTorch's program."""
+    real, z, directions = (to_torch(each) for each in drawn(gan))
+    roles = [randomness.G_STEP, randomness.D_STEP, *(randomness.RECONSTRUCTION + i for i in range(3))]
+    noise = {role: noise_of(gan, role, len(real)) for role in roles}
+    noise[randomness.PATHS] = noise_of(gan, randomness.PATHS, len(directions))
+    program, partial = getattr(programs, gan.options.gan)(gan, noise, form), functools.partial
+    paths = partial(program.path_step, z[: len(directions)], directions)
+    steps = partial(program.d_step, real, z), partial(program.r1_step, real), partial(program.g_step, z), paths
+    return dict(zip(SHARES, steps))
+
+
+def noise_of(gan, role, batch_size):
+    """Return {layer of G: its noise [B, 1, size, size]} of a role, as `Generator.synthesize` draws it."""
+    found = {}
+    for i, size in enumerate(gan.generator.blocks):
+        of_block = tf.random.fold_in(gan.noise_seed(randomness.NOISE + role), i)
+        for j in range(2):
+            noise = replicas.normal([batch_size, size, size, 1], tf.random.fold_in(of_block, j))
+            found[f"synthesis/b{size}/conv{j}"] = to_torch(noise)
+    return found
+
+
+def to_torch(tensor):
+    """Return a TensorFlow tensor as a PyTorch one; [B, H, W, C] becomes [B, C, H, W]."""
+    found = torch.from_numpy(np.array(tensor))
+    return found.permute(0, 3, 1, 2).contiguous() if found.ndim == 4 else found
 
 
 if __name__ == "__main__":

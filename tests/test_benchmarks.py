@@ -15,6 +15,7 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 from tests.conftest import ROOT
 
+needs_pytorch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 SIZE = {"bsz": 4, "df": 8, "imsz": 16, "f1": 16, "zlen": 8}
 
 
@@ -98,7 +99,7 @@ def test_the_original_iteration_is_that_of_the_library(gan):
     assert not np.array_equal(program.train_step()[1], program.train_step()[1])
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@needs_pytorch
 @pytest.mark.parametrize("form", ["loop", "grouped", "vmap", "loop channels_last", "grouped channels_last"])
 def test_programs_in_pytorch_compute_what_the_bank_does(gan, form):
     """Three iterations, so Adam's too."""
@@ -118,7 +119,7 @@ def test_programs_in_pytorch_compute_what_the_bank_does(gan, form):
         np.testing.assert_allclose(found[1], logs["g_losses"], rtol=1e-4)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@needs_pytorch
 @pytest.mark.parametrize("name", ["RPGAN", "DCGAN"])
 def test_programs_in_bfloat16(gan, name, monkeypatch):
     """Products are in bfloat16, weights and losses in float32; the losses are near those in float32."""
@@ -152,7 +153,61 @@ def test_programs_in_bfloat16(gan, name, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=0.02)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@needs_pytorch
+def test_the_program_in_pytorch_computes_what_realness_gan_does():
+    import pytorch
+    import torch
+
+    from rpgan_tf.devices import replicas
+
+    values = {"gan": "RealnessGAN", "net": "realness", "imsz": 16, "bsz": 4, "zlen": 8, "ngf": 8, "ndf": 8}
+    gan = rpgan_tf.build(config.resolve(values | {"num_outcomes": 5}))
+    to_torch = lambda tensor: torch.from_numpy(tensor.numpy())  # noqa: E731
+    program = pytorch.RealnessGAN(gan)
+    for _ in range(2):  # the second iteration sees D's vectors u after four calls
+        counter = int(gan.discriminator.counter)
+        noise = [to_torch(replicas.normal([4, 5], [gan.options.seed, counter + i])) for i in (1, 2, 3, 4)]
+        z_g, z_d = (to_torch(gan.latents(4, role)) for role in (randomness.G_STEP, randomness.D_STEP))
+        real = tf.random.stateless_uniform([8, 16, 16, 3], [1, 2], -1, 1)
+        theirs = to_torch(real).permute(0, 3, 1, 2).contiguous().chunk(2)
+        found = program(theirs, z_g, [z_d], None, [to_torch(each) for each in gan.draw()], noise)
+        logs = gan.train_step(real)
+        np.testing.assert_allclose(found, [logs["d_loss"], logs["g_loss"]], rtol=1e-4)
+
+
+@needs_pytorch
+@pytest.mark.parametrize("form", ["scaled channels_last", "grouped"])
+@pytest.mark.parametrize("name", ["StyleGAN2", "GLeaD"])
+def test_programs_in_pytorch_compute_what_the_phases_do(name, form, monkeypatch):
+    """With noise and biases that count; each phase starts from the step of the one before."""
+    import pytorch_stylegan2
+    import stylegan2
+    import torch
+
+    from rpgan_tf.devices import replicas
+
+    modules = {"programs": pytorch_stylegan2, "randomness": randomness, "replicas": replicas, "tf": tf, "torch": torch}
+    for key, module in modules.items():
+        monkeypatch.setattr(stylegan2, key, module, raising=False)
+    small = {"imsz": 16, "bsz": 4, "mbstd_group": 2, "channel_base": 128, "channel_max": 8}
+    gan = rpgan_tf.build(config.resolve({"gan": name} | stylegan2.SETTINGS | stylegan2.GANS[name] | small))
+    for variable in gan.generator.trainable_variables:
+        if variable.path.endswith(("noise_strength", "bias")):
+            variable.assign(variable + 1.0)
+    theirs, ours = stylegan2.phases_in_pytorch(gan, form), stylegan2.phases_here(gan)
+    for phase in stylegan2.SHARES:
+        np.testing.assert_allclose(theirs[phase](), ours[phase](), rtol=1e-4, err_msg=phase)
+
+
+def test_phases_that_differ_are_not_timed():
+    import stylegan2
+
+    stylegan2.check("scaled", "D", [1.0, 2.0], np.float32([1.0, 2.001]))
+    with pytest.raises(SystemExit, match="scaled: the losses of D differ: expected"):
+        stylegan2.check("scaled", "D", [1.0, 2.0], np.float32([1.0, 2.01]))
+
+
+@needs_pytorch
 def test_both_sides_of_the_input_read_the_same_files(tmp_path):
     """Flat images, which resizing and cutting leave as they are: each comes once, a level of 256 off at most."""
     import input as benchmark
