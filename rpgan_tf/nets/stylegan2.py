@@ -6,9 +6,9 @@ of the latter's CIFAR-10 settings). All kernels are N(0, 1) and scaled where the
 arXiv 1710.10196, section 4.1). Their layers are in `rpgan_tf.nets.stylegan2_blocks`.
 
 Differs from the papers' program in: modulation scales activations before and after an ordinary convolution, so that no
-grouped convolution is needed; the image after the last convolutions of D is flattened as [H, W, C]; resampling is
-slices and adds. Names of weights are those of its successor in PyTorch, with / for . and kernel for weight. Knows no
-loss.
+grouped convolution is needed; the gain of LeakyReLU is in the kernel before it; the image after the last convolutions
+of D is flattened as [H, W, C]. Names of weights are those of its successor in PyTorch, with / for . and kernel for
+weight. Knows no loss.
 """
 
 import math
@@ -194,7 +194,6 @@ class Discriminator(base.Discriminator):
             "bsz = {bsz} must be a multiple of mbstd_group = {mbstd_group}, or smaller; change one",
         ),
     ]
-    jit_compile = True
 
     def __init__(
         self,

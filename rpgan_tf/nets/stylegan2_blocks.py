@@ -173,16 +173,16 @@ class SynthesisLayer(keras.layers.Layer):
             kernel = kernel / (largest * math.sqrt(9 * kernel.shape[inputs_axis]))
             styles = styles / tf.reduce_max(tf.abs(styles), axis=1, keepdims=True)
         squares = tf.reduce_sum(kernel**2, axis=[0, 1])
-        demodulation = tf.math.rsqrt(tf.matmul(styles**2, squares, transpose_b=self.up) + EPSILON)
+        demodulation = GAIN * tf.math.rsqrt(tf.matmul(styles**2, squares, transpose_b=self.up) + EPSILON)
         x = x * _per_image(styles, self.type)
         x = convolve(x, tf.cast(kernel, self.type), "up" if self.up else None)
         x = x * _per_image(demodulation, self.type)
         if not isinstance(noise, str):
             shape = [tf.shape(x)[0], self.size, self.size, 1]
-            x += tf.cast(replicas.normal(shape, noise) * self.noise_strength, self.type)
+            x += tf.cast(replicas.normal(shape, noise) * (GAIN * self.noise_strength), self.type)
         elif noise == "const":
-            x += tf.cast((self.noise_const * self.noise_strength)[None, :, :, None], self.type)
-        return activate(x + tf.cast(self.bias, self.type), GAIN, self.clamp)
+            x += tf.cast((self.noise_const * (GAIN * self.noise_strength))[None, :, :, None], self.type)
+        return activate(x + tf.cast(GAIN * self.bias, self.type), self.clamp)
 
 
 class ToRGB(keras.layers.Layer):
@@ -292,7 +292,7 @@ class Convolution(keras.layers.Layer):
     ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.resample, self.activation, self.type = resample, activation, dtype
-        self.gain, self.clamp = gain, None if clamp is None else clamp * gain
+        self.gain, self.clamp = gain * (GAIN if activation else 1), None if clamp is None else clamp * gain
         normal = keras.initializers.RandomNormal(0.0, 1.0, seed=seeds)
         transposed = resample == "up" and size == 3
         shape = (size, size, outputs, inputs) if transposed else (size, size, inputs, outputs)
@@ -302,10 +302,11 @@ class Convolution(keras.layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        x = convolve(tf.cast(x, self.type), tf.cast(self.kernel * self.scale, self.type), self.resample)
+        kernel = tf.cast(self.kernel * (self.gain * self.scale), self.type)
+        x = convolve(tf.cast(x, self.type), kernel, self.resample)
         if self.bias is not None:
-            x += tf.cast(self.bias, self.type)
-        return activate(x, GAIN * self.gain, self.clamp) if self.activation else clip(self.gain * x, self.clamp)
+            x += tf.cast(self.gain * self.bias, self.type)
+        return activate(x, self.clamp) if self.activation else clip(x, self.clamp)
 
 
 class Dense(keras.layers.Layer):
@@ -331,14 +332,15 @@ class Dense(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         normal = keras.initializers.RandomNormal(0.0, 1 / rate, seed=seeds)
-        self.scale, self.rate, self.activate = rate / math.sqrt(inputs), rate, activate
+        self.activate, gain = activate, rate * (GAIN if activate else 1)
+        self.scale, self.bias_scale = gain / math.sqrt(inputs), gain
         self.kernel = self.add_weight((inputs, units), normal, name="kernel")
         self.bias = self.add_weight((units,), bias_init, name="bias")
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        x = tf.matmul(x, self.kernel * self.scale) + self.bias * self.rate
-        return activate(x, GAIN) if self.activate else x
+        x = tf.matmul(x, self.kernel * self.scale) + self.bias * self.bias_scale
+        return activate(x) if self.activate else x
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, resample: str | None = None) -> tf.Tensor:
@@ -359,12 +361,12 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, resample: str | None = None) -> tf
     if size == 1:
         return fir.upsample(tf.nn.conv2d(x, kernel, 1, "VALID"))
     shape = [tf.shape(x)[0], 2 * x.shape[1] + 1, 2 * x.shape[2] + 1, kernel.shape[2]]
-    return fir.blur(tf.nn.conv2d_transpose(x, kernel, shape, 2, "VALID"), 1, gain=2.0)
+    return fir.blur(tf.nn.conv2d_transpose(x, kernel, shape, 2, "VALID"), 1, gain=4.0)
 
 
-def activate(x: tf.Tensor, gain: float, clamp: float | None = None) -> tf.Tensor:
-    """Return gain * LeakyReLU(x), clamped."""
-    return clip(gain * tf.nn.leaky_relu(x, 0.2), clamp)
+def activate(x: tf.Tensor, clamp: float | None = None) -> tf.Tensor:
+    """Return LeakyReLU(x), clamped; x has its gain already, which passes through."""
+    return clip(tf.nn.leaky_relu(x, 0.2), clamp)
 
 
 def clip(x: tf.Tensor, clamp: float | None) -> tf.Tensor:

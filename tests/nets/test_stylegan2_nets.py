@@ -246,7 +246,7 @@ def convolved_one_by_one(layer, x, w):
             spread = tf.reshape(spread, [1, size, 2 * size, -1])
             spread = tf.reshape(tf.stack([spread, tf.zeros_like(spread)], axis=2), [1, 2 * size, 2 * size, -1])
             spread = tf.pad(spread[:, :-1, :-1], [[0, 0], [2, 2], [2, 2], [0, 0]])
-            y = fir.blur(tf.nn.conv2d(spread, own, 1, "VALID"), 1, gain=2.0)
+            y = fir.blur(tf.nn.conv2d(spread, own, 1, "VALID"), 1, gain=4.0)
         else:
             y = tf.nn.conv2d(image, own, 1, "SAME")
         y += 0.3 * tf.convert_to_tensor(layer.noise_const)[None, :, :, None]
