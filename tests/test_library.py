@@ -1,5 +1,6 @@
 """The README's notebook lines, run as they stand; and Keras' own saving."""
 
+import json
 import re
 import shutil
 
@@ -78,3 +79,21 @@ def test_onednn_is_on_on_every_processor_unless_the_user_says_otherwise():
         ("import sys; sys.modules['tensorflow'] = sys", "None"),
     ):
         assert command("-c", line.format(before, "TF_ENABLE_ONEDNN_OPTS")).stdout.strip() == expected
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        ({}, ["1", None]),
+        ({"TF_ENABLE_ONEDNN_OPTS": "0"}, ["0", "1"]),
+        ({"TF_ENABLE_ONEDNN_OPTS": "False", "TF_CPU_ALLOCATOR_USE_BFC": "0"}, ["False", "0"]),
+    ],
+    ids=["by default", "without oneDNN", "as the user says"],
+)
+def test_settings_of_tensorflow(given, expected, monkeypatch):
+    """Before its import, which reads them; the user's own win."""
+    names = ["TF_ENABLE_ONEDNN_OPTS", "TF_CPU_ALLOCATOR_USE_BFC"]
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    program = f"import json, os, rpgan_tf; print(json.dumps([os.environ.get(name) for name in {names}]))"
+    assert json.loads(command("-c", program, **given).stdout) == expected
