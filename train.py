@@ -12,15 +12,14 @@ Weights, log, options and TensorBoard's files go to the experiment's wts_dir. Ct
 
 import json
 import pathlib
-import sys
 import types
 from collections.abc import Sequence
 
 from rpgan_tf import command, config, projections
-from rpgan_tf.devices import strategies
+from rpgan_tf.devices import processor, strategies
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import protocol
-from rpgan_tf.files import atomic
+from rpgan_tf.files import atomic, provenance
 
 
 def main(argv: Sequence[str], forced: dict | None = None) -> None:
@@ -76,6 +75,7 @@ def report_memory(options: types.SimpleNamespace, strategy: str) -> None:
     where = "one device" if count == 1 else f"each of {count} devices"
     print(f"{divided}{options.bsz // count} images of a batch on {where}:")
     print("\n".join(lines))
+    print(f"without TensorFlow itself, and the workspace of convolutions on {processor.line()}")
 
 
 def train(options: types.SimpleNamespace, changes: list[str], chief: bool) -> None:
@@ -127,18 +127,12 @@ def train(options: types.SimpleNamespace, changes: list[str], chief: bool) -> No
 
 
 def record(options: types.SimpleNamespace) -> None:
-    """Write the filters, the options, the command and the versions to the folder of the run."""
-    import keras
-    import tensorflow as tf
-
-    import rpgan_tf
-
+    """Write the filters, the options and the provenance to the folder of the run."""
     folder = pathlib.Path(options.wts_dir)
     if options.filts:
         projections.keep(options.filts, options.wts_dir)
     atomic.write_text(folder / "options.json", config.to_json(options))
-    versions = {"rpgan_tf": rpgan_tf.__version__, "tensorflow": tf.__version__, "keras": keras.__version__}
-    atomic.write_text(folder / "run.json", json.dumps({"command": sys.argv, "versions": versions}, indent=2) + "\n")
+    atomic.write_text(folder / "run.json", json.dumps(provenance.record([options.seed]), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-if "tensorflow" not in sys.modules:  # its import reads this; without AVX512_VNNI or AMX the default is off
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+if "tensorflow" not in sys.modules:  # its import reads these; without AVX512_VNNI or AMX, oneDNN's default is off
+    if os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1").lower() in ("0", "false"):
+        os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # else each iteration maps its buffers anew
 
 from rpgan_tf import config
 from rpgan_tf.errors import UserError

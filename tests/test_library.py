@@ -69,12 +69,20 @@ def test_unknown_attribute_of_the_library():
         rpgan_tf.metrix  # noqa: B018
 
 
-def test_onednn_is_on_on_every_processor_unless_the_user_says_otherwise():
-    """TensorFlow reads the variable at its import, so that it is set where the library is imported first."""
-    line = "import os; os.environ.pop({1!r}, 0); {0}; import rpgan_tf; print(os.environ.get({1!r}))"
-    for before, expected in (
-        ("0", "1"),
-        ("os.environ['TF_ENABLE_ONEDNN_OPTS'] = '0'", "0"),
-        ("import sys; sys.modules['tensorflow'] = sys", "None"),
-    ):
-        assert command("-c", line.format(before, "TF_ENABLE_ONEDNN_OPTS")).stdout.strip() == expected
+@pytest.mark.parametrize(
+    "before, expected",
+    [
+        ("", "1 None"),
+        ("os.environ['TF_ENABLE_ONEDNN_OPTS'] = '0'", "0 1"),
+        ("os.environ |= {'TF_ENABLE_ONEDNN_OPTS': 'False', 'TF_CPU_ALLOCATOR_USE_BFC': '0'}", "False 0"),
+        ("import sys; sys.modules['tensorflow'] = sys", "None None"),
+    ],
+    ids=["by default", "without oneDNN", "as the user says", "TensorFlow first"],
+)
+def test_onednn_is_on_on_every_processor_unless_the_user_says_otherwise(before, expected, monkeypatch):
+    """TensorFlow reads the variables at its import, so that they are set where the library is imported first."""
+    names = ["TF_ENABLE_ONEDNN_OPTS", "TF_CPU_ALLOCATOR_USE_BFC"]
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    after = f"import rpgan_tf; print(*map(os.environ.get, {names}))"
+    assert command("-c", f"import os\n{before}\n{after}").stdout.strip() == expected

@@ -14,6 +14,7 @@ import pathlib
 import string
 
 from rpgan_tf import command
+from rpgan_tf.devices import processor
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.studies import rpgan_claims
@@ -63,7 +64,10 @@ def row(*cells):
 def provenance(record):
     """Return the line on how a record was made."""
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    return fill("provenance", **record | {"seeds": ", ".join(map(str, record["seeds"])), "versions": versions})
+    # Older records name the number of cores alone.
+    machine = processor.line(record["machine"]) if "machine" in record else f"{record['cores']} cores"
+    seeds = ", ".join(map(str, record["seeds"]))
+    return fill("provenance", **record | {"seeds": seeds, "machine": machine, "versions": versions})
 
 
 def of_table(name, record):

@@ -82,3 +82,9 @@ def divide(
         divided = [array.reshape(-1, options.pack, count, options.bsz // count) for array in taken]
         for number in numbers:
             yield Taken(*(array[:, :, number].reshape(-1) for array in divided))
+
+
+def stack(order: Iterator[Taken], count: int) -> Iterator[Taken]:
+    """Yield `count` elements of an endless order at a time, as arrays [count, n]."""
+    while True:
+        yield Taken(*map(np.stack, zip(*itertools.islice(order, count))))

@@ -37,15 +37,15 @@ def describe() -> dict:
     }
 
 
-def line() -> str:
-    """Return `describe` as a line of text."""
-    found = describe()
+def line(found: dict | None = None) -> str:
+    """Return what `describe` returned, or returns now, as a line of text."""
+    found = found or describe()
     extensions = " ".join(found["extensions"])
     parts = [
         found["processor"] + (f" ({extensions})" if extensions else ""),
         f"oneDNN limited to {found['limit']}" if found["onednn"] and found["limit"] else None,
         None if found["onednn"] else "without oneDNN",
-        f"{found['threads']} threads",
+        f"{found['threads']} thread{'s' * (found['threads'] > 1)}",
     ]
     return ", ".join(part for part in parts if part)
 

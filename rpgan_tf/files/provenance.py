@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import os
 import pathlib
 import platform
 import shlex
@@ -10,17 +9,18 @@ import sys
 from collections.abc import Iterable
 
 import rpgan_tf
+from rpgan_tf.devices import processor
 
 ROOT = pathlib.Path(__file__).parents[2]  # where train.py is
 
 
 def record(seeds: Iterable[int]) -> dict:
-    """Return the provenance of a record that this command makes."""
+    """Return the provenance of a record that this command makes; its machine is from `processor.describe`."""
     return {
         "command": shlex.join([_from_root(sys.argv[0]), *sys.argv[1:]]),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seeds": list(seeds),
-        "cores": os.cpu_count(),
+        "machine": processor.describe(),
         "versions": {
             "rpgan_tf": rpgan_tf.__version__,
             "python": platform.python_version(),

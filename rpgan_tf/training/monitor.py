@@ -21,6 +21,7 @@ from rpgan_tf.files import atomic, run_logs
 from rpgan_tf.randomness import MONITOR
 from rpgan_tf.training import blocks
 from rpgan_tf.training.diagnosis import advice, verdict
+from rpgan_tf.training.scalars import Scalars
 
 
 def diagnose(gan: keras.Model, real: tf.Tensor, z: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
@@ -107,7 +108,7 @@ class Monitor(blocks.Callback):
         if self.looks:  # assume that the iterations after the last look took as long as those before it
             last = self.looks[-1]
             self.before_start = np.array([last["seconds"], last["cpu_seconds"]]) * iteration / last["iteration"]
-        self.writer = tf.summary.create_file_writer(str(self.folder / "tensorboard" / "monitor"))
+        self.scalars = Scalars(self.folder / "tensorboard" / "monitor")
         self.reported = verdict(self.looks)
 
     def read(self, rows: Sequence[blocks.Row]) -> None:
@@ -115,12 +116,11 @@ class Monitor(blocks.Callback):
 
     def act(self, iteration: int) -> None:
         numbers = {name: value.numpy() for name, value in self.compute().items()}
-        with self.writer.as_default(step=iteration):
-            for name, value in numbers.items():
-                tf.summary.scalar(name, np.mean(value))
-                for i, number in enumerate(value if value.ndim else []):
-                    tf.summary.scalar(f"{name}_of_each/{i:02d}", number)
-        self.writer.flush()
+        scalars = {name: np.mean(value) for name, value in numbers.items()}
+        for name, value in numbers.items():
+            scalars |= {f"{name}_of_each/{i:02d}": number for i, number in enumerate(value if value.ndim else [])}
+        self.scalars.write(iteration, scalars)
+        self.scalars.writer.flush()
         seconds = (self.before_start + self.spent).round(3).tolist()
         look = {"iteration": iteration, "seconds": seconds[0], "cpu_seconds": seconds[1]}
         look |= {name: np.atleast_1d(value).tolist() for name, value in numbers.items()}
@@ -129,7 +129,7 @@ class Monitor(blocks.Callback):
         self.report(iteration)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        self.writer.close()
+        self.scalars.writer.close()
 
     def report(self, iteration: int) -> None:
         """Report what has begun or ended with the last look, on standard output and in `train.log`."""

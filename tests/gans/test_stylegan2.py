@@ -37,6 +37,7 @@ def test_phases_over_seventeen_iterations():
     step = tf.function(gan.train_step, autograph=False)
     for _ in range(17):
         step(real_images())
+    assert step.experimental_get_tracing_count() == 1
     assert int(gan.g_optimizer.iterations) == 17 + 5 and int(gan.d_optimizer.iterations) == 17 + 2
 
 

@@ -59,6 +59,9 @@ def test_the_page(tmp_path, monkeypatch, capsys):
     ]
     quality = [{"iteration": i, "seconds": 2.0 * i, "fid": i / 3, "precision": 0.5, "recall": 0, "high_frequency": 1}
                for i in (10, 20, 30)]  # fmt: skip
+    found = {"processor": "EPYC", "extensions": ["AVX2"], "limit": None, "onednn": False, "threads": 2}
+    del made["cores"]
+    made["machine"] = found
     row = {"experiment": "digits", "discriminators": 12, "seed": 1, "quality": quality, "equal_time_iteration": 30}
     made |= {"rows": [row], "claims": claims, "clock": "seconds", "iterations": 20, "samples": 99}
     atomic.write_text("docs/results/figure2.json", json.dumps(made))
@@ -85,6 +88,7 @@ def test_the_page(tmp_path, monkeypatch, capsys):
     )
     page = (tmp_path / "docs/results.md").read_text()
     assert "`modes.py ring8`, seeds 0, 1, 2001-02-03 04:05 UTC, 2 cores, tensorflow 9.9." in page
+    assert "2001-02-03 04:05 UTC, EPYC (AVX2), without oneDNN, 2 threads, tensorflow 9.9." in page
     assert "GAN    8.0 +- 0.5" in page and "It rises." in page and "not seen (1 of 2 seeds)" in page
     assert "| K = 12 | 1 | 40 | 20 | 6.67 | 0.50 | 0.00 | 1.00 |" in page and "| 60 | 30 | 10.00 |" in page
     assert "| 20 | 10 |" not in page  # neither the last nor that of equal time

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import rpgan_tf
 from rpgan_tf import config
+from rpgan_tf.devices import processor
 from rpgan_tf.errors import UserError
 from rpgan_tf.training import memory
 from tests.conftest import ROOT, command
@@ -112,7 +113,8 @@ def test_the_command_prints_it(project):
     assert [line.split("  ")[0] for line in lines[1:6]] == [
         *("weights of G", "weights of D", "moving average of G's weights", "optimizer of G", "optimizer of D"),
     ]
-    assert lines[-1].startswith("together ") and lines[-1].endswith(" MiB")
+    assert lines[-2].startswith("together ") and lines[-2].endswith(" MiB")
+    assert lines[-1] == f"without TensorFlow itself, and the workspace of convolutions on {processor.line()}"
     assert not (project / "models").exists()
     process = command(*arguments, "chunk=3", check=False)
     assert process.returncode == 2 and process.stderr == (

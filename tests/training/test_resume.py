@@ -44,6 +44,13 @@ def arrays_of(gan, folder):
             atomic.load_arrays(path).items()}  # fmt: skip
 
 
+def traces(gan):
+    """Return a list that gets longer when the Python of the GAN's step is called."""
+    calls, step = [], gan.train_step
+    gan.train_step = lambda real: calls.append(real) or step(real)
+    return calls
+
+
 def train(gan, start, steps):
     gan.fit(data.dataset(gan.options, start), steps_per_epoch=steps, verbose=0, shuffle=False)
 
@@ -52,17 +59,19 @@ def train(gan, start, steps):
 def test_resumed_run_equals_an_uninterrupted_one(values, tmp_path):
     options = config.resolve(values | {"SAVEFREQ": 10})
     gan = build(options)
-    start = gan.get_weights()
+    start, traced = gan.get_weights(), traces(gan)
     train(gan, 0, 1)
     arrays_of(gan, tmp_path / "first")
     train(gan, 1, 2)
     expected = arrays_of(gan, tmp_path / "whole")
     resumed = build(options)
+    traced_again = traces(resumed)
     assert all(np.array_equal(one, other) for one, other in zip(start, resumed.get_weights()))
     lines = checkpoint.restore(resumed, tmp_path / "first")
     assert all(line.startswith("read ") for line in lines) and len(lines) == 3 + bool(options.ema)
     train(resumed, 1, 2)
     received = arrays_of(resumed, tmp_path / "resumed")
+    assert [len(traced), len(traced_again)] == ([3, 2] if gan.run_eagerly else [1, 1])
     assert expected.keys() == received.keys()
     for key, array in expected.items():
         assert np.array_equal(array, received[key]), key

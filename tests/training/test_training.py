@@ -15,6 +15,7 @@ import rpgan_tf
 import train
 from rpgan_tf import checkpoint, config
 from rpgan_tf.config import declared
+from rpgan_tf.devices import processor
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
 from rpgan_tf.training import blocks, callbacks
@@ -64,6 +65,10 @@ def test_files_of_a_run(uninterrupted):
     models = [f"iter_{n}.{kind}.npz" for n in (40, 80) for kind in ("dmodel", "gmodel")]
     assert names == ["filts.npz", *models, "iter_80.state.npz", "options.json", "run.json", "train.log"]
     assert json.loads((uninterrupted / "models/options.json").read_text())["bsz"] == 4
+    record = json.loads((uninterrupted / "models/run.json").read_text())
+    assert record["command"].startswith("train.py ") and record["seeds"] == [0]
+    assert record["machine"] == processor.describe()
+    assert record["versions"]["tensorflow"] == tf.__version__ and record["versions"]["rpgan_tf"] == rpgan_tf.__version__
     generator, discriminators, _ = weights(uninterrupted / "models", 80)
     assert list(generator) == [f"c{i}_{kind}" for i in (1, 2, 3) for kind in "wb"]
     assert discriminators["c1_0_w"].shape == (4, 4, 1, 8)
