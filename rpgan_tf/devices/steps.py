@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf import optimizers
-from rpgan_tf.devices import replicas
+from rpgan_tf.devices import replicas, xla_cache
 from rpgan_tf.errors import UserError
 from rpgan_tf.randomness import HELD_OUT, Randomness
 
@@ -234,6 +234,7 @@ class Replicated(Randomness, keras.Model):
         several = self.num_replicas > 1
 
         def step(real: Any) -> Logs:
+            xla_cache.number_functions()
             return self.train_step(real) if several else self.distribute_strategy.run(self.train_step, (real,))
 
         def steps(iterator: Iterator) -> tuple[Logs, tf.Tensor]:

@@ -18,7 +18,7 @@ import tqdm
 
 from rpgan_tf import checkpoint
 from rpgan_tf.data import stream
-from rpgan_tf.devices import strategies
+from rpgan_tf.devices import strategies, xla_cache
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import evaluator, protocol, subjects
 from rpgan_tf.files import run_logs
@@ -131,6 +131,7 @@ class Save(blocks.Callback):
         for path in checkpoint.save(self.model, self.options, contents) if self.chief else []:
             tqdm.tqdm.write(f"wrote {path}")
         self.saved = iteration
+        xla_cache.keep()
 
     def on_train_end(self, logs: dict | None = None) -> None:
         iteration = completed(self.model)
