@@ -49,20 +49,18 @@ class Cache:
         self.own = pathlib.Path(tempfile.mkdtemp(prefix="process-", dir=root))
         for path in self.store.iterdir():
             checksum, _, name = path.name.partition("-")
-            with contextlib.suppress(FileNotFoundError):  # another process removed it
+            with contextlib.suppress(FileNotFoundError, FileExistsError):  # another process removed it, or kept another
                 if checksum == _checksum(path):
                     os.link(path, self.own / name)
                 else:
                     path.unlink()
-        self.kept = {path.name for path in self.own.iterdir()}
 
     def keep(self) -> None:
         """Add new entries to the store, and remove the oldest beyond `SIZE`."""
+        kept = {path.name.partition("-")[2] for path in self.store.iterdir()}
         for path in self.own.glob("*.pb"):
-            if path.name not in self.kept:
-                with contextlib.suppress(FileExistsError):  # another process had the same
-                    os.link(path, self.store / f"{_checksum(path)}-{path.name}")
-                self.kept.add(path.name)
+            if path.name not in kept:
+                os.link(path, self.store / f"{_checksum(path)}-{path.name}")
         size = 0
         entries = [(path.stat().st_mtime, path) for path in self.root.glob("[!p]*/*")]
         for _, path in sorted(entries, reverse=True):
@@ -86,16 +84,18 @@ def start() -> None:
     Does nothing if TF_XLA_FLAGS names a cache already, with RPGAN_TF_XLA_CACHE=0, and if the disk has no room.
     """
     global _cache
-    root = user_cache.folder().absolute() / "xla"
-    flags = os.environ.get("TF_XLA_FLAGS", "").partition(f" {FLAG}{root}/process-")[0]  # without those of a parent
+    flags, found, folder = os.environ.get("TF_XLA_FLAGS", "").partition(FLAG)
+    if found and "/xla/process-" in folder:  # those of a parent
+        found = ""
     a_file = flags.strip() and not flags.lstrip().startswith("-")
-    if _cache or FLAG in flags or a_file or os.environ.get("RPGAN_TF_XLA_CACHE") == "0" or " " in str(root):
+    root = user_cache.folder().absolute() / "xla"
+    if _cache or found or a_file or os.environ.get("RPGAN_TF_XLA_CACHE") == "0" or " " in str(root):
         return
     with contextlib.suppress(OSError):  # a disk without links or room, or a folder that is not ours
-        _cache = Cache(root, kind(flags))
+        _cache = Cache(root, kind(flags.strip()))
         atexit.register(_cache.close)
-        flags += f" {FLAG}{_cache.own} --tf_xla_persistent_cache_device_types=CPU"
-        os.environ["TF_XLA_FLAGS"] = flags
+        of_ours = f"{FLAG}{_cache.own} --tf_xla_persistent_cache_device_types=CPU"
+        os.environ["TF_XLA_FLAGS"] = f"{flags.strip()} {of_ours}".lstrip()
 
 
 def keep() -> None:
