@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Time how long commands take to start, each in a process of its own.
 
-    benchmarks/startup.py            help, a mistake, sample.py on face48's weights, the first iteration of face12
+    benchmarks/startup.py            help, a mistake, sample.py on face48's weights, first iterations
     benchmarks/startup.py --quick    help and a mistake only
 
 Protocol. Rounds alternate over all calls; medians over the rounds are printed, of the elapsed and the processor time.
 `import tensorflow` is part of sample.py and train.py, too. face48's weights are random; face12 trains with a batch of
-16 on random images, and its first iteration includes tracing and compiling.
+16 on random images. A first iteration includes tracing, compiling and saving: cold without the cache of what XLA
+compiles, warm with it, resumed from the save of the first.
 """
 
 import os
 import pathlib
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -55,9 +57,8 @@ def main(argv):
         calls |= {
             "import tensorflow": ["-c", "import tensorflow"],
             "sample.py face48": ["sample.py", face48, "out.png", "--set", "wts_dir=models/face48"],
-            "train.py face12, 1 iteration": ["train.py", face12, "--set", "bsz=16", "MAXITER=1", "lfile=faces.txt"],
         }
-        calls["train.py face12, 1 iteration"] += ["wts_dir=models/face12", f"filts={ROOT / 'filts/K12_dm12.npz'}"]
+        calls |= first_iterations()
     with tempfile.TemporaryDirectory() as folder:
         if not arguments.quick:
             os.makedirs(f"{folder}/models/face48")
@@ -66,7 +67,9 @@ def main(argv):
         times = {name: [] for name in calls}
         for _ in range(arguments.rounds):
             for name, line in calls.items():
-                subprocess.run(["rm", "-rf", f"{folder}/models/face12"], check=True)
+                new = {"cold": ["cache", "models/run"], "warm": ["models/run"]}.get(name.rpartition(", ")[2], [])
+                for path in new:
+                    shutil.rmtree(f"{folder}/{path}", ignore_errors=True)
                 times[name].append(run(folder, line))
     table(f"{'command':30} | seconds  CPU seconds")
     for name, found in times.items():
@@ -75,11 +78,25 @@ def main(argv):
     table.close()
 
 
+def first_iterations():
+    """Return {row: command line} of first iterations, in the order in which they must run."""
+    own = {"face12": ["bsz=16", "lfile=faces.txt"], "digits": [], "glead_digits": []}
+    calls = {}
+    for name, values in own.items():
+        line = ["train.py", str(ROOT / f"exp/{name}.py"), "--set", "wts_dir=models/run", *values]
+        if name != "glead_digits":
+            line.append(f"filts={ROOT / 'filts/K12_dm12.npz'}")
+        for iterations, state in (1, "cold"), (1, "warm"), (2, "resumed"):
+            calls[f"train.py {name}, {state}"] = [*line, f"MAXITER={iterations}"]
+    return calls
+
+
 def run(folder, line):
     """Run a command of this library, or Python's -c; return the elapsed and the processor seconds."""
     line = [sys.executable, line[0] if line[0] == "-c" else str(ROOT / line[0]), *line[1:]]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    process = subprocess.run(line, cwd=folder, capture_output=True, text=True)
+    environment = os.environ | {"RPGAN_TF_CACHE": f"{folder}/cache"}
+    process = subprocess.run(line, cwd=folder, capture_output=True, text=True, env=environment)
     clock, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode not in (0, 2):
         raise SystemExit(process.stderr[-3000:])
