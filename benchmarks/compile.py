@@ -5,9 +5,9 @@
     benchmarks/compile.py --quick    the nets for points only
 
 Protocol. Graph and XLA run iterations in alternating rounds from the same weights; medians over the rounds are printed,
-with the time of the first iteration, tracing and compiling included. `faults` are minor page faults of an iteration:
-memory that is freed and mapped anew takes the kernel's time. `auto` is the library's choice. Images are random.
-StyleGAN2's iterations are timed in groups of sixteen, since their phases differ.
+with the time of the first iteration, tracing and compiling included, nothing loaded from a cache. `faults` are minor
+page faults of an iteration: memory that is freed and mapped anew takes the kernel's time. `auto` is the library's
+choice. Images are random. StyleGAN2's iterations are timed in groups of sixteen, since their phases differ.
 """
 
 import time

@@ -39,7 +39,8 @@ def add_options(parser, quick):
 
 
 def begin(docstring, argv, quick):
-    """Parse the common options, start TensorFlow, and return the arguments."""
+    """Parse the common options, start TensorFlow without the cache of XLA's code, and return the arguments."""
+    os.environ["RPGAN_TF_XLA_CACHE"] = "0"  # first iterations compile
     parser = command.Parser(docstring)
     add_options(parser, quick)
     arguments = parser.parse_args(argv)

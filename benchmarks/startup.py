@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Time how long commands take to start, each in a process of its own.
 
-    benchmarks/startup.py            help, a mistake, sample.py on face48's weights, the first iteration of face12
+    benchmarks/startup.py            help, a mistake, sample.py on face48's weights, first iterations
     benchmarks/startup.py --quick    help and a mistake only
 
 Protocol. Rounds alternate over all calls; medians over the rounds are printed, of the elapsed and the processor time.
 `import tensorflow` is part of sample.py and train.py, too. face48's weights are random; face12 trains with a batch of
-16 on random images, and its first iteration includes tracing and compiling.
+16 on random images. A first iteration is all of train.py but its callbacks, since saving face12 takes longer: cold
+without the cache of what XLA compiles, warm with it, resumed from a save with it.
 """
 
 import os
 import pathlib
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -36,6 +38,16 @@ for i in range(64):
     PIL.Image.fromarray(pixels).save(f"{i}.png")
 open("faces.txt", "w").write("".join(f"{i}.png\\n" for i in range(64)))
 """
+ITERATION = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+import train
+from rpgan_tf.training import callbacks
+callbacks.for_run = lambda gan, options: []
+train.main(sys.argv[1:])
+"""
+FILTERS = f"filts={ROOT / 'filts/K12_dm12.npz'}"
+TRAINED = {"face12": [FILTERS, "bsz=16", "lfile=faces.txt"], "digits": [FILTERS], "glead_digits": []}
 
 
 def main(argv):
@@ -55,18 +67,20 @@ def main(argv):
         calls |= {
             "import tensorflow": ["-c", "import tensorflow"],
             "sample.py face48": ["sample.py", face48, "out.png", "--set", "wts_dir=models/face48"],
-            "train.py face12, 1 iteration": ["train.py", face12, "--set", "bsz=16", "MAXITER=1", "lfile=faces.txt"],
         }
-        calls["train.py face12, 1 iteration"] += ["wts_dir=models/face12", f"filts={ROOT / 'filts/K12_dm12.npz'}"]
+        calls |= first_iterations()
     with tempfile.TemporaryDirectory() as folder:
         if not arguments.quick:
             os.makedirs(f"{folder}/models/face48")
             run(folder, ["-c", SAVE, face48])
             run(folder, ["-c", IMAGES])
+            for name, values in TRAINED.items():
+                run(folder, ["train.py", str(ROOT / f"exp/{name}.py"), "--set", *values, "MAXITER=1"])
         times = {name: [] for name in calls}
         for _ in range(arguments.rounds):
             for name, line in calls.items():
-                subprocess.run(["rm", "-rf", f"{folder}/models/face12"], check=True)
+                if name.endswith("cold"):
+                    shutil.rmtree(f"{folder}/cache")
                 times[name].append(run(folder, line))
     table(f"{'command':30} | seconds  CPU seconds")
     for name, found in times.items():
@@ -75,11 +89,23 @@ def main(argv):
     table.close()
 
 
+def first_iterations():
+    """Return {row: command line} of first iterations, in the order in which they must run."""
+    calls = {}
+    for name, values in TRAINED.items():
+        line = ["-c", ITERATION, str(ROOT / f"exp/{name}.py"), "--set", *values]
+        for state in ("cold", "warm"):
+            calls[f"train.py {name}, {state}"] = [*line, "MAXITER=1", "wts_dir=models/new"]
+        calls[f"train.py {name}, resumed"] = [*line, "MAXITER=2"]
+    return calls
+
+
 def run(folder, line):
     """Run a command of this library, or Python's -c; return the elapsed and the processor seconds."""
     line = [sys.executable, line[0] if line[0] == "-c" else str(ROOT / line[0]), *line[1:]]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    process = subprocess.run(line, cwd=folder, capture_output=True, text=True)
+    environment = os.environ | {"RPGAN_TF_CACHE": f"{folder}/cache"}
+    process = subprocess.run(line, cwd=folder, capture_output=True, text=True, env=environment)
     clock, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode not in (0, 2):
         raise SystemExit(process.stderr[-3000:])

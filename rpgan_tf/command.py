@@ -16,6 +16,7 @@ from absl.flags import argparse_flags
 from rpgan_tf import config
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import xla_cache
 
 
 class Parser(argparse_flags.ArgumentParser):
@@ -111,6 +112,7 @@ def start_tensorflow(strategy: str = "one") -> None:
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdecimal():
         tf.config.threading.set_intra_op_parallelism_threads(int(threads))
+    xla_cache.start()
     strategies.start(strategy)
 
 

@@ -1,15 +1,21 @@
 """Fixtures: the reference numbers, small options, and commands run as a user runs them."""
 
+import atexit
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps statistics with oneDNN and without
+if "RPGAN_TF_CACHE" not in os.environ:  # one for the session: its commands share what XLA compiles
+    os.environ["RPGAN_TF_CACHE"] = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, os.environ["RPGAN_TF_CACHE"], ignore_errors=True)
 
 import rpgan_tf
 from rpgan_tf import config, projections

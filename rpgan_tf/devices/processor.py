@@ -50,6 +50,17 @@ def line(found: dict | None = None) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def features() -> list[str]:
+    """Return all that tells this kind of processor from others; where the system does not list it, the machine's name.
+
+    Machine code that was compiled on one kind may fail on another.
+    """
+    entries = _entries()
+    names = "vendor_id", "cpu family", "model", "model name", "flags", "CPU implementer", "CPU part", "Features"
+    found = [entries[name] for name in names if name in entries]
+    return [platform.machine(), *(found or [platform.node()])]
+
+
 def _entries() -> dict[str, str]:
     """Return what the system says of the first processor."""
     try:

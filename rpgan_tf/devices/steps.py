@@ -234,6 +234,7 @@ class Replicated(Randomness, keras.Model):
         several = self.num_replicas > 1
 
         def step(real: Any) -> Logs:
+            number_functions()
             return self.train_step(real) if several else self.distribute_strategy.run(self.train_step, (real,))
 
         def steps(iterator: Iterator) -> tuple[Logs, tf.Tensor]:
@@ -277,3 +278,14 @@ def receive(iterator: Iterator) -> tuple[Any, tf.Tensor]:
         element = next(iterator)
     with tf.control_dependencies(tf.nest.flatten(element, expand_composites=True)):
         return element, tf.cast(tf.timestamp() - asked, tf.float32)
+
+
+def number_functions() -> None:
+    """Advance TensorFlow's count of tensors to the next round number.
+
+    Names of functions end in it, and XLA's cache compares them. It differs between a new and a resumed run.
+    """
+    from tensorflow.python.framework import ops
+
+    while ops.uid() % 100_000:
+        pass

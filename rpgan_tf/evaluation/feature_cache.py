@@ -15,7 +15,7 @@ import pathlib
 import numpy as np
 
 from rpgan_tf.evaluation import features, image_sets, metrics
-from rpgan_tf.files import atomic, progress
+from rpgan_tf.files import atomic, progress, user_cache
 
 BLOCK = 1024  # features in memory at once
 GROUP, GROUP_BYTES = 500, 2**26  # images in a call of the extractor, and bytes of their pixels, at most
@@ -93,6 +93,6 @@ def kept_moments(path: pathlib.Path, rows: np.ndarray) -> metrics.Moments:
 
 def path_of(kind: str, *contents: object) -> pathlib.Path:
     """Return the file of features of a kind, "real" or "fake", named by a hash of `contents`."""
-    folder = features.cache_folder() / "features"
+    folder = user_cache.folder() / "features"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{kind}_{hashlib.sha256(repr(contents).encode()).hexdigest()[:16]}.npy"

@@ -17,7 +17,7 @@ import numpy as np
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.evaluation import tfgan
-from rpgan_tf.files import atomic
+from rpgan_tf.files import atomic, user_cache
 
 if typing.TYPE_CHECKING:
     import keras
@@ -50,13 +50,6 @@ class Extractor:
 
     def __call__(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         return self.run(pixels)
-
-
-def cache_folder() -> pathlib.Path:
-    """Return the folder of files that are expensive to compute: $RPGAN_TF_CACHE, or rpgan_tf in the user's cache."""
-    if os.environ.get("RPGAN_TF_CACHE"):
-        return pathlib.Path(os.environ["RPGAN_TF_CACHE"])
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "rpgan_tf"
 
 
 def check(name: str) -> None:
@@ -193,7 +186,7 @@ def _digits() -> Extractor:
     """Load a small classifier of handwritten digits: trained on the first 1,500 of scikit-learn's, tested on 297."""
     import tensorflow as tf
 
-    net, path = _digits_net(), cache_folder() / f"digits_{DIGITS_SIZE}_{DIGITS_FEATURES}_{DIGITS_STEPS}.npz"
+    net, path = _digits_net(), user_cache.folder() / f"digits_{DIGITS_SIZE}_{DIGITS_FEATURES}_{DIGITS_STEPS}.npz"
     arrays = None
     if path.is_file():
         try:

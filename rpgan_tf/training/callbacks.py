@@ -21,7 +21,7 @@ from rpgan_tf.data import stream
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import evaluator, protocol, subjects
-from rpgan_tf.files import run_logs
+from rpgan_tf.files import run_logs, xla_cache
 from rpgan_tf.sampling import generators, latents, pictures
 from rpgan_tf.training import blocks, monitor
 from rpgan_tf.training.blocks import completed
@@ -132,6 +132,7 @@ class Save(blocks.Callback):
         for path in checkpoint.save(self.model, self.options, contents) if self.chief else []:
             tqdm.tqdm.write(f"wrote {path}")
         self.saved = iteration
+        xla_cache.keep()
 
     def on_train_end(self, logs: dict | None = None) -> None:
         iteration = completed(self.model)

@@ -7,6 +7,7 @@ import sklearn.datasets
 from rpgan_tf.data import digits
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import features
+from rpgan_tf.files import user_cache
 
 LABELS = sklearn.datasets.load_digits().target
 
@@ -17,7 +18,7 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RPGAN_TF_CACHE", str(tmp_path_factory.mktemp("cache")))
         features._digits.cache_clear()
-        yield features.cache_folder()
+        yield user_cache.folder()
     features._digits.cache_clear()
 
 
