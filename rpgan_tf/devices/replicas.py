@@ -130,12 +130,32 @@ def mean(x: tf.Tensor) -> tf.Tensor:
     return x if count() == 1 else tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, x)
 
 
-def moments(x: tf.Tensor, axes: Sequence[int], synchronized: bool) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return mean and variance as `tf.nn.moments`: of this replica's part of the batch, or `synchronized` of all."""
+def normalize(
+    x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, epsilon: float, synchronized: bool
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Normalize the batch (Ioffe and Szegedy, arXiv 1502.03167, algorithm 1), in one kernel unless `synchronized`.
+
+    Args:
+        x: [..., C].
+        scale, shift: float32 [C].
+        epsilon: added to the variance.
+        synchronized: whether the batches of all replicas are one.
+
+    Returns:
+        normalized [..., C], its mean [C] and its unbiased variance [C].
+    """
     if count() == 1 or not synchronized:
-        return tf.nn.moments(x, axes)
-    center = mean(tf.reduce_mean(x, axes))
-    return center, mean(tf.reduce_mean((x - center) ** 2, axes))
+        flat = x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, x.shape[-1]])
+        y, center, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=flat, scale=scale, offset=shift, mean=[], variance=[], epsilon=epsilon, is_training=True
+        )
+        return tf.reshape(y, tf.shape(x)) if flat is not x else y, center, variance
+    values, axes = tf.cast(x, tf.float32), list(range(x.shape.rank - 1))
+    center = mean(tf.reduce_mean(values, axes))
+    variance = mean(tf.reduce_mean((values - center) ** 2, axes))
+    y = tf.nn.batch_normalization(values, center, variance, shift, scale, epsilon)
+    number = tf.cast(count() * tf.size(x) // x.shape[-1], tf.float32)
+    return tf.cast(y, x.dtype), center, variance * number / tf.maximum(number - 1, 1)
 
 
 def part_of_mean(objective: tf.Tensor) -> tf.Tensor:

@@ -151,14 +151,15 @@ class BatchNormalization(keras.layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        dtype, x = x.dtype, tf.cast(x, tf.float32)
-        mean, variance = self.moving_mean, self.moving_variance
         if training:
-            mean, variance = replicas.moments(x, list(range(x.shape.rank - 1)), self.synchronized)
-            count = tf.cast(tf.size(x) // x.shape[-1], x.dtype) * (replicas.count() if self.synchronized else 1)
+            scale, shift = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+            y, mean, variance = replicas.normalize(x, scale, shift, self.epsilon, self.synchronized)
             self.move(self.moving_mean, mean)
-            self.move(self.moving_variance, variance * count / tf.maximum(count - 1, 1))
-        return tf.cast(tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, self.epsilon), dtype)
+            self.move(self.moving_variance, variance)
+            return y
+        mean, variance = self.moving_mean, self.moving_variance
+        y = tf.nn.batch_normalization(tf.cast(x, tf.float32), mean, variance, self.beta, self.gamma, self.epsilon)
+        return tf.cast(y, x.dtype)
 
     def move(self, running: keras.Variable, current: tf.Tensor) -> None:
         """Move a running average towards the current value."""

@@ -86,9 +86,12 @@ class Generator(base.Net):
         """
         x = self.convolve(0, z)
         for layer in range(len(self.kernels) - 1):
-            x = tf.cast(x, tf.float32)
-            moments = statistics[layer] if statistics else replicas.moments(x, [0, 1, 2], self.synchronized)
-            x = self.normalize(layer, x, moments)
+            if statistics:
+                x = self.normalize(layer, x, statistics[layer])
+            else:
+                shift = tf.convert_to_tensor(self.biases[layer])
+                x, *_ = replicas.normalize(x, tf.ones_like(shift), shift, EPSILON, self.synchronized)
+                x = tf.nn.relu(x)
             x = self.convolve(layer + 1, x)
         return tf.tanh(tf.cast(x, tf.float32) + self.biases[-1])
 
@@ -104,6 +107,7 @@ class Generator(base.Net):
     def normalize(self, layer: int, x: tf.Tensor, moments: Moments) -> tf.Tensor:
         """Return relu(batch normalization of x), without scale and with the layer's bias as shift."""
         mean, variance = moments
+        x = tf.cast(x, tf.float32)
         return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, self.biases[layer], None, EPSILON))
 
     def batch_statistics(self, z: np.ndarray, chunk: int) -> list[Moments]:
@@ -292,7 +296,6 @@ class Discriminator(base.Discriminator):
         return f"c{layer}" if self.projections is None else f"c{i}_{layer}"
 
 
-@tf.function(jit_compile=True, autograph=False)
 def columns(x: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
     """Return leaky_relu(x + bias), unfolded for a layer's convolution.
 
@@ -307,6 +310,18 @@ def columns(x: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
         [K, kernel * kernel * C, H/2 * W/2 * B]: column (h, w, b) is the patch under output pixel (h, w) of
         image b, its rows in the order (kernel row, kernel column, channel).
     """
+    given = [x] if bias is None else [x, bias]
+
+    @tf.custom_gradient  # which keeps the arguments for the gradient, and nothing that is computed from them
+    def unfolded(*given: tf.Tensor) -> tuple:
+        return unfold(*given), lambda upstream: fold(upstream, *given)
+
+    return unfolded(*given)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def unfold(x: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
+    """Compute `columns`."""
     product_type, x = x.dtype, tf.cast(x, tf.float32)
     if bias is not None:
         x = tf.nn.leaky_relu(x + bias[:, :, None, None, None], 0.2)
@@ -323,6 +338,15 @@ def columns(x: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
         for i in range(2)
     ]
     return tf.cast(tf.reshape(tf.stack(rows, axis=1), [num, 16 * channels, -1]), product_type)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def fold(upstream: tf.Tensor, *given: tf.Tensor) -> list[tf.Tensor]:
+    """Return the gradients of `unfold` by its arguments."""
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        result = unfold(*given)
+    return tape.gradient(result, given, upstream)
 
 
 def build_generator(options: types.SimpleNamespace, seeds: Seeds = None) -> Generator:
