@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
-"""Time the four phases of StyleGAN2's and GLeaD's iteration: as graphs, compiled by XLA, and in plain PyTorch.
+"""Time the four phases of StyleGAN2's and GLeaD's iteration here and in plain PyTorch.
 
-    benchmarks/stylegan2.py               both at 32x32 with a batch of 8: small nets with all phases
+    benchmarks/stylegan2.py               both at the size and batch of the *_digits experiments
     benchmarks/stylegan2.py --width 2     twice the channels
     benchmarks/stylegan2.py --gan GLeaD   this one alone
     benchmarks/stylegan2.py --quick       the steps of D and G only, without torch.compile
 
 Protocol. All sides start from the same weights and run the same phases in alternating rounds with a matrix product
-(2048 x 2048 float32); medians over the rounds are printed, and the time of tracing and compiling. The losses of the
-first calls must agree to 1e-3, except XLA's path lengths, whose directions it draws differently; styles are not mixed,
-for the same reason. PyTorch's programs (benchmarks/pytorch_stylegan2.py) are given their latents, noise and directions;
-they run with scaled activations or grouped convolutions, in two layouts, and with torch.compile where it can (it has no
-second derivatives, so that R1 and path lengths run as they are). The fastest form of each phase is printed, and of the
-iteration that of one form. `PyTorch / here` compares it with what `compile = "auto"` chooses here. GFLOP counts two
-operations for each multiplication and addition of the convolutions and matrix products in the phase's graph, nothing
-else; `least` is their time at the rate of sgemm or, if longer, that of their bytes at the rate of a copy
+(2048 x 2048 float32); medians over the rounds are printed, and the time of the first call, tracing included. The losses
+of the first calls must agree to 1e-3. PyTorch's programs (benchmarks/pytorch_stylegan2.py) are given their latents,
+noise and directions, so styles are not mixed; they run with scaled activations or grouped convolutions, in two layouts,
+and with torch.compile where it can (it has no second derivatives, so that R1 and path lengths run as they are). The
+fastest form of each phase is printed, and of the iteration that of one form. GFLOP counts two operations for each
+multiplication and addition of the convolutions and matrix products in the phase's graph, nothing else, the filters of
+resampling left out; `least` is their time at the rate of sgemm or, if longer, that of their bytes at the rate of a copy
 (benchmarks/cost.py). An iteration is G, D, a quarter of G's path lengths and a sixteenth of D's R1.
 """
 
@@ -28,7 +27,7 @@ import numpy as np
 from rpgan_tf import command, config
 from rpgan_tf.errors import UserError
 
-SETTINGS = {"imsz": 32, "bsz": 8, "mbstd_group": 8, "zlen": 32, "w_dim": 32, "map_layers": 2, "style_mixing": 0}
+SETTINGS = {"imsz": 32, "bsz": 32, "zlen": 64, "w_dim": 64, "map_layers": 2, "style_mixing": 0}
 GANS = {
     "StyleGAN2": {"net": "stylegan2"},
     "GLeaD": {"net": "glead", "res_d": 8, "res_g": 8, "real_loss": "mse", "fake_loss": "mse"},
@@ -62,8 +61,8 @@ def main(argv):
     width = {"channel_base": 512 * arguments.width, "channel_max": 32 * arguments.width}
     table = measuring.Table(arguments)
     table(
-        "GAN       phase     | GFLOP  least ms | graph ms of sgemm  first s |   XLA ms of sgemm  first s | "
-        "PyTorch ms form                          | graph / XLA  PyTorch / here"
+        "GAN       phase     | GFLOP  least ms |  here ms of sgemm  first s | PyTorch ms form                          "
+        "| PyTorch / here"
     )
     for name in [arguments.gan] if arguments.gan else GANS:
         gan = rpgan_tf.build(config.resolve({"gan": name} | SETTINGS | GANS[name] | width))
@@ -72,55 +71,51 @@ def main(argv):
         for side in {side for side, _ in calls}:
             seconds[side, "iteration"] = sum(share * seconds[side, phase] for phase, share in shares.items())
         works["iteration"] = [sum(share * works[phase][i] for phase, share in shares.items()) for i in range(2)]
-        here = "XLA" if gan.compiles_with_xla() else "graph"
         for phase in (*shares, "iteration"):
-            table(f"{name:9} {line(phase, machine, works[phase], seconds, firsts, forms, here)}")
+            table(f"{name:9} {line(phase, machine, works[phase], seconds, firsts, forms)}")
         best, form = min((seconds[form, "iteration"], form) for form in forms)
         title = f"{name} bsz={gan.options.bsz} imsz={gan.options.imsz} channel_max={gan.options.channel_max}"
-        table(f"{title}: best PyTorch ({form}) / here {best / seconds[here, 'iteration']:.2f}")
+        table(f"{title}: best PyTorch ({form}) / here {best / seconds['here', 'iteration']:.2f}")
     table(f"sgemm: {machine.flops / 1e9:.0f} GFLOP/s, copy: {machine.memory / 1e9:.0f} GB/s")
     table.close()
 
 
-def line(phase, machine, work, seconds, firsts, forms, here):
+def line(phase, machine, work, seconds, firsts, forms):
     """Return a line of the table, from {(side, phase): seconds} and the seconds of first calls."""
-    text = f"{phase:9} | {work[0] / 1e9:5.2f} {machine.seconds(*work) * 1e3:9.1f} |"
-    for side in ("graph", "XLA"):
-        spent, first = seconds[side, phase], firsts.get((side, phase))
-        share = work[0] / spent / machine.flops
-        text += f" {spent * 1e3:8.1f} {share:8.0%} {'' if first is None else f'{first:.0f}':>8} |"
+    spent, first = seconds["here", phase], firsts.get(phase)
     best, form = min((seconds[form, phase], form) for form in forms)
-    ratios = seconds["graph", phase] / seconds["XLA", phase], best / seconds[here, phase]
-    return text + f" {best * 1e3:10.1f} {form:29} | {ratios[0]:11.1f} {ratios[1]:15.2f}"
+    return (
+        f"{phase:9} | {work[0] / 1e9:5.2f} {machine.seconds(*work) * 1e3:9.1f} | {spent * 1e3:8.1f} "
+        f"{work[0] / spent / machine.flops:8.0%} {'' if first is None else f'{first:.1f}':>8} | "
+        f"{best * 1e3:10.1f} {form:29} | {best / spent:14.2f}"
+    )
 
 
 def sides(gan, phases, forms):
     """Check that the losses of all sides agree.
 
     Returns:
-        {(side, phase): call}, {(side, phase): seconds of its first call}, {phase: (FLOP, bytes)}.
+        {(side, phase): call}, {phase: seconds of our first call}, {phase: (FLOP, bytes)}.
     """
-    gans = {"graph": gan, "XLA": rpgan_tf.build(gan.options)}
     theirs = {form: phases_in_pytorch(gan, form) for form in forms}  # copies weights, before a step changes them
-    functions, firsts, losses, calls = {}, {}, {}, {}
-    for side in (*gans, *forms):
-        found = phases_here(gans[side]) if side in gans else theirs[side]
-        for phase in phases:
-            function = found[phase]
-            if side in gans:
-                functions[side, phase] = tf.function(function, autograph=False, jit_compile=side == "XLA")
-                function = lambda function=functions[side, phase]: function().numpy()  # noqa: E731
-            started = time.perf_counter()
-            losses[side, phase], calls[side, phase] = function(), function
-            firsts[side, phase] = time.perf_counter() - started
-            if (side, phase) != ("XLA", "G paths"):
-                check(side, phase, losses[side, phase], losses["graph", phase])
-    graphs = {phase: functions["graph", phase].get_concrete_function().graph for phase in phases}
-    return calls, firsts, {phase: cost.of_graph(graph) for phase, graph in graphs.items()}
+    firsts, works, calls = {}, {}, {}
+    for phase, ours in phases_here(gan).items():
+        if phase not in phases:
+            continue
+        function = tf.function(ours, autograph=False)
+        started = time.perf_counter()
+        expected = function().numpy()
+        firsts[phase] = time.perf_counter() - started
+        works[phase] = cost.of_graph(function.get_concrete_function().graph)
+        calls["here", phase] = lambda function=function: function().numpy()
+        for form in forms:
+            calls[form, phase] = theirs[form][phase]
+            check(form, phase, calls[form, phase](), expected)
+    return calls, firsts, works
 
 
 def check(side, phase, received, expected):
-    """Exit unless the losses of a side agree with those of the graph."""
+    """Exit unless the losses of PyTorch's program agree with ours."""
     if not np.allclose(received, expected, rtol=1e-3, atol=1e-6):
         raise SystemExit(f"{side}: the losses of {phase} differ: expected {expected}, received {received}")
 
