@@ -3,6 +3,7 @@
 
     benchmarks/against_pytorch.py            RP-GAN at three sizes, DCGAN, WGAN-GP, SAGAN, RealnessGAN
     benchmarks/against_pytorch.py --quick    small nets
+    benchmarks/against_pytorch.py --eager    without torch.compile
 
 Protocol. Both sides run in one process with the same number of threads and start from the same weights and latents; the
 losses of their first iteration must agree to 1e-3. Rounds alternate over all sides; medians over the rounds are
@@ -51,7 +52,9 @@ def main(argv):
     """Time as `argv` says."""
     parser = command.Parser(__doc__)
     measuring.add_options(parser, "one small size of each, without torch.compile")
+    parser.add_argument("--eager", action="store_true", help="without torch.compile, whose code may need AVX-512")
     arguments = parser.parse_args(argv)
+    forms = FORMS[:5] if arguments.quick or arguments.eager else FORMS
     global np, randomness, replicas, rpgan_tf, tf, torch, torch_programs
     try:
         import torch
@@ -72,7 +75,7 @@ def main(argv):
     with tempfile.TemporaryDirectory() as folder:
         for title, values in settings(arguments.quick, folder).items():
             torch.compiler.reset()  # else the compiled forms of many sizes are too many, and run uncompiled
-            sides, work = both_sides(values, FORMS[:5] if arguments.quick else FORMS)
+            sides, work = both_sides(values, forms)
             usages, machine = measuring.usages_and_machine(sides, arguments.rounds)
             for line in measuring.comparison(title, usages, work and machine.seconds(*work)):
                 table(line)

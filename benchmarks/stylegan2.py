@@ -11,9 +11,10 @@ Protocol. All sides start from the same weights and run the same phases in alter
 of the first calls must agree to 1e-3. PyTorch's programs (benchmarks/pytorch_stylegan2.py) are given their latents,
 noise and directions, so styles are not mixed; they run with scaled activations or grouped convolutions, in two layouts,
 and with torch.compile where it can (it has no second derivatives, so that R1 and path lengths run as they are). The
-fastest form of each phase is printed, and of the iteration that of one form. GFLOP counts two operations for each
-multiplication and addition of the convolutions and matrix products in the phase's graph, nothing else, the filters of
-resampling left out; `least` is their time at the rate of sgemm or, if longer, that of their bytes at the rate of a copy
+fastest form of each phase is printed, and of the iteration that of one form. A side runs a phase three times in its
+turn, since at first it meets the caches and the spinning threads of the side before. GFLOP counts two operations for
+each multiplication and addition of the convolutions and matrix products in the phase's graph, without the filters of
+resampling; `least` is their time at the rate of sgemm or, if longer, that of their bytes at the rate of a copy
 (benchmarks/cost.py). An iteration is G, D, a quarter of G's path lengths and a sixteenth of D's R1.
 """
 
@@ -33,6 +34,7 @@ GANS = {
     "GLeaD": {"net": "glead", "res_d": 8, "res_g": 8, "real_loss": "mse", "fake_loss": "mse"},
 }
 SHARES = {"D": 1, "D R1": 1 / 16, "G": 1, "G paths": 1 / 4}  # of an iteration
+CALLS = 3  # in a turn
 FORMS = ("scaled", "scaled channels_last", "grouped", "grouped channels_last", "compiled scaled channels_last")
 
 
@@ -67,7 +69,9 @@ def main(argv):
     for name in [arguments.gan] if arguments.gan else GANS:
         gan = rpgan_tf.build(config.resolve({"gan": name} | SETTINGS | GANS[name] | width))
         calls, firsts, works = sides(gan, shares, forms)
-        seconds, machine = measuring.medians_and_machine(calls, arguments.rounds)
+        turns = {side: lambda call=call: [call() for _ in range(CALLS)] for side, call in calls.items()}
+        seconds, machine = measuring.medians_and_machine(turns, arguments.rounds)
+        seconds = {side: spent / CALLS for side, spent in seconds.items()}
         for side in {side for side, _ in calls}:
             seconds[side, "iteration"] = sum(share * seconds[side, phase] for phase, share in shares.items())
         works["iteration"] = [sum(share * works[phase][i] for phase, share in shares.items()) for i in range(2)]
