@@ -5,8 +5,8 @@
 Settings: the paper's, with small nets, features at a quarter of the image size, an R1 penalty for small images, and
 squared errors in place of LPIPS, whose weights were trained on photographs.
 Published: none.
-Measured: FID 6.5 (tools/evaluate.py glead_digits --metrics fid); 5.4 minutes on two cores of an AMD EPYC with AVX-512. Mean squared error of reconstructed held-out images after 2,000
-iterations: 0.046 (tools/reconstruct.py).
+Measured: FID 6.5 (tools/evaluate.py glead_digits --metrics fid); 5.4 minutes on two cores of an AMD EPYC with
+AVX-512. Mean squared error of reconstructed held-out images after 2,000 iterations: 0.046 (tools/reconstruct.py).
 """
 
 gan = "GLeaD"
