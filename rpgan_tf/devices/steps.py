@@ -234,7 +234,8 @@ class Replicated(Randomness, keras.Model):
         several = self.num_replicas > 1
 
         def step(real: Any) -> Logs:
-            number_functions()
+            if not self.run_eagerly:
+                number_functions()
             return self.train_step(real) if several else self.distribute_strategy.run(self.train_step, (real,))
 
         def steps(iterator: Iterator) -> tuple[Logs, tf.Tensor]:

@@ -1,13 +1,15 @@
 """Nothing is traced again in a run with looks, held-out losses, saves and pictures; nor in one that is resumed."""
 
 import pytest
-from tensorflow.python.framework import func_graph
+import tensorflow as tf
+from tensorflow.python.framework import func_graph, ops
 
 import rpgan_tf
 from rpgan_tf import checkpoint, config, data, projections
 from rpgan_tf.data import stream
 from rpgan_tf.files import atomic
 from rpgan_tf.training import callbacks
+from tests.conftest import on_points
 
 RUNS = {  # every objective and net, without callbacks: test_resume.py
     "rpgan": {"gan": "RPGAN", "filts": "K2.npz", "ksz": 4, "zlen": 4, "f1": 8, "df": 2, "imsz": 16, "bsz": 2},
@@ -54,3 +56,11 @@ def test_nothing_is_traced_again(net, lfile, runs, tmp_path, monkeypatch):
         first, second, *others = traced
         assert steps == 1 and traced[first] and "_write" in traced[second]
         assert not any(traced[iteration] for iteration in others), traced
+
+
+def test_eager_steps_do_not_number_functions():
+    """A numbered trace advances the count by up to 100,000, which no eager iteration should pay for."""
+    gan, images = on_points("DCGAN", compile="eager"), tf.data.Dataset.from_tensors(tf.zeros([6, 2])).repeat()
+    before = ops.uid()
+    gan.fit(images, steps_per_epoch=3, verbose=0, shuffle=False)
+    assert ops.uid() - before < 100_000
