@@ -83,8 +83,9 @@ def dataset(
 
     numbers = set(map(batches, range(options.MAXITER)))
     size = max(numbers) * options.bsz * options.pack // parts[1] if len(numbers) == 1 else None
-    constant = len(set(map(batches, range(options.MAXITER + AT_ONCE)))) == 1  # read ahead, the order goes on
-    count = AT_ONCE if constant else 1  # elements whose order takes one call of Python, a fifth of a millisecond
+    later = set(map(batches, range(options.MAXITER, options.MAXITER + AT_ONCE)))  # read ahead, the order goes on
+    # Elements whose order takes one call of Python, a fifth of a millisecond.
+    count = AT_ONCE if size and later == numbers else 1
     taken = tf.data.Dataset.from_generator(
         lambda: order.stack(order.divide(order.of_iterations(options, chosen, start, batches), options, *parts), count),
         output_signature=order.Taken(*(tf.TensorSpec([count, size], kind) for kind in (tf.int64, tf.int64, tf.bool))),
