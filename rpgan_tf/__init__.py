@@ -13,8 +13,11 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
+from rpgan_tf.devices import processor
+
 if "tensorflow" not in sys.modules:  # its import reads these; without AVX512_VNNI or AMX, oneDNN's default is off
-    if os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1").lower() in ("0", "false"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if not processor.onednn():
         os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # else each iteration maps its buffers anew
 
 from rpgan_tf import config

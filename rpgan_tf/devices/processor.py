@@ -25,14 +25,13 @@ def describe() -> dict:
         does not list them; "limit": the extension that the user's environment limits oneDNN to, or None; "onednn":
         whether TensorFlow computes by oneDNN; "threads": of an operation.
     """
-    entries = _entries()
-    flags = (entries.get("flags") or entries.get("Features") or "").split()
+    entries, flags = _entries(), _flags()
     threads = os.environ.get("OMP_NUM_THREADS", "")
     return {
         "processor": entries.get("model name") or platform.processor() or platform.machine(),
         "extensions": [name for flag, name in EXTENSIONS.items() if flag in flags],
         "limit": os.environ.get("ONEDNN_MAX_CPU_ISA") or None,
-        "onednn": _onednn(flags),
+        "onednn": onednn(),
         "threads": int(threads) if threads.isdecimal() else _available(),
     }
 
@@ -48,6 +47,12 @@ def line(found: dict | None = None) -> str:
         f"{found['threads']} thread{'s' * (found['threads'] > 1)}",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def onednn() -> bool:
+    """Return whether oneDNN is in force: TensorFlow's own default is by the processor."""
+    asked = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower()
+    return asked in ("1", "true") or (asked not in ("0", "false") and bool({"avx512_vnni", "amx_tile"} & set(_flags())))
 
 
 def features() -> list[str]:
@@ -71,10 +76,10 @@ def _entries() -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _onednn(flags: list[str]) -> bool:
-    """Return whether oneDNN is in force: TensorFlow's own default is by the processor."""
-    asked = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower()
-    return asked in ("1", "true") or (asked not in ("0", "false") and bool({"avx512_vnni", "amx_tile"} & set(flags)))
+def _flags() -> list[str]:
+    """Return the flags of the first processor."""
+    entries = _entries()
+    return (entries.get("flags") or entries.get("Features") or "").split()
 
 
 def _available() -> int:

@@ -86,12 +86,7 @@ class Generator(base.Net):
         """
         x = self.convolve(0, z)
         for layer in range(len(self.kernels) - 1):
-            if statistics:
-                x = self.normalize(layer, x, statistics[layer])
-            else:
-                shift = tf.convert_to_tensor(self.biases[layer])
-                x, *_ = replicas.normalize(x, tf.ones_like(shift), shift, EPSILON, self.synchronized)
-                x = tf.nn.relu(x)
+            x = self.normalize(layer, x, statistics[layer] if statistics else None)
             x = self.convolve(layer + 1, x)
         return tf.tanh(tf.cast(x, tf.float32) + self.biases[-1])
 
@@ -104,11 +99,17 @@ class Generator(base.Net):
         shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], self.biases[layer].shape[0]]
         return tf.nn.conv2d_transpose(x, kernel, shape, strides=2, padding="SAME")
 
-    def normalize(self, layer: int, x: tf.Tensor, moments: Moments) -> tf.Tensor:
-        """Return relu(batch normalization of x), without scale and with the layer's bias as shift."""
-        mean, variance = moments
-        x = tf.cast(x, tf.float32)
-        return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, self.biases[layer], None, EPSILON))
+    def normalize(self, layer: int, x: tf.Tensor, moments: Moments | None) -> tf.Tensor:
+        """Return relu(batch normalization of x), without scale and with the layer's bias as shift.
+
+        Without `moments`, those of the batch are taken.
+        """
+        shift = tf.convert_to_tensor(self.biases[layer])
+        if moments is None:
+            x, *_ = replicas.normalize(x, tf.ones_like(shift), shift, EPSILON, self.synchronized)
+        else:
+            x = tf.nn.batch_normalization(tf.cast(x, tf.float32), *moments, shift, None, EPSILON)
+        return tf.nn.relu(x)
 
     def batch_statistics(self, z: np.ndarray, chunk: int) -> list[Moments]:
         """Compute the moments of every batch normalization when all latents are one batch.
