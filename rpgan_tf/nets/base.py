@@ -5,6 +5,7 @@ Knows no architecture.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple, TypeAlias
 
 import keras
@@ -14,6 +15,7 @@ import tensorflow as tf
 from rpgan_tf.config import Rules
 
 Seeds: TypeAlias = keras.random.SeedGenerator | int | None  # seeds initial weights
+View: TypeAlias = Callable[[tf.Tensor], tf.Tensor] | None  # from images to those that D is shown; None: as they are
 
 
 class Net(keras.Model):
@@ -51,7 +53,7 @@ class Judged(NamedTuple):
     """Images and the logits of a discriminator for them.
 
     Attributes:
-        images: [B, H, W, C], or points [B, dims].
+        images: [B, H, W, C], or points [B, dims], as they were shown.
         logits: [..., B], or [..., B, A].
         seen: output of `project`, if it was watched.
         tape: of the gradient of `logits` by `seen`.
@@ -121,20 +123,24 @@ class Discriminator(Net):
         """
         raise NotImplementedError
 
-    def look(self, images: tf.Tensor, watch: bool = False) -> Judged:
+    def look(self, images: tf.Tensor, watch: bool = False, view: View = None) -> Judged:
         """Judge images in training; with `watch`, record the gradient of the logits by the output of `project`."""
-        seen = self.project(images)
+        shown = view(images) if view else images
+        seen = self.project(shown)
         if not watch:
-            return Judged(images, self.judge(seen, training=True))
+            return Judged(shown, self.judge(seen, training=True))
         with tf.GradientTape() as tape:
             tape.watch(seen)
             logits = self.judge(seen, training=True)
-        return Judged(images, logits, seen, tape)
+        return Judged(shown, logits, seen, tape)
 
-    def look_at_both(self, real: tf.Tensor, fake: tf.Tensor, watch: bool = False) -> tuple[Judged, Judged]:
+    def look_at_both(
+        self, real: tf.Tensor, fake: tf.Tensor, watch: bool = False, views: tuple[View, View] = (None, None)
+    ) -> tuple[Judged, Judged]:
         """Judge real and fake images, in one call if the net is `independent` and nothing is watched."""
         if watch or not self.independent:
-            return self.look(real, watch), self.look(fake, watch)
+            return self.look(real, watch, views[0]), self.look(fake, watch, views[1])
+        real, fake = (view(images) if view else images for view, images in zip(views, (real, fake)))
         logits = self.look(tf.concat([real, fake], axis=0)).logits
         real_logits, fake_logits = tf.split(logits, 2, axis=self.batch_axis)
         return Judged(real, real_logits), Judged(fake, fake_logits)

@@ -67,6 +67,17 @@ def test_r1_of_a_linear_critic():
     np.testing.assert_allclose(received, np.sum(weights[0] ** 2), rtol=1e-5)
 
 
+def test_a_view_comes_before_the_projection():
+    """D judges twice a real image and three times a fake one; the points between are those of what D was shown."""
+    weights, real, fake = np.random.default_rng(0).normal(size=(3, 4, 4, 3)).astype(np.float32)
+    critic, views = linear(weights), (lambda images: 2 * images, lambda images: 3 * images)
+    for critic.independent in (False, True):
+        judged = critic.look_at_both(tf.constant(real[None]), tf.constant(fake[None]), views=views)
+        np.testing.assert_allclose([each.logits[0] for each in judged], [2 * np.sum(weights * real),
+                                   3 * np.sum(weights * fake)], rtol=1e-5)  # fmt: skip
+        np.testing.assert_array_equal([each.images[0] for each in judged], [2 * real, 3 * fake])
+
+
 class Regularized(DCGAN):
     """The standard GAN with R1 and R2: what a paper writes for a penalty at the images."""
 
