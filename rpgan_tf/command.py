@@ -41,6 +41,11 @@ class Parser(argparse_flags.ArgumentParser):
             help="override options of the experiment",
         )
 
+    def add_extractor(self) -> None:
+        """Add the option --extractor."""
+        forms = "digits, inception[:PATH], keras:NAME[:WEIGHTS], random:NAME[:SEED]"
+        self.add_argument("--extractor", default="", metavar="NAME", help=forms)
+
     def add_strategy(self, machines: bool = False) -> None:
         """Add the option --strategy, with or without those for several machines."""
         self.machines = machines

@@ -15,7 +15,8 @@ names of StyleGAN2's program, for 50,000 samples, fid50k_full, kid50k_full, pr50
 differs: new noise for each image instead of the stored one; features of VGG16 for precision and recall; 100 random
 subsets for KID; logits without bias for IS; LPIPS by VGG16 for ppl2_wend.
 Extractors: inception, the default, as in published tables; digits, the default for a reference of digits, a small
-classifier that needs no download; keras:NAME. --samples is 50,000 by default, 10,000 with digits; all for a set.
+classifier that needs no download; keras:NAME; random:VGG16[:seed], random weights for data far from ImageNet, without a
+download. --samples is 50,000 by default, 10,000 with digits or random:VGG16; all for a set.
 
 The protocol goes to standard error, a row of JSON for each iteration to standard output. Rows are appended to
 metrics.jsonl in the experiment's wts_dir, in the folder of images, or beside the .npz file; rows of experiments also go
@@ -45,9 +46,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--metrics", default="fid", metavar="NAME,...", help=",".join(protocol.METRICS))
     parser.add_argument("--samples", type=int, metavar="N", help="number of images")
     parser.add_argument("--reference", default="train", metavar="train|test|PATH")
-    parser.add_argument(
-        "--extractor", default="", metavar="NAME", help="digits, inception[:PATH], keras:NAME[:WEIGHTS]"
-    )
+    parser.add_extractor()
     parser.add_argument("--statistics", choices=["auto", "batch", "stored"], default="auto", help="for normalization")
     parser.add_argument("--experiment", metavar="NAME", help="experiment whose data are the reference of a set")
     parser.add_argument("--again", action="store_true", help="repeat measurements that exist")

@@ -76,7 +76,8 @@ class Evaluator:
         self.extractor = features.find_extractor(name) if name else None
         self.lpips = lpips_weights.load_for_metric(options, "ppl_w") if "ppl_w" in self.names else {}
         self.reference = measures.Reference(real, self.extractor, self.lpips)
-        self.default = protocol.SAMPLES_OF_DIGITS if name == "digits" else protocol.SAMPLES
+        is_few = (name or "").startswith(protocol.FEW_FEATURES)
+        self.default = protocol.SAMPLES_OF_FEW if is_few else protocol.SAMPLES
 
     def measure(
         self, subject: subjects.Subject, again: bool = False, announce: Callable[[str], None] = lambda text: None

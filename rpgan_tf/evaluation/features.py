@@ -16,14 +16,17 @@ import numpy as np
 
 from rpgan_tf.devices import strategies
 from rpgan_tf.errors import UserError, nearest
-from rpgan_tf.evaluation import tfgan
+from rpgan_tf.evaluation import random_nets, tfgan
 from rpgan_tf.files import atomic, user_cache
 
 if typing.TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-KNOWN = ("digits", "inception", "inception:<folder>", "keras:<application>", "keras:<application>:<weights file>")
+KNOWN = (
+    *("digits", "inception", "inception:<folder>", "keras:<application>", "keras:<application>:<weights file>"),
+    "random:<net>[:<seed>]",
+)
 CHUNK = 64  # images in a batch of a large net
 INCEPTION_SIZE = 299
 DIGITS_SIZE, DIGITS_FEATURES, DIGITS_STEPS, DIGITS_BATCH = 16, 64, 1500, 64
@@ -55,8 +58,11 @@ class Extractor:
 def check(name: str) -> None:
     """Raise a `UserError` if no extractor of this name can work; TensorFlow is not imported."""
     kind, _, rest = name.partition(":")
-    if kind not in ("digits", "inception", "keras") or (kind == "digits" and rest) or (kind == "keras" and not rest):
+    known = kind in ("digits", "inception", "keras", "random")
+    if not known or (kind == "digits" and rest) or (kind in ("keras", "random") and not rest):
         raise UserError(f"no extractor '{name}'; expected {', '.join(KNOWN)}; {nearest(kind, ['digits', 'inception'])}")
+    if kind == "random":
+        random_nets.parse(rest)
     if kind == "digits" and importlib.util.find_spec("sklearn") is None:
         raise UserError("the extractor 'digits' needs scikit-learn: pip install scikit-learn")
     if kind == "inception":
@@ -74,7 +80,8 @@ def find_extractor(name: str) -> Extractor:
 
     "digits" is trained on this machine, in seconds, and cached. "inception" is that of TensorFlow-GAN, from a local
     folder, $RPGAN_TF_INCEPTION or TensorFlow Hub. "keras:<application>" is a net of `keras.applications` with its
-    weights for ImageNet, or those of a file. Downloads are announced.
+    weights for ImageNet, or those of a file. "random:<net>" has random weights of a seed, by default 0. Downloads are
+    announced.
 
     Raises:
         UserError: there is no such extractor, or its weights are neither here nor can be downloaded.
@@ -83,6 +90,8 @@ def find_extractor(name: str) -> Extractor:
     kind, _, rest = name.partition(":")
     if kind == "digits":
         return _digits()
+    if kind == "random":
+        return _random(*random_nets.parse(rest))
     return _inception(rest) if kind == "inception" else _application(*rest.split(":", 1))
 
 
@@ -163,6 +172,24 @@ def _application(name: str, weights: str | None = None) -> Extractor:
     return Extractor(
         f"{text}, {net.output_shape[-1]} features", _key(text, *net.get_weights()), net.output_shape[-1], None, run
     )
+
+
+def _random(name: str, seed: int) -> Extractor:
+    """Load a net with random weights, without logits; images are resized only if their side is out of its range."""
+    import tensorflow as tf
+
+    net, (smallest, largest) = random_nets.build(name, seed), random_nets.SIZES[name]
+
+    @tf.function(autograph=False)
+    def infer(pixels):
+        size = min(max(*pixels.shape[1:3], smallest), largest)
+        images = tf.image.resize(tf.cast(pixels, tf.float32), [size, size], antialias=True)
+        return [net(images / 127.5 - 1, training=False)]
+
+    run = functools.partial(_in_chunks, infer, CHUNK, 3)
+    text = f"keras.applications.{name}, random weights of seed {seed}, {smallest} to {largest} pixels"
+    key = _key(text, *(weight.numpy() for weight in net.weights))
+    return Extractor(f"{text}, {net.output_shape[-1]} features", key, net.output_shape[-1], None, run)
 
 
 def _in_chunks(

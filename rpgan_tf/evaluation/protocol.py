@@ -51,7 +51,8 @@ PUBLISHED = {  # names of StyleGAN2's program, for 50,000 samples against the wh
     "ppl2_wend": "ppl_w",
 }
 WITHOUT_FEATURES = ("swd", "ppl_w")
-SAMPLES, SAMPLES_OF_DIGITS = 50000, 10000  # as in published tables; enough for 64 features
+SAMPLES, SAMPLES_OF_FEW = 50000, 10000  # as in published tables; enough for 64 features
+FEW_FEATURES = ("digits", "random:VGG")  # starts of the names of extractors with 64
 FILE = "metrics.jsonl"
 IDENTITY = (  # two rows with the same values of these keys are of one measurement
     *("weights_hash", "samples", "seed", "prior", "statistics", "rounding"),
@@ -145,7 +146,7 @@ def _choose_extractor(metrics, source, extractor):
 
     name = extractor or ("digits" if source in names.DIGITS else "inception")
     features.check(name)
-    if "is" in metrics and name.startswith("keras"):
+    if "is" in metrics and name.startswith(("keras:", "random:")):
         raise UserError(f"is needs classes, which the extractor '{name}' does not have; take another, or leave it out")
     return name
 

@@ -6,7 +6,7 @@ import sklearn.datasets
 
 from rpgan_tf.data import digits
 from rpgan_tf.errors import UserError
-from rpgan_tf.evaluation import features
+from rpgan_tf.evaluation import features, random_nets
 from rpgan_tf.files import user_cache
 
 LABELS = sklearn.datasets.load_digits().target
@@ -138,9 +138,62 @@ def test_a_net_of_keras(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.count("weights are downloaded unless") == 2
 
 
+@pytest.fixture
+def narrow(monkeypatch):
+    """A hidden layer of 16 units: 0.4 million of VGG's weights there instead of 103 million."""
+    monkeypatch.setattr(random_nets, "HIDDEN", 16)
+
+
+def test_a_random_net_is_that_of_its_seed(narrow):
+    extractor, again, other = map(features.find_extractor, ("random:VGG16", "random:VGG16:0", "random:VGG16:1"))
+    assert extractor.key == again.key != other.key and extractor.name == again.name
+    assert extractor.name.startswith("keras.applications.VGG16, random weights of seed 0, 32 to 224 pixels")
+    pixels = digits.images("digits", 32, 1)[:3]
+    found, logits = extractor(pixels)
+    assert found.shape == (3, 64) and found.dtype == np.float32 and logits is None
+    assert np.all(found.std(axis=0) > 0)  # no feature is 0 for all images
+    np.testing.assert_array_equal(again(pixels)[0], found)
+    assert np.abs(other(pixels)[0] - found).max() > 0.01
+    np.testing.assert_allclose(extractor(digits.images("digits", 32, 3)[:3])[0], found, rtol=1e-4, atol=1e-4)
+    assert extractor(digits.images("digits", 8, 1)[:3])[0].shape == (3, 64)  # enlarged to the smallest size
+
+
+def test_random_nets_written_out(narrow):
+    """VGG16 with relu, and the average of a net without fully connected layers."""
+    import tensorflow as tf
+
+    net = random_nets.build("VGG16", 3)
+    weights = iter(net.get_weights())
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
+    x = images
+    for repeats in (2, 2, 3, 3, 3):
+        for _ in range(repeats):
+            x = tf.nn.relu(tf.nn.conv2d(x, next(weights), 1, "SAME") + next(weights))
+        x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+    x = np.tile(x, [1, 7, 7, 1]).reshape(2, -1)  # a map of one pixel, enlarged to 7x7
+    x = np.maximum(x @ next(weights) + next(weights), 0) @ next(weights) + next(weights)
+    np.testing.assert_allclose(net(images), x, rtol=1e-3, atol=1e-4)
+    assert random_nets.build("ResNet50", 0)(images).shape == (2, 2048)
+
+
+def test_kernels_are_drawn_alike_everywhere(monkeypatch):
+    kernel = random_nets.draw((3, 3, 6, 40), [7, 2])
+    bound = np.sqrt(6 / 54)
+    np.testing.assert_array_equal(
+        kernel.ravel()[:2], np.float32((2 * np.random.RandomState([7, 2]).random_sample(2) - 1) * bound)
+    )
+    assert np.abs(kernel).max() <= np.float32(bound)
+    np.testing.assert_allclose([kernel.mean(), kernel.var()], [0, 2 / 54], atol=0.01)
+    monkeypatch.setattr(random_nets, "PART", 100)
+    np.testing.assert_array_equal(random_nets.draw((3, 3, 6, 40), [7, 2]), kernel)
+
+
 @pytest.mark.parametrize(
     "name, message",
     [
+        ("random", "no extractor 'random'; expected digits.*random:<net>"),
+        ("random:VGG166", "no net 'VGG166' for random:<net>.*; did you mean 'VGG16'?"),
+        ("random:VGG16:x", "expected a seed from 0 to 4294967295 in random:VGG16:<seed>, received 'x'"),
         ("digit", "no extractor 'digit'; expected digits, inception.*did you mean 'digits'?"),
         ("digits:8", "no extractor 'digits:8'"),
         ("keras", "no extractor 'keras'"),

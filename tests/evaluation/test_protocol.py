@@ -25,6 +25,7 @@ MISTAKES = {
     "set --reference set --metrics swd": "swd needs images whose side is a power of two >= 8, received 20",
     "wide.npz --reference wide.npz --metrics swd": "swd needs square images, received 16x32",
     "tiny --metrics is --extractor keras:VGG16": "is needs classes, which the extractor 'keras:VGG16' does not have",
+    "tiny --metrics is --extractor random:VGG16": "is needs classes, which the extractor 'random:VGG16' does not have",
     "tiny --reference mixture:ring8": "the reference 'mixture:ring8' has points: expected images",
     "tiny --reference other.npz": "no file 'other.npz'",
     "tiny 100": "no file 'models/tiny/iter_100.gmodel.npz': there is none at all; make it with train.py",
