@@ -14,7 +14,7 @@ from rpgan_tf.config import Count, SizeFrom16
 from rpgan_tf.errors import UserError
 from rpgan_tf.nets import base
 from rpgan_tf.nets.base import Seeds
-from rpgan_tf.nets.layers import BatchNormalization, Convolution, TransposedConvolution
+from rpgan_tf.nets.layers import BatchNormalization, Convolution, LayerNormalization, TransposedConvolution
 from rpgan_tf.projections import Projections
 
 
@@ -116,8 +116,7 @@ class Discriminator(base.Discriminator):
             if i > 1 and d_norm == "batch":
                 self.normalizations.append(BatchNormalization(filters, gamma(init, seeds), name=f"norm{i}"))
             elif i > 1 and d_norm == "layer":
-                self.normalizations.append(keras.layers.GroupNormalization(1, epsilon=1e-5, name=f"norm{i}"))
-                self.normalizations[-1].build((None, None, None, filters))
+                self.normalizations.append(LayerNormalization(filters, name=f"norm{i}"))
             inputs, filters = filters, 2 * filters
         self.last = Convolution(inputs, num_outcomes or 1, 4, name="last", **arguments)
 

@@ -166,6 +166,41 @@ class BatchNormalization(keras.layers.Layer):
         running.assign(self.momentum * running + (1 - self.momentum) * current)
 
 
+class LayerNormalization(keras.layers.Layer):
+    """Normalize each image over its pixels and channels (Ba, Kiros, Hinton, arXiv 1607.06450): [B, H, W, C] -> same.
+
+    Each channel has a scale and a shift, as in `keras.layers.GroupNormalization(1)`, whose second derivatives are
+    wrong: see `moments`.
+
+    Args:
+        channels: length of the last axis.
+    """
+
+    epsilon = 1e-5
+
+    def __init__(self, channels: int, **kwargs) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.gamma = self.add_weight((channels,), "ones", name="gamma")
+        self.beta = self.add_weight((channels,), "zeros", name="beta")
+        self.built = True
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        values = tf.cast(x, tf.float32)
+        mean, variance = moments(values, [1, 2, 3])
+        y = tf.nn.batch_normalization(values, mean, variance, self.beta, self.gamma, self.epsilon)
+        return tf.cast(y, x.dtype)
+
+
+def moments(x: tf.Tensor, axes: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the mean and the biased variance over some axes, which are kept with length 1.
+
+    `tf.nn.moments` returns the same, and holds the mean constant within the variance. The first derivative of the
+    variance stays right, the second does not, so that a gradient penalty trains D wrongly.
+    """
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    return mean, tf.reduce_mean((x - mean) ** 2, axes, keepdims=True)
+
+
 class Attention(keras.layers.Layer):
     """Self-attention (Zhang et al., arXiv 1805.08318, section 3), as programs in PyTorch have it.
 

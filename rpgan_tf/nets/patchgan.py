@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from rpgan_tf.config import Count, SizeFrom32
-from rpgan_tf.nets import base
+from rpgan_tf.nets import base, layers
 from rpgan_tf.nets.base import Seeds
 from rpgan_tf.nets.dcgan import Generator, build_generator, check_size, std_of
 from rpgan_tf.nets.layers import Convolution
@@ -70,7 +70,7 @@ class Discriminator(base.Discriminator):
 def normalize(x: tf.Tensor) -> tf.Tensor:
     """Normalize each channel of each image over its pixels: [B, H, W, C] -> [B, H, W, C]."""
     dtype, x = x.dtype, tf.cast(x, tf.float32)
-    mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
+    mean, variance = layers.moments(x, [1, 2])
     return tf.cast(tf.nn.batch_normalization(x, mean, variance, None, None, 1e-5), dtype)
 
 

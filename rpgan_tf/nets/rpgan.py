@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from rpgan_tf.config import Count
 from rpgan_tf.devices import replicas, strategies
-from rpgan_tf.nets import base, chunks
+from rpgan_tf.nets import base, chunks, layers
 from rpgan_tf.nets.base import Seeds
 from rpgan_tf.projections import Projections, check_chunk, check_division
 
@@ -139,7 +139,7 @@ class Generator(base.Net):
         x = self.convolve(0, z)
         for layer, moments in enumerate(statistics):
             x = self.convolve(layer + 1, self.normalize(layer, x, moments))
-        return tf.nn.moments(x, [0, 1, 2])
+        return tuple(each[0, 0, 0] for each in layers.moments(tf.cast(x, tf.float32), [0, 1, 2]))
 
     def get_config(self) -> dict:
         return super().get_config() | {name: getattr(self, name) for name in ("ksz", "zlen", "f1", "imsz", "channels")}

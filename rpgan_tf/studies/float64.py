@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from rpgan_tf.gan import GAN
-from rpgan_tf.nets import rpgan
+from rpgan_tf.nets import layers, rpgan
 from rpgan_tf.randomness import D_STEP, G_STEP
 
 
@@ -117,7 +117,7 @@ class _Float64:
         kernels, biases = ([self.weights[each.path] for each in part] for part in (net.kernels, net.biases))
         x = tf.reshape(_double(z) @ kernels[0][0, 0], [len(z), net.first_size, net.first_size, -1])
         for kernel, bias in zip(kernels[1:], biases):
-            mean, variance = tf.nn.moments(x, [0, 1, 2])
+            mean, variance = layers.moments(x, [0, 1, 2])
             x = self.activate((x - mean) / tf.sqrt(variance + rpgan.EPSILON) + bias, 0.0)
             x = tf.nn.conv2d_transpose(x, kernel, [len(z), 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]], 2)
         return tf.tanh(x + biases[-1])
