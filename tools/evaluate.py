@@ -24,7 +24,6 @@ to TensorBoard. A measurement with the same protocol is not repeated without --a
 kept in $RPGAN_TF_CACHE, by default ~/.cache/rpgan_tf.
 """
 
-import argparse
 import contextlib
 import functools
 import json
@@ -33,9 +32,9 @@ import pathlib
 import sys
 import types
 
-from rpgan_tf import command, config
+from rpgan_tf import command
 from rpgan_tf.errors import UserError
-from rpgan_tf.evaluation import image_sets, protocol
+from rpgan_tf.evaluation import protocol
 
 
 def main(argv: list[str]) -> None:
@@ -53,11 +52,12 @@ def main(argv: list[str]) -> None:
     parser.add_strategy()
     arguments = parser.parse_args(argv)
     metrics, samples = protocol.parse(arguments.metrics, arguments.samples)
-    is_set = pathlib.Path(arguments.name).is_dir() or arguments.name.endswith(".npz")
-    is_set = is_set and not pathlib.Path(f"exp/{arguments.name}.py").is_file()
+    is_set = protocol.is_set(arguments.name)
     name, seed = (arguments.name, None) if is_set else command.split_name(arguments.name, 1)
     if is_set:
-        options = options_of_set(arguments)
+        if arguments.iteration or arguments.statistics != "auto":
+            raise UserError(f"'{name}' is a set of images: an iteration and --statistics are for experiments")
+        options = protocol.options_of_set(name, arguments.reference, arguments.experiment, arguments.set)
         protocol.check_statistics(metrics, None)
     else:
         if arguments.experiment:
@@ -94,36 +94,6 @@ def find_weights(
             found = [protocol.find_weights(options, each, "batch") for each in protocol.iterations(options)]
         return found
     return [protocol.find_weights(options, iteration and int(iteration), statistics)]
-
-
-def options_of_set(arguments: argparse.Namespace) -> types.SimpleNamespace:
-    """Return the options by which a set of images is measured: those of --experiment, or defaults of its own size."""
-    path, size = arguments.name, image_sets.find_size(arguments.name)
-    if arguments.iteration or arguments.statistics != "auto":
-        raise UserError(f"'{path}' is a set of images: an iteration and --statistics are for experiments")
-    if arguments.experiment:
-        options = command.load_options(arguments.experiment, arguments.set)
-    else:
-        if arguments.reference in ("train", "test"):
-            raise UserError(
-                f"'{path}' is a set of images and has no data '{arguments.reference}': expected --experiment NAME, or "
-                "--reference with a list file, a folder, tfds:.., digits or an .npz file"
-            )
-        options = config.resolve(config.parse_overrides(arguments.set))
-        options.imsz, options.channels = size[0], size[2]
-    if arguments.reference.endswith(".npz"):
-        expected = image_sets.find_size(arguments.reference)
-    else:
-        expected = options.imsz, options.imsz, options.channels
-    if not path.endswith(".npz"):  # an image file is read as grey or RGB, as needed
-        options.channels, size = expected[2], (*size[:2], expected[2])
-    if size != expected:
-        sizes = ["x".join(map(str, each)) for each in (expected, size)]
-        raise UserError(
-            f"image sizes differ: the reference has {sizes[0]} (height, width, channels), '{path}' {sizes[1]}; images "
-            "of lists and folders must be square"
-        )
-    return options
 
 
 def announce(text: str) -> None:

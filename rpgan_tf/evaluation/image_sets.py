@@ -59,17 +59,32 @@ class ImageSet:
 
     def spread(self, count: int) -> "ImageSet":
         """Return the set of `count` equally spaced images of this one, in smaller batches."""
-        wanted = np.arange(count) * self.count // count
+        return self.take(equally_spaced(self.count, count))
+
+    def take(self, wanted: np.ndarray) -> "ImageSet":
+        """Return the set of the images with these numbers, int [n], ascending, in smaller batches."""
 
         def batches(first):
             seen = wanted[first] // self.chunk * self.chunk
             for batch in self.each(seen):
-                places = wanted[first:] - seen
-                if any(here := (0 <= places) & (places < len(batch))):
-                    yield batch[places[here]]
-                seen += len(batch)
+                last = np.searchsorted(wanted, seen + len(batch))
+                if first < last:
+                    yield batch[wanted[first:last] - seen]
+                first, seen = max(first, last), seen + len(batch)
 
-        return dataclasses.replace(self, count=count, batches=batches)
+        return dataclasses.replace(self, count=len(wanted), batches=batches)
+
+    def mirrored(self) -> "ImageSet":
+        """Return the set of the mirror images."""
+        return dataclasses.replace(
+            self,
+            name=f"{self.name}, mirrored",
+            batches=lambda first: (batch[:, :, ::-1] for batch in self.batches(first)),
+        )
+
+    def pixels(self) -> np.ndarray:
+        """Return all images, uint8 [N, H, W, C]."""
+        return np.concatenate(list(self.each()))
 
     def hash(self) -> str:
         """Return a short hash of all pixels."""
@@ -79,6 +94,11 @@ class ImageSet:
                 digest.update(np.ascontiguousarray(batch).data)
                 bar.update(len(batch))
         return digest.hexdigest()[:16]
+
+
+def equally_spaced(of: int, count: int) -> np.ndarray:
+    """Return `count` equally spaced numbers below `of`, int64 [count]."""
+    return np.arange(count) * of // count
 
 
 def open_data(source: str, options: types.SimpleNamespace, of_training: bool = False) -> ImageSet:

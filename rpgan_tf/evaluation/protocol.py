@@ -93,6 +93,52 @@ def check(
     return split, source, _choose_extractor(metrics, source, extractor)
 
 
+def is_set(text: str) -> bool:
+    """Return whether a command's first argument names a folder or an .npz file of images, not an experiment."""
+    found = pathlib.Path(text).is_dir() or text.endswith(".npz")
+    return found and not pathlib.Path(f"exp/{text}.py").is_file()
+
+
+def options_of_set(
+    path: str, reference: str, experiment: str | None, assignments: Sequence[str]
+) -> types.SimpleNamespace:
+    """Return the options by which a set of images is measured: those of `experiment`, or defaults of its own size.
+
+    Args:
+        path: folder or .npz file.
+        reference: "train", "test", an .npz file or any value of `lfile`.
+        experiment: its name, or None.
+        assignments: texts key=value of --set.
+
+    Raises:
+        UserError: the reference is missing, or images of the two differ in size.
+    """
+    size, overrides = image_sets.find_size(path), config.parse_overrides(list(assignments))
+    if experiment:
+        options = config.load(experiment, overrides)
+    else:
+        if reference in ("train", "test"):
+            raise UserError(
+                f"'{path}' is a set of images and has no data '{reference}': expected --experiment NAME, or "
+                "--reference with a list file, a folder, tfds:.., digits or an .npz file"
+            )
+        options = config.resolve(overrides)
+        options.imsz, options.channels = size[0], size[2]
+    if reference.endswith(".npz"):
+        expected = image_sets.find_size(reference)
+    else:
+        expected = options.imsz, options.imsz, options.channels
+    if not path.endswith(".npz"):  # an image file is read as grey or RGB, as needed
+        options.channels, size = expected[2], (*size[:2], expected[2])
+    if size != expected:
+        sizes = ["x".join(map(str, each)) for each in (expected, size)]
+        raise UserError(
+            f"image sizes differ: the reference has {sizes[0]} (height, width, channels), '{path}' {sizes[1]}; images "
+            "of lists and folders must be square"
+        )
+    return options
+
+
 def _check_options(options, metrics):
     """Raise a `UserError` if the experiment, or a missing package, rules out a metric."""
     if names.is_mixture(options.lfile):

@@ -9,6 +9,8 @@ import typing
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 
 from rpgan_tf.data import mixtures
 from rpgan_tf.errors import UserError
@@ -18,6 +20,7 @@ if typing.TYPE_CHECKING:
     import matplotlib.axes
 
 ROWS, COLUMNS = 10, 15
+CELL, GAP, LINE = 64, 4, 16  # pixels of a labelled picture: smallest side of an image, between images, of text
 NUM_POINTS = 2000  # data points in a scatter plot
 ROUNDING = "clip(round(127.5 x + 127.5))"  # `to_pixels` of x in [-1, 1]
 
@@ -60,6 +63,36 @@ def pairs(upper: np.ndarray, lower: np.ndarray, columns: int = 8) -> np.ndarray:
     columns = min(columns, len(upper))
     rows = [grid(each[i : i + columns], columns) for i in range(0, len(upper), columns) for each in (upper, lower)]
     return np.concatenate(rows)
+
+
+def labelled(images: np.ndarray, texts: list[list[str]], headings: dict[int, str], marked: np.ndarray) -> np.ndarray:
+    """Tile images with a text below each; small ones are enlarged.
+
+    Args:
+        images: uint8 [rows, columns, H, W, 1 or 3].
+        texts: of each image.
+        headings: {number of a group's first column: text above it}; groups are apart.
+        marked: bool [rows, columns], whose texts are red.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    scale = max(-(-CELL // images.shape[3]), 1)
+    images = np.broadcast_to(images, [*images.shape[:4], 3]).repeat(scale, axis=2).repeat(scale, axis=3)
+    rows, columns, height, width, _ = images.shape
+    groups = sorted(headings)
+    left = [GAP + i * (width + GAP) + 3 * GAP * sum(0 < first <= i for first in groups) for i in range(columns)]
+    canvas = PIL.Image.new("RGB", (left[-1] + width + GAP, LINE + rows * (height + LINE)), "white")
+    draw, font = PIL.ImageDraw.Draw(canvas), PIL.ImageFont.load_default()
+    for first, text in headings.items():
+        draw.text((left[first], 2), text, "black", font)
+    for row in range(rows):
+        top = LINE + row * (height + LINE)
+        for column in range(columns):
+            canvas.paste(PIL.Image.fromarray(np.ascontiguousarray(images[row, column])), (left[column], top))
+            place, color = (left[column], top + height + 1), "red" if marked[row, column] else "black"
+            draw.text(place, texts[row][column], color, font)
+    return np.asarray(canvas)
 
 
 def scatter(points: np.ndarray, mixture: mixtures.Mixture) -> np.ndarray:

@@ -17,7 +17,7 @@ GUIDES = [path for path in sorted(ROOT.glob("docs/*.md")) if path.stem not in ("
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 OF_RUNS = (  # commands whose first argument is an experiment
     *("train", "baseline_train", "sample", "fixbn", "interp", "morph", "timelapse", "dump", "evaluate"),
-    *("generate", "reconstruct", "project", "import_torch"),
+    *("generate", "reconstruct", "nearest", "project", "import_torch"),
 )
 
 
