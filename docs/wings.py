@@ -21,6 +21,7 @@ CONTENTS = {  # name: what is written below it; in this order from left to right
     "factory": "options to a GAN",
     "gans": "one file a paper",
     "gan": "the iteration",
+    "many": "K discriminators",
     "nets": "one file a family",
     "checkpoint": "weights, resuming",
     "command": "command lines",

@@ -17,6 +17,7 @@ from rpgan_tf import optimizers
 from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Rules, Share, Whole
 from rpgan_tf.devices import replicas, steps
 from rpgan_tf.devices.steps import Logs, Schedule, Step
+from rpgan_tf.many import feedback
 from rpgan_tf.nets.base import Discriminator, Judged, Net
 from rpgan_tf.randomness import D_STEP, G_STEP
 
@@ -24,8 +25,7 @@ from rpgan_tf.randomness import D_STEP, G_STEP
 class GAN(steps.Replicated):
     """A generator and a discriminator (or a bank of K) that train each other.
 
-    A paper fills `d_terms` and `g_loss`, and overrides what else it does differently. Its options are annotated class
-    attributes.
+    A paper fills `d_terms` and `g_loss`, and overrides what else it does; its options are annotated class attributes.
 
     Args:
         generator: maps latents [B, zlen] to images [B, H, W, C] in [-1, 1], or to points [B, dims].
@@ -181,12 +181,12 @@ class GAN(steps.Replicated):
         """
         if real_logits is None and self.schedule(self.options, 0).g_sees_real:
             real_logits = self.judge(real)
-        with tf.GradientTape() as tape:
-            fake_logits = self.judge(self.generator(z, training=True))
+        with tf.GradientTape(persistent=self.options.weighting == "minimum_norm") as tape:
+            fake = feedback.look(self, self.generator(z, training=True))
             with self.judging():
                 logits = None if real_logits is None else self.of_batch(real_logits)
-                loss = self.g_loss(logits, self.of_batch(fake_logits), *self.draw())
-            objective = tf.reduce_mean(loss)
+                loss = self.g_loss(logits, self.of_batch(fake.logits), *self.draw())
+            objective, tape = feedback.objective(self, loss), feedback.tape(self, tape, fake, loss)
         self.update(self.g_optimizer, self.generator.trainable_variables, objective, tape)
         return {"g_loss": loss}
 

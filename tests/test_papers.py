@@ -31,7 +31,7 @@ def test_experiments_say_what_to_expect(name):
 def test_every_gan_of_an_experiment_has_a_page():
     gans = {found[1] for text in EXPERIMENTS.values() if (found := re.search(r'^gan = "(\w+)"', text, re.MULTILINE))}
     assert gans <= {node.name for paper in PAPERS for node in classes(paper)}
-    assert PAPERS == sorted(PAGES)
+    assert PAPERS == sorted(set(PAGES) - {"many_discriminators"})  # which is for all objectives
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from rpgan_tf.config.kinds import Count, CountFrom2, Fixed, NonNegative, Rules, Size, Whole
+from rpgan_tf.config.kinds import Count, CountFrom2, Fixed, NonNegative, Rules, Share, Size, Whole
 
 
 class Options:
@@ -50,6 +50,8 @@ class Options:
     heads: Fixed[bool] = False
     divide: Fixed[Literal["batch", "discriminators"]] = "batch"
     chunk: Fixed[Count | None] = None
+    weighting: Fixed[Literal["mean", "softmax", "softmax_detached", "hypervolume", "minimum_norm"]] = "mean"
+    feedback_dropout: Fixed[Share] = 0.0
     penalty: Fixed[NonNegative] = 0.0
 
     rules: ClassVar[Rules] = [

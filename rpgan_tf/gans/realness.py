@@ -45,6 +45,14 @@ class RealnessGAN(gan.GAN):
     positive_skew: Positive = 1.0  # shift of A_1, and upper end of the support
     negative_skew: Negative = -1.0  # shift of A_0, and lower end of the support
 
+    rules = [
+        (
+            "weighting != 'hypervolume'",
+            "weighting = 'hypervolume' takes the logarithm of losses that are >= 0, and G's of gan = '{gan}' can be "
+            "negative; take another weighting or gan",
+        ),
+    ]
+
     @classmethod
     def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:
         d_steps, g_steps, _, _ = super().schedule(options, iteration)

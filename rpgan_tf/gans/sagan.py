@@ -33,6 +33,14 @@ class SAGAN(gan.GAN):
     beta_1: Share = 0.0
     beta_2: Share = 0.9
 
+    rules = [
+        (
+            "weighting != 'hypervolume' or criterion == 'bce'",
+            "weighting = 'hypervolume' takes the logarithm of losses that are >= 0, and G's of gan = '{gan}' with "
+            "criterion = '{criterion}' can be negative; take another weighting, or criterion = 'bce'",
+        ),
+    ]
+
     def d_terms(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         penalize = tf.nn.softplus if self.criterion == "bce" else lambda logits: tf.nn.relu(1 + logits)
         return tf.reduce_mean(penalize(-real_logits), axis=-1), tf.reduce_mean(penalize(fake_logits), axis=-1)

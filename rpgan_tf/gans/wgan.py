@@ -34,6 +34,14 @@ class _Wasserstein(gan.GAN):
     G:       minimize -E_z f(G(z))
     """
 
+    rules = [
+        (
+            "weighting != 'hypervolume'",
+            "weighting = 'hypervolume' takes the logarithm of losses that are >= 0, and G's of gan = '{gan}' can be "
+            "negative; take another weighting or gan",
+        ),
+    ]
+
     def value(self, logits: tf.Tensor) -> tf.Tensor:
         """Return f."""
         return logits

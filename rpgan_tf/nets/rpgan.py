@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from rpgan_tf.config import Count
 from rpgan_tf.devices import replicas, strategies
-from rpgan_tf.nets import base, chunks, layers
+from rpgan_tf.nets import banks, base, chunks, layers
 from rpgan_tf.nets.base import Seeds
 from rpgan_tf.projections import Projections, check_chunk, check_division
 
@@ -145,7 +145,7 @@ class Generator(base.Net):
         return super().get_config() | {name: getattr(self, name) for name in ("ksz", "zlen", "f1", "imsz", "channels")}
 
 
-class Discriminator(base.Discriminator):
+class Discriminator(banks.Bank):
     """K discriminators, each on its own fixed random projection of the image; or one on the image itself.
 
     Maps images [B, imsz, imsz, pack * channels] to logits [K, B], or [B] without projections; with A outcomes, to
@@ -170,7 +170,6 @@ class Discriminator(base.Discriminator):
     """
 
     df: Count = 64
-    filts: str | None = None
     divide: Literal["batch", "discriminators"] = "batch"  # what several devices divide
     chunk: Count | None = None  # discriminators whose activations are in memory at a time
 

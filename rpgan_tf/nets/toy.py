@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf.config import Count, Fixed
-from rpgan_tf.nets import base
+from rpgan_tf.nets import banks, base
 from rpgan_tf.nets.base import Seeds
 from rpgan_tf.nets.dcgan import gamma
 from rpgan_tf.nets.layers import BatchNormalization, Dense
@@ -53,7 +53,7 @@ class Generator(base.Net):
         return tf.cast(self.last(x), tf.float32)
 
 
-class Discriminator(base.Discriminator):
+class Discriminator(banks.Bank):
     """Map points [B, dims] to logits [B], or [B, A]; with K projections, to [K, B] or [K, B, A].
 
     Three layers of maxout in groups of five, then dense. The projection of a point is its product with a matrix
@@ -68,7 +68,6 @@ class Discriminator(base.Discriminator):
     """
 
     d_width: Count = 200
-    filts: str | None = None
     independent = True
     jit_compile = True  # many small operations: about half the time per iteration on a CPU
 

@@ -1,0 +1,1 @@
+"""What K discriminators tell the generator, which of them take part, and when their projections change."""
