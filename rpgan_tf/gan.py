@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import keras
 import tensorflow as tf
 
-from rpgan_tf import optimizers
+from rpgan_tf import averages, optimizers
 from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Rules, Share, Whole
 from rpgan_tf.devices import replicas, steps
 from rpgan_tf.devices.steps import Logs, Schedule, Step
@@ -22,7 +22,7 @@ from rpgan_tf.nets.base import Discriminator, Judged, Net
 from rpgan_tf.randomness import D_STEP, G_STEP
 
 
-class GAN(steps.Replicated):
+class GAN(averages.Averaged, steps.Replicated):
     """A generator and a discriminator (or a bank of K) that train each other.
 
     A paper fills `d_terms` and `g_loss`, and overrides what else it does; its options are annotated class attributes.
@@ -45,12 +45,10 @@ class GAN(steps.Replicated):
     weight_decay: NonNegative = 0.0  # times the weights, added to their gradients
     beta_1: Share = 0.5
     beta_2: Share = 0.999
-    ema: Share = 0.0  # momentum of the moving average of G that draws samples; 0: G itself draws them
     num_classes: Fixed[Whole] = 0  # length of a label; GANs with labels offer it
 
     rules: ClassVar[Rules] = []  # on options, see `config.checks`
     needs: ClassVar[list[str]] = []  # checks of files, see `config.checks`
-    average: Any  # `Net`, or None
     penalizes_images = False  # whether `d_penalty` takes gradients of D at the real and fake images
     compares_batch = False  # whether the loss of an image depends on the logits of the whole batch
 
@@ -68,9 +66,7 @@ class GAN(steps.Replicated):
         for name in annotated & vars(options).keys():  # an option of the paper
             setattr(self, name, getattr(options, name))
         self.iteration = self.add_weight((), "zeros", dtype="int64", trainable=False, name="iteration")
-        if average is not None:
-            for variable, weight in zip(average.weights, generator.weights):
-                variable.assign(weight.value)
+        self.start_average()
         self.built = True
 
     # A paper fills these:
@@ -120,8 +116,7 @@ class GAN(steps.Replicated):
             schedule = schedule or self.schedule(self.options, tf.convert_to_tensor(self.iteration))
             logs = self.iterate(real, labels, schedule)
             self.iteration.assign_add(1)
-            if self.average is not None:
-                self.update_average()
+            self.update_average()
         return steps.reported(logs)
 
     def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: Schedule) -> Logs:
@@ -203,26 +198,6 @@ class GAN(steps.Replicated):
     def gradients(self, objective: tf.Tensor, values: list, weight: tf.Tensor, tape: tf.GradientTape) -> list:
         """Return the gradients of weight * objective."""
         return tape.gradient(objective, values, weight)
-
-    # The moving average of G:
-    @property
-    def sampler(self) -> Net:
-        """The generator that draws samples: with `ema` the moving average of the trained one."""
-        return self.generator if self.average is None else self.average
-
-    def call(self, z: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        return self.sampler(z) if labels is None else self.sampler(z, labels)
-
-    def update_average(self) -> None:
-        """Move the average towards the generator's weights."""
-        self.move_average(self.ema)
-
-    def move_average(self, momentum: float | tf.Tensor) -> None:
-        """Do average += (1 - momentum) (weight - average) for trained weights, and copy the others."""
-        average, generator = self.average, self.generator
-        move = lambda average, weight: average + (1 - momentum) * (weight - average)  # noqa: E731
-        replicas.assign(average.trainable_variables, move, generator.trainable_variables)
-        replicas.assign(average.non_trainable_variables, lambda _, weight: weight, generator.non_trainable_variables)
 
 
 def share(true: tf.Tensor) -> tf.Tensor:

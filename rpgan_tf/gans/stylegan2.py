@@ -297,12 +297,12 @@ class StyleGAN2(DCGAN):
         finite = [tf.where(tf.math.is_finite(each), each, LARGEST * tf.sign(each)) for each in gradients]
         return [tf.where(tf.math.is_nan(each), 0.0, each) for each in finite]
 
-    def update_average(self) -> None:
-        momentum = self.ema
+    def momentum(self) -> float | tf.Tensor:
+        momentum = super().momentum()
         if self.ema_ramp and not self.options.start_from:  # a transferred average has no ramp
             before = tf.cast(self.iteration - 1, tf.float32)  # `train_step` has counted this iteration
             momentum = tf.minimum(momentum, tf.where(before > 0, 0.5 ** (1 / (self.ema_ramp * before)), 0.0))
-        self.move_average(momentum)
+        return momentum
 
 
 def path_lengths(gradients: tf.Tensor) -> tf.Tensor:
