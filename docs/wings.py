@@ -31,7 +31,7 @@ CONTENTS = {  # name: what is written below it; in this order from left to right
     "projections": "random filters",
     "files": "formats on disk",
 }
-WITH_DEVICES = {"averages", "optimizers", "randomness"}  # they know replicas, and the steps know them
+WITH_DEVICES = {"averages", "optimizers", "randomness", "schedules"}  # they know replicas, and the steps know them
 EVERYWHERE = {"errors", "images", "__init__"}  # imported by all, or names alone
 
 

@@ -80,6 +80,11 @@ def saved_iterations(wts_dir: Path, kind: str) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
+def has_average(options: types.SimpleNamespace) -> bool:
+    """Return whether a run has a moving average of the generator, of kind "ema", which draws its samples."""
+    return bool(options.ema) or options.ema_kimg is not None
+
+
 def find_file(wts_dir: Path, kind: str, iteration: int | None = None) -> pathlib.Path:
     """Return the path of the newest file of a kind, or of the given iteration; raises `UserError` if there is none."""
     known = saved_iterations(wts_dir, kind)

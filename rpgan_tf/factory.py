@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from rpgan_tf import config, projections
+from rpgan_tf import checkpoint, config, projections
 from rpgan_tf.data import stream
 from rpgan_tf.nets import base
 
@@ -42,7 +42,7 @@ def build(options: types.SimpleNamespace, gan: type[GAN] | None = None) -> GAN:
             net.synchronize()
         if options.precision != "float32":
             net.compute_products_in(options.precision.removeprefix("mixed_"))
-    average = build_generator(options) if options.ema else None
+    average = build_generator(options) if checkpoint.has_average(options) else None
     model = (gan or find(options))(generator, discriminator, options, average)
     model.compile()
     return model

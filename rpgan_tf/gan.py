@@ -102,7 +102,7 @@ class GAN(averages.Averaged, steps.Replicated):
 
     def make_optimizer(self, learning_rate: Any, **arguments: Any) -> keras.optimizers.Optimizer:
         """Return an optimizer; D's serves all K, since the moments of a weight see its own gradient alone."""
-        return optimizers.Adam(learning_rate, self.beta_1, self.beta_2, epsilon=1e-8, **arguments)
+        return optimizers.Adam(learning_rate, self.beta_1, self.changing("beta_2"), epsilon=1e-8, **arguments)
 
     # The iteration:
     def train_step(self, real: Any, schedule: Schedule | None = None) -> Logs:

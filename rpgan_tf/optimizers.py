@@ -55,7 +55,8 @@ class Adam(Accumulating, keras.optimizers.Adam):
 
     A bank of K discriminators has K times the weights of one. Keras' form passes over them and both moments several
     times and takes three times as long. Kingma and Ba, arXiv 1412.6980, end of section 2: step =
-    lr * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon). No AMSGrad.
+    lr * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon). No AMSGrad. Where beta_2 is a function, its
+    current value corrects the bias.
 
     Attributes:
         local: whether each replica has weights of its own, which its own gradients update.
@@ -73,18 +74,31 @@ class Adam(Accumulating, keras.optimizers.Adam):
         """Update a `tf.Variable` and its moments in place."""
         index = self._get_variable_index(variable)
         step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, variable.dtype)
+        beta_2 = self.beta_2() if callable(self.beta_2) else self.beta_2
+        beta2_power = tf.cast(beta_2, variable.dtype) ** step
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
             beta1_power=tf.cast(self.beta_1, variable.dtype) ** step,
-            beta2_power=tf.cast(self.beta_2, variable.dtype) ** step,
+            beta2_power=beta2_power,
             lr=tf.cast(learning_rate, variable.dtype),
             beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
+            beta2=beta_2,
+            epsilon=self.epsilon_before(beta2_power),
             grad=gradient,
         )
+
+    def epsilon_before(self, beta2_power: tf.Tensor) -> float | tf.Tensor:
+        """Return what is added to sqrt(v), which is corrected for its bias afterwards."""
+        return self.epsilon
+
+
+class TorchAdam(Adam):
+    """Adam with epsilon added after the bias correction, as in PyTorch: lr * m' / (sqrt(v') + epsilon)."""
+
+    def epsilon_before(self, beta2_power: tf.Tensor) -> tf.Tensor:
+        return self.epsilon * tf.sqrt(1 - beta2_power)
 
 
 class RMSprop(Accumulating, keras.optimizers.RMSprop):

@@ -55,7 +55,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"expected an iteration >= 0, received {arguments.iteration}")
     options = command.load_options(arguments.name, arguments.set)
     kinds = [f"{arguments.role[0]}model"]
-    if arguments.role == "generator" and options.ema:
+    if arguments.role == "generator" and checkpoint.has_average(options):
         kinds.append("ema")
     paths = [checkpoint.path_of(options.wts_dir, arguments.iteration, kind) for kind in kinds]
     for path in paths:

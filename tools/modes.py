@@ -18,7 +18,7 @@ import pathlib
 
 import numpy as np
 
-from rpgan_tf import command, config
+from rpgan_tf import checkpoint, command, config
 from rpgan_tf.data import mixtures, names
 from rpgan_tf.errors import UserError, nearest
 from rpgan_tf.files import atomic, provenance
@@ -182,7 +182,7 @@ def label(objective, options):
     parts += [f"projections of K = {np.load(options.filts)['nfilt']}"] if options.filts else []
     parts += [f"packing {options.pack}"] if options.pack > 1 else []
     parts += [f"penalty {options.penalty:g}"] if options.penalty else []
-    parts += ["EMA"] if options.ema else []
+    parts += ["EMA"] if checkpoint.has_average(options) else []
     return ("best: " if objective == "best" else "") + ", ".join(parts)
 
 

@@ -40,14 +40,14 @@ class Replicated(Randomness, keras.Model):
     With several replicas `train_step` is called once, in the cross-replica context, and calls `run` or `repeat` for
     what the replicas do: gradients cannot be exchanged within a loop or a condition of a single replica.
 
-    Subclasses set the attributes below, and have `schedule` and `make_optimizer`: see `rpgan_tf.gan.GAN`.
+    Subclasses set the attributes below, and have `schedule`, `changing_rate` and `make_optimizer`: see
+    `rpgan_tf.gan.GAN`.
     """
 
     discriminator: keras.Model
     accumulation: int
     learning_rate: float
     d_learning_rate: float | None
-    decay: float
     compares_batch: bool
     train_function: Callable | None
 
@@ -191,7 +191,7 @@ class Replicated(Randomness, keras.Model):
             jit_compile = not run_eagerly and self.compiles_with_xla()
         super().compile(run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
         arguments = {"gradient_accumulation_steps": self.accumulation if self.accumulation > 1 else None}
-        rates = [self.decaying(rate) for rate in (self.learning_rate, self.d_learning_rate or self.learning_rate)]
+        rates = [self.changing_rate(rate) for rate in (self.learning_rate, self.d_learning_rate or self.learning_rate)]
         g_optimizer = g_optimizer or self.make_optimizer(rates[0], name="g_optimizer", **arguments)
         d_optimizer = d_optimizer or self.make_optimizer(rates[1], name="d_optimizer", **arguments)
         if self.options.precision == "mixed_float16":
@@ -203,12 +203,6 @@ class Replicated(Randomness, keras.Model):
         d_optimizer.build(self.discriminator.trainable_variables)
         if self.discriminator.divided:
             optimizers.divide(d_optimizer, type(self).__name__)
-
-    def decaying(self, learning_rate: float) -> float | Callable[[], tf.Tensor]:
-        """Return the learning rate, or if it decays, the function that computes it for the current iteration."""
-        if not self.decay:
-            return learning_rate
-        return lambda: learning_rate * (1 - self.decay) ** tf.cast(self.iteration, tf.float32)
 
     def compiles_with_xla(self) -> bool:
         """Return whether XLA compiles the whole step; raises `UserError` where it is asked for and impossible.

@@ -2,7 +2,8 @@
 
 All have one signature, so that an objective may take any of them. They take images as D judged them in this step, so
 that it judges them once: a GAN that uses `r1` or `r2` sets `penalizes_images`. For a bank, the gradient is taken at
-what each discriminator sees, W_k^T x, the input of the function that the penalty makes smooth.
+what each discriminator sees, W_k^T x, the input of the function that the penalty makes smooth; those of R1 and R2 may
+be taken at the image, where it is W_k times the former.
 """
 
 from __future__ import annotations
@@ -32,20 +33,33 @@ def gradient_penalty(discriminator: Discriminator, real: Judged, fake: Judged, s
     return mean(discriminator, between, (norm - 1) ** 2)
 
 
-def r1(discriminator: Discriminator, real: Judged, fake: Judged | None = None, seed: Any = None) -> tf.Tensor:
-    """Return E || grad f(x) ||^2 of watched real images (arXiv 1801.04406, equation 9)."""
-    return mean(discriminator, real, squared_norm(discriminator, real))
+def r1(
+    discriminator: Discriminator, real: Judged, fake: Judged | None = None, seed: Any = None, at: str = "seen"
+) -> tf.Tensor:
+    """Return E || grad f(x) ||^2 of watched real images (arXiv 1801.04406, equation 9); `at` as in `squared_norm`."""
+    return mean(discriminator, real, squared_norm(discriminator, real, at))
 
 
-def r2(discriminator: Discriminator, real: Judged | None, fake: Judged, seed: Any = None) -> tf.Tensor:
+def r2(
+    discriminator: Discriminator, real: Judged | None, fake: Judged, seed: Any = None, at: str = "seen"
+) -> tf.Tensor:
     """Return E || grad f(G(z)) ||^2 of watched fake images, R1's counterpart in arXiv 1801.04406."""
-    return mean(discriminator, fake, squared_norm(discriminator, fake))
+    return mean(discriminator, fake, squared_norm(discriminator, fake, at))
 
 
-def squared_norm(discriminator: Discriminator, judged: Judged) -> tf.Tensor:
-    """Return || grad f ||^2 at each watched image: [B], or [K, B] of a bank."""
+def squared_norm(discriminator: Discriminator, judged: Judged, at: str = "seen") -> tf.Tensor:
+    """Return || grad f ||^2 for each watched image: [B], or [K, B] of a bank.
+
+    Args:
+        discriminator: f is its logits.
+        judged: watched images.
+        at: what the gradient is taken by: "seen", the projections; or "image", of each f_k by itself.
+    """
     gradient = judged.tape.gradient(judged.logits, judged.seen)
-    return tf.reduce_sum(gradient**2, axis=discriminator.feature_axes)
+    if at == "seen":
+        return tf.reduce_sum(gradient**2, axis=discriminator.feature_axes)
+    of_one = tuple(range(1 - judged.images.shape.rank, 0))
+    return tf.reduce_sum(discriminator.pull_back(gradient) ** 2, axis=of_one)
 
 
 def mean(discriminator: Discriminator, judged: Judged, values: tf.Tensor) -> tf.Tensor:

@@ -45,7 +45,7 @@ class _Relativistic(gan.GAN):
         if not self.penalty:
             return None
         seed = self.noise_seed(PENALTY, step)
-        return self.penalty * penalties.gradient_penalty(self.discriminator, real, fake, seed)
+        return self.current("penalty") * penalties.gradient_penalty(self.discriminator, real, fake, seed)
 
     @classmethod
     def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:

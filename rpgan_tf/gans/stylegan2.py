@@ -29,7 +29,7 @@ from typing import Any, Literal, TypeAlias
 import keras
 import tensorflow as tf
 
-from rpgan_tf import optimizers
+from rpgan_tf import optimizers, schedules
 from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Probability, Share, Whole
 from rpgan_tf.devices import replicas
 from rpgan_tf.devices.steps import Logs, Schedule, Step
@@ -63,6 +63,7 @@ class StyleGAN2(DCGAN):
 
     cfg: Literal["", "auto", "stylegan2", "paper256", "paper512", "paper1024", "cifar"] = ""  # see `presets`
     r1_gamma: NonNegative = 1.0
+    final_r1_gamma: NonNegative | None = None  # see `rpgan_tf.schedules`
     d_interval: Count = 16  # iterations between steps on R1
     pl_weight: NonNegative = 2.0
     pl_decay: Positive = 0.01  # rate of the moving average a of path lengths
@@ -132,7 +133,9 @@ class StyleGAN2(DCGAN):
         """Return Adam, corrected for the steps on a regularizer in between."""
         k = self.g_interval if arguments["name"] == "g_optimizer" else self.d_interval
         c = k / (k + 1)
-        return optimizers.Adam(c * learning_rate, self.beta_1**c, self.beta_2**c, epsilon=1e-8, **arguments)
+        learning_rate = schedules.of(lambda rate: c * rate, learning_rate)
+        beta_2 = schedules.of(lambda beta: beta**c, self.changing("beta_2"))
+        return optimizers.Adam(learning_rate, self.beta_1**c, beta_2, epsilon=1e-8, **arguments)
 
     def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: Schedule) -> Logs:
         """Do the four phases; generated images have the labels of the batch's real images."""
@@ -240,7 +243,7 @@ class StyleGAN2(DCGAN):
                 inner.watch(real)
                 logits = self.judge(self.augmented(real, PENALTY, step), labels)
             penalty = penalties.r1(self.discriminator, Judged(real, logits, real, inner))
-            objective = self.d_interval * (self.r1_gamma / 2 * penalty + self.r1_term(real, step, labels))
+            objective = self.d_interval * (self.current("r1_gamma") / 2 * penalty + self.r1_term(real, step, labels))
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
         self.r1_penalty.assign(tf.where(tf.math.is_finite(penalty), penalty, self.r1_penalty))
 

@@ -70,6 +70,7 @@ class WGAN(_Wasserstein):
     rho: Share = 0.99  # RMSprop's
     beta_1: Fixed[Share] = 0.0  # RMSprop has neither
     beta_2: Fixed[Share] = 0.0
+    final_beta_2: Fixed[Share | None] = None
 
     @classmethod
     def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:

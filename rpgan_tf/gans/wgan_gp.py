@@ -39,4 +39,4 @@ class WGANGP(_Wasserstein):
 
     def d_penalty(self, real: Judged, fake: Judged, step: Step) -> tf.Tensor:
         seed = self.noise_seed(PENALTY, step)
-        return self.penalty * penalties.gradient_penalty(self.discriminator, real, fake, seed)
+        return self.current("penalty") * penalties.gradient_penalty(self.discriminator, real, fake, seed)

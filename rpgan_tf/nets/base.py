@@ -113,6 +113,14 @@ class Discriminator(Net):
         """Return the input of `judge`: a fixed linear map of the images, without weights of its own."""
         return images
 
+    def pull_back(self, gradients: tf.Tensor) -> tf.Tensor:
+        """Apply the transpose of `project`: gradients of each logit at what D saw become those at the images.
+
+        Returns:
+            [B, H, W, C] or [B, dims]; [K, B, H, W, C] or [K, B, dims] of a bank, whose gradients are not added up.
+        """
+        return gradients
+
     def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """Return logits.
 

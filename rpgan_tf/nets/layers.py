@@ -47,7 +47,7 @@ class Linear(keras.layers.Layer):
         self.spectral = spectral
         bound = 1 / math.sqrt(math.prod(shape[:-1]))
         uniform = keras.initializers.RandomUniform(-bound, bound, seed=seeds)
-        initializer = keras.initializers.RandomNormal(0.0, std, seed=seeds) if std else uniform
+        initializer = keras.initializers.RandomNormal(0.0, std, seed=seeds) if std is not None else uniform
         self.kernel = self.add_weight(shape, initializer, name="kernel")
         self.bias = self.add_weight((units,), uniform, name="bias") if bias else None
         if spectral:

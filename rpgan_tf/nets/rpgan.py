@@ -233,9 +233,7 @@ class Discriminator(banks.Bank):
             return tf.transpose(images, [3, 1, 2, 0])[None]
         padding, stride = self.projections.padding, self.projections.stride
         num_projections, num_filters = self.kernels[0].shape[0], self.projections.kernels.shape[-1]
-        filters = self.filters
-        if self.divided:
-            filters = tf.transpose(replicas.own_part(tf.transpose(filters, [3, 0, 1, 2])), [1, 2, 3, 0])
+        filters = self.own_filters()
         batch_size = tf.shape(images)[0]
         images = tf.concat(tf.split(images, self.pack, axis=-1), axis=0) if self.pack > 1 else images
         images = tf.pad(images, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
@@ -245,6 +243,33 @@ class Discriminator(banks.Bank):
             x = tf.reshape(x, [num_projections, num_filters, size, size, self.pack, batch_size])
             x = tf.transpose(x, [0, 4, 1, 2, 3, 5])
         return tf.reshape(x, [num_projections, self.pack * num_filters, size, size, batch_size])
+
+    def own_filters(self) -> tf.Tensor:
+        """Return the filters [k, k, C, K * numf]; of divided discriminators, those of this replica."""
+        if not self.divided:
+            return self.filters
+        return tf.transpose(replicas.own_part(tf.transpose(self.filters, [3, 0, 1, 2])), [1, 2, 3, 0])
+
+    def pull_back(self, gradients: tf.Tensor) -> tf.Tensor:
+        if self.projections is None:
+            return tf.transpose(gradients, [0, 4, 2, 3, 1])
+        padding, stride, num_filters = (
+            self.projections.padding,
+            self.projections.stride,
+            self.projections.kernels.shape[4],
+        )
+        num_projections, _, height, width, _ = gradients.shape
+        batch_size = tf.shape(gradients)[-1]
+        x = tf.reshape(gradients, [num_projections, self.pack, num_filters, height, width, batch_size])
+        x = tf.reshape(tf.transpose(x, [0, 1, 5, 3, 4, 2]), [num_projections, -1, height, width, num_filters])
+        filters = tf.split(self.own_filters(), num_projections, axis=-1)
+        height, width, channels = height * stride, width * stride, filters[0].shape[2]
+        shape = [self.pack * batch_size, height + 2 * padding, width + 2 * padding, channels]
+        images = tf.stack(
+            [tf.nn.conv2d_transpose(*each, shape, stride, "VALID") for each in zip(tf.unstack(x), filters)]
+        )
+        images = images[:, :, padding : padding + height, padding : padding + width]
+        return tf.concat(tf.split(images, self.pack, axis=1), axis=-1)
 
     def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         weights = [tf.convert_to_tensor(weight) for weight in (*self.kernels, *self.biases)]

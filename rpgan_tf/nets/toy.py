@@ -101,6 +101,13 @@ class Discriminator(banks.Bank):
         points = tf.reshape(images, [1, -1, dims])  # [1, B * pack, dims]
         return tf.reshape(tf.matmul(points, self.matrices), [num_discriminators, tf.shape(images)[0], -1])
 
+    def pull_back(self, gradients: tf.Tensor) -> tf.Tensor:
+        if self.matrices is None:
+            return gradients
+        num_discriminators, dims, numf = self.matrices.shape
+        points = tf.matmul(tf.reshape(gradients, [num_discriminators, -1, numf]), self.matrices, transpose_b=True)
+        return tf.reshape(points, [num_discriminators, tf.shape(gradients)[1], gradients.shape[2] // numf * dims])
+
     def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         x = seen[None] if self.matrices is None else seen
         for maxout in self.maxouts:

@@ -31,7 +31,7 @@ Generate = Callable[..., np.ndarray]  # (z [N, zlen], labels [N, num_classes] or
 
 def weights_kind(options: types.SimpleNamespace) -> str:
     """Return the kind of file that samples come from: "ema" with a moving average of the generator, else "gmodel"."""
-    return "ema" if options.ema else "gmodel"
+    return "ema" if checkpoint.has_average(options) else "gmodel"
 
 
 def find_weights(options: types.SimpleNamespace, iteration: int | None = None, single: bool = False) -> pathlib.Path:

@@ -8,6 +8,7 @@ import types
 
 import numpy as np
 
+from rpgan_tf import checkpoint
 from rpgan_tf.files import run_logs
 
 # Thresholds for means over the last looks: a state begins at the first number and ends at the second, so that reports
@@ -90,7 +91,7 @@ def advice(name: str, options: types.SimpleNamespace, num_discriminators: int) -
     rate = options.d_learning_rate or options.learning_rate
     if name == "unsteady":
         tries = ["smaller learning rates", "a larger bsz"]
-        return tries if options.ema else [*tries, "samples of a moving average (ema = 0.999)"]
+        return tries if checkpoint.has_average(options) else [*tries, "samples of a moving average (ema = 0.999)"]
     more = "more random projections" if num_discriminators > 1 else "several discriminators on random projections"
     tries = [f"{more} (filts, tools/rproj.py)", f"a smaller d_learning_rate (it is {rate:g})"]
     if options.d_steps > 1:
