@@ -21,6 +21,12 @@ RUNS = {
     "new real images for G, instance norm": IMAGES | {"gan": "RaSGAN", "net": "patchgan"},
     "stale real images": POINTS | {"gan": "RSGAN", "g_real": "stale", "d_steps": 2},
     "packing, weight decay, by XLA": POINTS | {"gan": "RaLSGAN", "pack": 2, "weight_decay": 0.1, "compile": "xla"},
+    "schedules, R1 and R2": IMAGES
+    | {"gan": "R3GAN", "net": "r3gan", "imsz": 8, "channel_base": 64, "channel_max": 8, "blocks": 1, "ngf": None}
+    | {"ndf": None, "schedule_kimg": 0.005, "final_ema_kimg": 0.01},
+    "schedules of another objective": POINTS
+    | {"gan": "WGANGP", "d_steps": 1, "schedule_kimg": 0.01, "final_beta_2": 0.5, "final_learning_rate": 1e-5}
+    | {"final_penalty": 1.0, "ema_kimg": 0.1},
     "hinge with penalty": POINTS | {"gan": "RaHingeGAN", "penalty": 1.0},
     "lazy phases, accumulation, ramp, ADA": STYLES
     | {"gan": "StyleGAN2", "net": "stylegan2", "accumulation": 2, "aug": "ada", "aug_pipe": "cutout"},
@@ -68,7 +74,7 @@ def test_resumed_run_equals_an_uninterrupted_one(values, tmp_path):
     traced_again = traces(resumed)
     assert all(np.array_equal(one, other) for one, other in zip(start, resumed.get_weights()))
     lines = checkpoint.restore(resumed, tmp_path / "first")
-    assert all(line.startswith("read ") for line in lines) and len(lines) == 3 + bool(options.ema)
+    assert all(line.startswith("read ") for line in lines) and len(lines) == 3 + checkpoint.has_average(options)
     train(resumed, 1, 2)
     received = arrays_of(resumed, tmp_path / "resumed")
     assert [len(traced), len(traced_again)] == ([3, 2] if gan.run_eagerly else [1, 1])

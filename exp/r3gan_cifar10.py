@@ -1,0 +1,19 @@
+"""R3GAN on CIFAR-10.
+
+./train.py r3gan_cifar10
+
+Settings: the authors' preset CIFAR10 (github.com/brownvc/R3GAN), mirrored, in float32 and without augmentation,
+which theirs has with a probability that rises to 0.55. 250 million images.
+Published: FID 1.96 (arXiv 2501.05441), with labels; not found in the paper itself by us, but in two lists of results.
+Not run here: needs CIFAR-10, which TensorFlow Datasets downloads at the first start.
+"""
+
+gan = "R3GAN"
+net = "r3gan"
+imsz = 32
+bsz = 512
+lfile = "tfds:cifar10:train"
+mirror = True
+wts_dir = "models/r3gan_cifar10"
+SAVEFREQ = 19531
+MAXITER = 488281

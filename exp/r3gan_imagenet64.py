@@ -1,0 +1,26 @@
+"""R3GAN on ImageNet at 64x64.
+
+./train.py r3gan_imagenet64
+
+Settings: the authors' preset ImageNet-64 (github.com/brownvc/R3GAN), mirrored, in float32 and without augmentation,
+which theirs has with a probability that rises to 0.4. A billion images.
+Published: FID 2.09 (arXiv 2501.05441, with labels, as one list of results has it).
+Not run here: needs ImageNet.
+"""
+
+gan = "R3GAN"
+net = "r3gan"
+penalty = 1.0
+final_penalty = 0.1
+final_ema_kimg = 50000.0
+schedule_kimg = 200000.0
+channel_base = 98304
+channel_max = 1536
+group_width = 32
+imsz = 64
+bsz = 4096
+lfile = "data/imagenet64.zip"
+mirror = True
+wts_dir = "models/r3gan_imagenet64"
+SAVEFREQ = 2441
+MAXITER = 244140
