@@ -31,7 +31,8 @@ CONTENTS = {  # name: what is written below it; in this order from left to right
     "projections": "random filters",
     "files": "formats on disk",
 }
-WITH_DEVICES = {"averages", "optimizers", "randomness", "schedules"}  # they know replicas, and the steps know them
+WITH_DEVICES = {"optimizers", "randomness"}  # they know replicas, and the steps know them
+WITH_GAN = {"averages", "schedules"}  # what every GAN has beside its iteration
 EVERYWHERE = {"errors", "images", "__init__"}  # imported by all, or names alone
 
 
@@ -55,7 +56,7 @@ def imported(path):
 
 def wing(name):
     """Return the wing that a folder or module of rpgan_tf is counted with."""
-    return "devices" if name in WITH_DEVICES else name
+    return "devices" if name in WITH_DEVICES else "gan" if name in WITH_GAN else name
 
 
 def measure():

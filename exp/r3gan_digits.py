@@ -5,7 +5,7 @@
 Settings: the authors' objective, schedules, Adam and nets (github.com/brownvc/R3GAN), with small nets, the penalty of
 their CIFAR-10, no augmentation, and a faster learning rate for a short run.
 Published: none.
-Measured: FID ? (tools/evaluate.py r3gan_digits --metrics fid); ? minutes.
+Not run here: not yet.
 """
 
 gan = "R3GAN"

@@ -5,7 +5,7 @@
 Settings: the authors' objective, schedules, Adam and nets (github.com/brownvc/R3GAN), with small nets; penalty and
 learning rate are ours, as theirs for this benchmark are not in their program.
 Published: 1,000 of 1,000 modes on stacked MNIST (arXiv 2501.05441).
-Measured: ? of 1,000 modes, a divergence of ?, one seed; ? minutes.
+Not run here: not yet.
 """
 
 gan = "R3GAN"

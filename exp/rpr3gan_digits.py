@@ -5,7 +5,7 @@
 Settings: ours. Two papers combined: each of RP-GAN's twelve discriminators is trained with the objective of R3GAN, and
 penalized by the gradient of its own logits at the images.
 Published: none.
-Measured: FID ? (tools/evaluate.py rpr3gan_digits --metrics fid); ? minutes.
+Not run here: not yet.
 """
 
 gan = "R3GAN"

@@ -48,7 +48,7 @@ SETTINGS = {  # by GAN; the others are trained on POINTS as they are
     "RaSGAN": POINTS | {"g_real": "stale", "d_steps": 2},
     "RaLSGAN": POINTS | {"pack": 2, "weight_decay": 0.01, "ema": 0.9},
     "RaHingeGAN": POINTS | {"accumulation": 2},
-    "R3GAN": BANK | {"schedule_kimg": 0.1, "final_ema_kimg": 0.1},
+    "R3GAN": DIGITS | {"net": "r3gan", "channel_base": 64, "channel_max": 16, "group_width": 8, "schedule_kimg": 0.1},
     # With seed 0, a change of the last bit of D's weights has as large an effect on one device.
     "RealnessGAN": DIGITS | {"net": "realness", "ngf": 8, "ndf": 8, "seed": 1},
     "StyleGAN2": STYLES | {"net": "stylegan2", "pl_weight": 0},  # GLeaD checks path lengths
@@ -57,8 +57,8 @@ SETTINGS = {  # by GAN; the others are trained on POINTS as they are
 }
 CASES = {gan: SETTINGS.get(gan, POINTS) | {"gan": gan} for gan in declared.gans()} | {
     "divided": BANK | {"gan": "RPGAN", "divide": "discriminators", "accumulation": 2},
-    "divided R3GAN": BANK | {"gan": "R3GAN", "divide": "discriminators", "penalty": 1, "pack": 2},
-    "R3GAN's nets": DIGITS | {"gan": "R3GAN", "net": "r3gan", "channel_base": 64, "channel_max": 16},
+    "RPR3GAN": BANK | {"gan": "R3GAN", "penalty": 1, "schedule_kimg": 0.1, "final_ema_kimg": 0.1},
+    "divR3GAN": BANK | {"gan": "R3GAN", "penalty": 1, "divide": "discriminators", "pack": 2},
     "RPRaSGAN": BANK | {"gan": "RaSGAN", "prior": "uniform", "d_steps": 2},
 }
 GRAPHS = "RPGAN", "divided", "RaSGAN", "RealnessGAN"  # the others run eagerly

@@ -116,10 +116,9 @@ class StyleGAN2(DCGAN):
         of_all = {"trainable": False, "aggregation": "mean"}  # replicas
         self.path_length = self.add_weight((), "zeros", name="path_length", **of_all)
         self.r1_penalty = self.add_weight((), "zeros", name="r1_penalty", **of_all)
-        self.ada = {}
-        if self.aug == "ada":
-            names = "ada_p", "ada_signs", "ada_count"  # p; sum and number of signs since the last adjustment
-            self.ada = {name: self.add_weight((), "zeros", name=name, **of_all) for name in names}
+        # p; sum and number of signs since the last adjustment
+        names = ("ada_p", "ada_signs", "ada_count") if self.aug == "ada" else ()
+        self.ada = {name: self.add_weight((), "zeros", name=name, **of_all) for name in names}
 
     @property
     def state(self) -> dict[str, tf.Variable]:
@@ -301,11 +300,10 @@ class StyleGAN2(DCGAN):
         return [tf.where(tf.math.is_nan(each), 0.0, each) for each in finite]
 
     def momentum(self) -> float | tf.Tensor:
-        momentum = super().momentum()
-        if self.ema_ramp and not self.options.start_from:  # a transferred average has no ramp
-            before = tf.cast(self.iteration - 1, tf.float32)  # `train_step` has counted this iteration
-            momentum = tf.minimum(momentum, tf.where(before > 0, 0.5 ** (1 / (self.ema_ramp * before)), 0.0))
-        return momentum
+        if not self.ema_ramp or self.options.start_from:  # a transferred average has no ramp
+            return super().momentum()
+        before = tf.cast(self.iteration - 1, tf.float32)  # `train_step` has counted this iteration
+        return tf.minimum(super().momentum(), tf.where(before > 0, 0.5 ** (1 / (self.ema_ramp * before)), 0.0))
 
 
 def path_lengths(gradients: tf.Tensor) -> tf.Tensor:
