@@ -8,6 +8,7 @@ be taken at the image, where it is W_k times the former.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import tensorflow as tf
@@ -53,13 +54,17 @@ def squared_norm(discriminator: Discriminator, judged: Judged, at: str = "seen")
     Args:
         discriminator: f is its logits.
         judged: watched images.
-        at: what the gradient is taken by: "seen", the projections; or "image", of each f_k by itself.
+        at: what the gradient is taken by: "seen", the projections; or "image", the images before they were viewed, by
+            which each f_k is differentiated by itself.
     """
     gradient = judged.tape.gradient(judged.logits, judged.seen)
     if at == "seen":
         return tf.reduce_sum(gradient**2, axis=discriminator.feature_axes)
-    of_one = tuple(range(1 - judged.images.shape.rank, 0))
-    return tf.reduce_sum(discriminator.pull_back(gradient) ** 2, axis=of_one)
+    gradient, rank = discriminator.pull_back(gradient), judged.images.shape.rank
+    if judged.given is not judged.images:
+        through = functools.partial(judged.tape.gradient, judged.images, judged.given)  # the view
+        gradient = tf.stack([*map(through, tf.unstack(gradient))]) if gradient.shape.rank > rank else through(gradient)
+    return tf.reduce_sum(gradient**2, axis=tuple(range(1 - rank, 0)))
 
 
 def mean(discriminator: Discriminator, judged: Judged, values: tf.Tensor) -> tf.Tensor:

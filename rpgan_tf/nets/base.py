@@ -56,13 +56,15 @@ class Judged(NamedTuple):
         images: [B, H, W, C], or points [B, dims], as they were shown.
         logits: [..., B], or [..., B, A].
         seen: output of `project`, if it was watched.
-        tape: of the gradient of `logits` by `seen`.
+        tape: of the gradient of `logits` by `seen`, and of `images` by `given`; persistent.
+        given: the images before they were viewed, if they were watched.
     """
 
     images: tf.Tensor
     logits: tf.Tensor
     seen: tf.Tensor = None
     tape: tf.GradientTape = None
+    given: tf.Tensor = None
 
 
 class Discriminator(Net):
@@ -133,14 +135,16 @@ class Discriminator(Net):
 
     def look(self, images: tf.Tensor, watch: bool = False, view: View = None) -> Judged:
         """Judge images in training; with `watch`, record the gradient of the logits by the output of `project`."""
-        shown = view(images) if view else images
-        seen = self.project(shown)
         if not watch:
-            return Judged(shown, self.judge(seen, training=True))
-        with tf.GradientTape() as tape:
+            shown = view(images) if view else images
+            return Judged(shown, self.judge(self.project(shown), training=True))
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(images)
+            shown = view(images) if view else images
+            seen = self.project(shown)
             tape.watch(seen)
             logits = self.judge(seen, training=True)
-        return Judged(shown, logits, seen, tape)
+        return Judged(shown, logits, seen, tape, given=images)
 
     def look_at_both(
         self, real: tf.Tensor, fake: tf.Tensor, watch: bool = False, views: tuple[View, View] = (None, None)

@@ -188,6 +188,29 @@ def test_pull_back_is_the_transpose_of_each_projection(kind, pack, tmp_path):
         np.testing.assert_allclose(tf.reduce_sum(pulled[k] * x), tf.reduce_sum(y[k] * seen[k]), rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["images", "points", "one"])
+def test_penalties_go_through_the_view(kind, tmp_path):
+    """By the images before it: of f(A x), A x = c x, the gradient is c times that of f at c x; so are its weights'."""
+    random, c = np.random.default_rng(0), tf.constant([[0.5], [2.0], [1.0], [-1.5]])
+    if kind == "points":
+        atomic.save_arrays(tmp_path / "f.npz", filters(random.normal(size=(3, 1, 1, 2, 4)).astype(np.float32), 1))
+        net, x = on_points("R3GAN", str(tmp_path / "f.npz")).discriminator, random.normal(size=(4, 2))
+    else:
+        kernels = random.normal(size=(3, 6, 6, 3, 2)).astype(np.float32)
+        net, c = rpgan.Discriminator(4, 16, Projections(kernels, 2) if kind == "images" else None), c[..., None, None]
+        x = random.normal(size=(4, 16, 16, 3))
+    x, found = tf.constant(x, tf.float32), []
+    for judge in (
+        lambda: penalties.squared_norm(net, net.look(x, watch=True, view=lambda x: c * x), "image"),
+        lambda: tf.reshape(c, [-1]) ** 2 * penalties.squared_norm(net, net.look(c * x, watch=True), "image"),
+    ):
+        with tf.GradientTape() as tape:
+            norms = judge()
+        found.append([norms, *tape.gradient(norms, [each.value for each in net.trainable_variables[:1]])])
+    for one, other in zip(*found):
+        assert_close(one, other, 1e-4)
+
+
 def filters(kernels, stride):
     """Return the arrays of a file of filters."""
     found = {f"p{k}": kernel for k, kernel in enumerate(kernels)} | {"nfilt": np.int64(len(kernels))}
