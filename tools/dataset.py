@@ -14,7 +14,8 @@ training images of CIFAR-10; MNIST; a category of LSUN, which needs lmdb; or a d
 PNG files without compression, 00000/img00000000.png and so on, and dataset.json; it appears whole or not at all.
 
 Without --transform, images must be square; without --size, they must have one size. center-crop cuts out the largest
-square, center-crop-wide the largest 4:3 part, with black above and below. Grey images stay grey.
+square, center-crop-wide the largest 4:3 part, with black above and below. Grey images stay grey, transparent ones are
+laid over --background, and photographs are turned upright as their EXIF says.
 """
 
 import functools
@@ -35,12 +36,16 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("--transform", choices=prepare.TRANSFORMS)
     parser.add_argument("--resize_filter", choices=prepare.FILTERS, default="lanczos")
+    parser.add_argument("--background", default="white", metavar="COLOR", help="of transparent images (default white)")
     parser.add_argument("--max_images", type=int, metavar="N", help="take only the first N")
     arguments = parser.parse_args(argv)
     out, size, most = pathlib.Path(arguments.out), arguments.size, arguments.max_images
     _, expected, is_size = config.KINDS["Size"]
     if size is not None and not is_size(size):
         raise UserError(f"expected --size to be {expected}, received {size}")
+    _, expected, is_color = config.KINDS["Color"]
+    if not is_color(arguments.background):
+        raise UserError(f"expected --background to be {expected}, received '{arguments.background}'")
     if most is not None and most < 1:
         raise UserError(f"expected --max_images >= 1, received {most}")
     if out.suffix not in ("", ".zip"):
@@ -52,7 +57,9 @@ def main(argv: list[str]) -> None:
     originals = prepare.find(arguments.source)
     count = min(originals.num_images, most or originals.num_images)
     resample = prepare.FILTERS[arguments.resize_filter]
-    fitted = functools.partial(prepare.fit, size=size, transform=arguments.transform, resample=resample)
+    fitted = functools.partial(
+        prepare.fit, size=size, transform=arguments.transform, resample=resample, background=arguments.background
+    )
     prepare.write(out, originals, count, fitted)
     labels = f"labels of {originals.labels.num_classes} classes" if originals.labels else "no labels"
     print(f"wrote {out}: {count} images, {labels}")

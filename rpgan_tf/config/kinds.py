@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -21,6 +22,7 @@ NonNegative: TypeAlias = float
 Share: TypeAlias = float
 Probability: TypeAlias = float
 Value = TypeVar("Value")
+Color: TypeAlias = str
 Fixed: TypeAlias = Annotated[Value, "experiments cannot set it"]
 
 Rules: TypeAlias = list[tuple[str, str]]  # (condition, message), see `checks`
@@ -35,6 +37,11 @@ def _is_size(value, smallest):
 KINDS: dict[str, tuple[type, str, Callable[[Any], bool]]] = {  # annotation: (type, description, condition)
     "bool": (bool, "True or False", lambda value: True),
     "str": (str, "a text", lambda value: True),
+    "Color": (
+        str,
+        "'white', 'black' or '#rrggbb'",
+        lambda value: bool(re.fullmatch("white|black|#[0-9a-fA-F]{6}", value)),
+    ),
     "Count": (int, "a whole number, at least 1", lambda value: value >= 1),
     "CountFrom2": (int, "a whole number, at least 2", lambda value: value >= 2),
     "CountFrom8": (int, "a whole number, at least 8", lambda value: value >= 8),

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from rpgan_tf.config.kinds import Count, CountFrom2, Fixed, NonNegative, Rules, Share, Size, Whole
+from rpgan_tf.config.kinds import Color, Count, CountFrom2, Fixed, NonNegative, Rules, Share, Size, Whole
 
 
 class Options:
@@ -19,6 +19,7 @@ class Options:
     resize: Literal["no", "cover", "stretch"] = "no"  # cover: shorter side to imsz, centre; stretch: both sides
     resize_filter: Literal["bilinear", "bicubic", "lanczos3", "area"] = "bilinear"
     channels: Literal[1, 3] = 3  # 3: RGB, 1: grey
+    background: Color = "white"  # under transparent images: white, black or #rrggbb
     cache: Literal["memory", "disk"] | None = None  # decode each image once, and keep its pixels there
     cache_dir: str = "<wts_dir>/cache"  # folder of the cache on disk
     imsz: Size = 64  # height and width of an image

@@ -37,7 +37,7 @@ def keep(options: types.SimpleNamespace, source: sources.Source, entries: np.nda
     """Decode images and keep them, unless they are kept already.
 
     Args:
-        options: from `rpgan_tf.config`, with `cache`, `cache_dir` and `channels`.
+        options: from `rpgan_tf.config`.
         source: n encoded images.
         entries: int64 [m], the images to keep.
         decode: function from the number of an image to its pixels.
@@ -66,7 +66,8 @@ def keep(options: types.SimpleNamespace, source: sources.Source, entries: np.nda
 
 def _hash(options: types.SimpleNamespace, source: sources.Source, entries: np.ndarray) -> str:
     """Return the hash of everything on which the pixels depend."""
-    digest = hashlib.sha256(repr((tf.__version__, PIL.__version__, options.channels, len(source.items))).encode())
+    decoding = tf.__version__, PIL.__version__, options.channels, options.background
+    digest = hashlib.sha256(repr((*decoding, len(source.items))).encode())
     for entry in entries:
         stamp = source.stamp(entry)
         digest.update(f"{entry} {len(stamp)} ".encode() + stamp)

@@ -56,12 +56,12 @@ def _fault(source: sources.Source, item: tf.Tensor, options: types.SimpleNamespa
         contents = source.read(item)
     except tf.errors.OpError as error:
         reason = error.message.partition(" [Op:")[0].rpartition("; ")[2]
-        expected = f"expected a PNG or JPEG file, seen from '{os.getcwd()}'"
+        expected = f"expected an image file, seen from '{os.getcwd()}'"
         return f"cannot be read: {reason}; {expected}; correct the path or {source.removal}"
     try:
         height, width, _ = pixels.decode(contents).shape
     except tf.errors.OpError:
-        return f"is damaged or no image: expected a whole PNG or JPEG file; replace it or {source.removal}"
+        return f"is damaged or no image: expected a whole image; replace it or {source.removal}"
     size = options.imsz
     if not options.crop and options.resize == "no" and (height, width) != (size, size):
         mend = f"set resize = 'cover' or crop = True, resize it, or {source.removal}"

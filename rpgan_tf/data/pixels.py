@@ -2,17 +2,26 @@
 
 import types
 
+import PIL.ImageColor
 import tensorflow as tf
 
+from rpgan_tf.files import image_folders
 
-def decode(contents: tf.Tensor, channels: int = 3) -> tf.Tensor:
-    """Decode the bytes of a PNG or JPEG file.
+PNG, JPEG = b"\x89PN", b"\xff\xd8\xff"  # first bytes
+HEAD = 4096  # bytes in which a file says whether it is transparent or turned
 
-    Grey, palette and 16-bit images become 8-bit RGB, or with one channel grey; alpha is dropped, as in the original.
+
+def decode(contents: tf.Tensor, channels: int = 3, background: str = "white") -> tf.Tensor:
+    """Decode the bytes of an image file: PNG and JPEG by TensorFlow, all others that Pillow reads by Pillow.
+
+    Grey, palette and 16-bit images become 8-bit RGB, or with one channel grey. Images are turned upright as EXIF says.
+    Transparent ones are laid over the background, where the original of RP-GAN drops alpha and trains on the colours
+    under it. Of several frames the first is taken.
 
     Args:
         contents: string [].
         channels: 1 or 3.
+        background: a colour: "white", "black" or "#rrggbb".
 
     Returns:
         uint8 [H, W, channels].
@@ -20,10 +29,47 @@ def decode(contents: tf.Tensor, channels: int = 3) -> tf.Tensor:
     Raises:
         tf.errors.OpError: the file is damaged or no image.
     """
-    head = tf.strings.substr(contents, 0, 3)
-    tf.debugging.Assert((head == b"\x89PN") | (head == b"\xff\xd8\xff"), ["neither PNG nor JPEG"])
-    image = tf.io.decode_image(contents, channels=channels, expand_animations=False)
+    first = tf.strings.substr(contents, 0, 3)
+    known = (first == PNG) | (first == JPEG)
+    as_it_is = known & ~(_mentions(contents, b"Exif\0") | _mentions(contents, b"eXIf"))
+    converted = lambda: tf.numpy_function(_convert, [contents], tf.string)  # noqa: E731
+    upright = tf.ensure_shape(tf.cond(as_it_is, lambda: contents, converted), [])
+    image = tf.cond(
+        _has_alpha(upright),
+        lambda: _over(tf.io.decode_png(upright, channels=4), background, channels),
+        lambda: tf.io.decode_image(upright, channels=channels, expand_animations=False),
+    )
     return tf.ensure_shape(image, [None, None, channels])
+
+
+def _mentions(contents: tf.Tensor, word: bytes) -> tf.Tensor:
+    """Return whether the first bytes of a file hold a word, bool []."""
+    return tf.size(tf.strings.split(tf.strings.substr(contents, 0, HEAD), word)) > 1
+
+
+def _convert(contents: bytes) -> bytes:
+    """Return an image as PNG; no bytes, whose decoding fails, if Pillow cannot read it."""
+    try:
+        return image_folders.as_png(contents)
+    except image_folders.UNREADABLE:
+        return b""
+
+
+def _has_alpha(contents: tf.Tensor) -> tf.Tensor:
+    """Return whether a file is a PNG with an alpha channel or with transparent colours, bool []."""
+    header = tf.io.decode_raw(tf.strings.substr(contents, 0, 26), tf.uint8)
+    kind = tf.cond(tf.size(header) == 26, lambda: header[25], lambda: tf.constant(0, tf.uint8))
+    is_png = tf.strings.substr(contents, 0, 3) == PNG
+    return is_png & ((kind == 4) | (kind == 6) | _mentions(contents, b"tRNS"))
+
+
+def _over(image: tf.Tensor, background: str, channels: int) -> tf.Tensor:
+    """Return uint8 [H, W, 4] with alpha over a colour: uint8 [H, W, channels]."""
+    image = tf.cast(image, tf.int32)
+    color, alpha = image[..., :3], image[..., 3:]
+    ground = tf.constant(PIL.ImageColor.getrgb(background), tf.int32)
+    image = tf.cast((color * alpha + ground * (255 - alpha) + 127) // 255, tf.uint8)
+    return image if channels == 3 else tf.image.rgb_to_grayscale(image)
 
 
 def fit(image: tf.Tensor, options: types.SimpleNamespace, place: tf.Tensor | None) -> tf.Tensor:

@@ -36,7 +36,7 @@ class Originals(typing.NamedTuple):
 
     Attributes:
         num_images: N.
-        each: iterator over (where the user finds it, image, L or RGB); raises `UserError`.
+        each: iterator over (where the user finds it, image, L, RGB or RGBA); raises `UserError`.
         labels: of the N images, or None.
     """
 
@@ -169,8 +169,9 @@ def fit(
     size: int | None,
     transform: str | None,
     resample: PIL.Image.Resampling,
+    background: str = "white",
 ) -> PIL.Image.Image:
-    """Crop and resize an image.
+    """Crop and resize an image, laid over a background if it is transparent.
 
     Args:
         place: where the user finds the image.
@@ -179,10 +180,12 @@ def fit(
         transform: "center-crop" for the largest square; "center-crop-wide" for the largest 4:3 part, the format of
             LSUN's cars, with black above and below; None for images that are square.
         resample: filter of Pillow.
+        background: a colour, such as "white" or "#ff8000".
 
     Raises:
         UserError: the image is not square, and there is no `transform`.
     """
+    image = image_folders.on_background(image, background)
     width, height = image.size
     if transform is None and width != height:
         raise UserError(f"{place} is {width}x{height} pixels: expected a square; add --transform center-crop")

@@ -1,8 +1,11 @@
 """Encoded images and their labels: of a list, a folder, a .zip, a picture, tensorflow-datasets."""
 
+import collections
+import functools
 import os
 import pathlib
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable
@@ -19,7 +22,7 @@ class Source(typing.NamedTuple):
     """Encoded images.
 
     Attributes:
-        items: string [n], paths or the bytes of PNG and JPEG files; or int32 [n], numbers of files.
+        items: string [n], paths or the bytes of files; or int32 [n], numbers of files.
         read: function from an item, [], to the bytes, string [].
         place: function from the number of an image to where the user finds it.
         removal: how the user takes an image out.
@@ -49,7 +52,7 @@ def find(option: str, lfile: str) -> Source:
         return _open_folder(option, lfile)
     if image_folders.is_collection(lfile):
         return _open_zip(option, lfile)
-    if lfile.lower().endswith(image_folders.SUFFIXES):
+    if lfile.lower().endswith(image_folders.suffixes()):
         return _of_paths([os.fsencode(lfile)], lambda entry: f"'{lfile}'", "remove it")
     return _open_list(option, lfile)
 
@@ -97,32 +100,36 @@ def _of_paths(paths: list[bytes], place: Callable[[int], str], removal: str) -> 
 
 def _names(option: str, lfile: str) -> list[str]:
     """Return the names of the images below a folder or in a .zip, sorted."""
-    is_folder = os.path.isdir(lfile)
-    suffixes = image_folders.SUFFIXES if is_folder else image_folders.suffixes()
-    found = [name for name in image_folders.find(option, lfile).names() if name.lower().endswith(suffixes)]
+    every = image_folders.find(option, lfile).names()
+    found = [name for name in every if name.lower().endswith(image_folders.suffixes())]
     if not found:
-        kind = "below the folder" if is_folder else "in the .zip"
-        raise UserError(
-            f"no {', '.join(image_folders.SUFFIXES)} files {kind} {option} = '{lfile}'; expected {names.EXPECTED}"
-        )
+        kind = "below the folder" if os.path.isdir(lfile) else "in the .zip"
+        raise UserError(f"no images {kind} {option} = '{lfile}'; expected {names.EXPECTED}")
+    others = collections.Counter(pathlib.Path(name).suffix for name in set(every) - {*found, image_folders.LABELS})
+    if others:
+        report_others(lfile, ", ".join(f"{count} {kind or 'without suffix'}" for kind, count in others.most_common()))
     return found
 
 
+@functools.cache  # once a process
+def report_others(lfile: str, others: str) -> None:
+    """Print which files are no images, in one line."""
+    print(f"{lfile}: files that are no images are left out: {others}", file=sys.stderr, flush=True)
+
+
 def _open_folder(option: str, lfile: str) -> Source:
-    """Return all .png, .jpg and .jpeg files below a folder, sorted by path."""
+    """Return all images below a folder that Pillow reads, sorted by path."""
     paths = [os.path.join(lfile, name) for name in _names(option, lfile)]
     return _of_paths([os.fsencode(path) for path in paths], lambda entry: f"'{paths[entry]}'", "remove it")
 
 
 def _open_zip(option: str, lfile: str) -> Source:
-    """Return all images in a .zip, sorted by name; Pillow reads those that are neither PNG nor JPEG."""
+    """Return all images in a .zip that Pillow reads, sorted by name."""
     archive, members = image_folders.Zip.open(option, lfile), _names(option, lfile)
 
     def read(entry):
-        name = members[entry]
         try:
-            contents = archive.read(name)
-            return contents if name.lower().endswith(image_folders.SUFFIXES) else image_folders.as_png(contents)
+            return archive.read(members[entry])
         except image_folders.UNREADABLE:
             return b""  # decoding reports it
 

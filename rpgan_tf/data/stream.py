@@ -196,7 +196,7 @@ def _open_encoded(
     shape = [options.imsz, options.imsz, options.channels]
 
     def decode(entry):
-        return pixels.decode(source.read(source.items[entry]), options.channels)
+        return pixels.decode(source.read(source.items[entry]), options.channels, options.background)
 
     decoded = _keep(options, source, decode) if keep else decode
 

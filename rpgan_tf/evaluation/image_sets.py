@@ -23,8 +23,6 @@ from rpgan_tf.errors import UserError
 from rpgan_tf.files import image_folders, progress
 from rpgan_tf.sampling import generators, pictures
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
-
 
 @dataclasses.dataclass(frozen=True)
 class ImageSet:
@@ -182,9 +180,9 @@ def find_size(path: str | pathlib.Path) -> tuple[int, ...]:
     """
     if pathlib.Path(path).suffix == ".npz":
         return open_npz(path).shape
-    paths = sorted(other for other in pathlib.Path(path).rglob("*") if other.suffix.lower() in image_folders.SUFFIXES)
+    paths = sorted(other for other in pathlib.Path(path).rglob("*") if other.suffix.lower() in image_folders.suffixes())
     if not paths:
-        raise UserError(f"no {', '.join(image_folders.SUFFIXES)} files below the folder '{path}'")
+        raise UserError(f"no images below the folder '{path}'")
     try:
         with PIL.Image.open(paths[0]) as image:
             return image.height, image.width, 1 if image_folders.is_grey(image) else 3

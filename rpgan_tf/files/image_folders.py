@@ -14,12 +14,13 @@ import zipfile
 import zlib
 
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
+import PIL.ImageOps
 
 from rpgan_tf.errors import UserError
 
 LABELS = "dataset.json"
-SUFFIXES = (".png", ".jpg", ".jpeg")  # formats that TensorFlow decodes
 GREY = ("1", "L", "LA", "I", "I;16")  # modes of Pillow
 UNREADABLE = (  # errors of reading and decoding
     OSError,
@@ -53,11 +54,17 @@ class Folder:
         self.path = path
 
     def names(self) -> list[str]:
-        """Return the names of all files, sorted."""
-        folders = os.walk(self.path, followlinks=True)
-        return sorted(
-            os.path.relpath(os.path.join(folder, name), self.path) for folder, _, names in folders for name in names
-        )
+        """Return the names of all files that are not hidden, sorted; a folder that links lead to counts once."""
+        found: list[str] = []
+        seen: set[str] = set()
+        for folder, folders, names in os.walk(self.path, followlinks=True):
+            folders[:] = [name for name in sorted(folders) if not _is_hidden(name)]
+            if os.path.realpath(folder) in seen:
+                folders.clear()
+                continue
+            seen.add(os.path.realpath(folder))
+            found += [os.path.relpath(os.path.join(folder, name), self.path) for name in names if not _is_hidden(name)]
+        return sorted(found)
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file; raises one of `UNREADABLE`."""
@@ -79,7 +86,9 @@ class Zip:
             raise UserError(f"cannot read {option} = '{path}': {error}; expected a whole .zip of images") from None
 
     def names(self) -> list[str]:
-        return sorted(self.archive.namelist())
+        """Return the names of all files that are not hidden, sorted."""
+        names = [name for name in self.archive.namelist() if not name.endswith("/")]
+        return sorted(name for name in names if not any(map(_is_hidden, name.split("/"))))
 
     def read(self, name: str) -> bytes:
         try:
@@ -103,9 +112,16 @@ def is_collection(path: str) -> bool:
     return os.path.isdir(path) or path.lower().endswith(".zip")
 
 
+def _is_hidden(name: str) -> bool:
+    """Return whether systems hide a file or folder of this name, or write it beside others: .DS_Store, ._cat.png."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def suffixes() -> tuple[str, ...]:
     """Return the suffixes of all images that Pillow reads."""
-    return tuple(suffix for suffix, kind in PIL.Image.registered_extensions().items() if kind in PIL.Image.OPEN)
+    extensions = PIL.Image.registered_extensions()  # loads what OPEN lists
+    kinds = set(PIL.Image.OPEN) - {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # whose pixels need other programs
+    return tuple(suffix for suffix, kind in extensions.items() if kind in kinds)
 
 
 def is_grey(image: PIL.Image.Image) -> bool:
@@ -114,16 +130,34 @@ def is_grey(image: PIL.Image.Image) -> bool:
 
 
 def to_8_bits(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Return an image as L if it is grey, else as RGB; drop alpha and the lower 8 of 16 bits."""
+    """Return an image upright as EXIF says, as L, RGB, or RGBA if it has alpha; drop the lower 8 of 16 bits."""
+    image = PIL.ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        return image.convert("RGBA")
     if image.mode.startswith("I"):
         return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image.convert("L" if is_grey(image) else "RGB")
 
 
+def on_background(image: PIL.Image.Image, background: str) -> PIL.Image.Image:
+    """Return an image of `to_8_bits` without alpha: L or RGB, over a colour such as 'white' or '#ff8000'."""
+    if image.mode != "RGBA":
+        return image
+    whole = PIL.Image.new("RGBA", image.size, background)
+    whole.alpha_composite(image)
+    return whole.convert("RGB")
+
+
 def as_png(contents: bytes) -> bytes:
-    """Return any encoded image as PNG without compression; raises one of `UNREADABLE`."""
+    """Return any encoded image as `to_8_bits`, as PNG without compression; PNG and JPEG that are upright as they are.
+
+    Raises one of `UNREADABLE`.
+    """
     file = io.BytesIO()
     with PIL.Image.open(io.BytesIO(contents)) as image:
+        upright = image.getexif().get(PIL.ExifTags.Base.Orientation, 1) == 1
+        if upright and image.format in ("PNG", "JPEG", "MPO"):  # MPO: a JPEG that holds several
+            return contents
         to_8_bits(image).save(file, "PNG", compress_level=0)
     return file.getvalue()
 

@@ -89,13 +89,24 @@ def picture(mode):
 
 
 def high_bytes(deep):
-    """Return what 16 bits a channel become: the high byte; grey is repeated, alpha dropped."""
-    return np.broadcast_to((deep >> 8)[..., : 1 if deep.shape[-1] < 3 else 3], (SIDE, SIDE, 3))
+    """Return what 16 bits a channel become: the high byte; grey is repeated, alpha laid over white."""
+    high = deep >> 8
+    color = np.broadcast_to(high[..., : 1 if deep.shape[-1] < 3 else 3], (SIDE, SIDE, 3))
+    return color if deep.shape[-1] % 2 else over(color, high[..., -1:], 255)
+
+
+def over(color, alpha, ground):
+    """Return color [H, W, 3] with alpha [H, W, 1] over a background, all in 0 .. 255."""
+    return np.uint8(np.rint((np.float64(color) * alpha + np.float64(ground) * (255 - np.float64(alpha))) / 255))
 
 
 PNGS = {mode: (encode(picture(mode)), np.array(picture(mode).convert("RGB"))) for mode in ("1", "L", "LA", "P", "RGB")}
-PNGS["RGBA"] = encode(np.dstack([PIXELS, PIXELS[..., :1]])), PIXELS
-PNGS["P, transparent"] = encode(picture("P"), transparency=0), PNGS["P"][1]
+PNGS["RGBA"] = encode(np.dstack([PIXELS, PIXELS[..., :1]])), over(PIXELS, PIXELS[..., :1], 255)
+MOST = int(np.argmax(np.bincount(np.array(picture("P")).ravel())))  # the colour of most pixels
+PNGS["P, transparent"] = (
+    encode(picture("P"), transparency=MOST),
+    np.where(np.array(picture("P"))[..., None] == MOST, np.uint8(255), PNGS["P"][1]),
+)
 PNGS["I;16"] = encode(DEEP[..., 0]), high_bytes(DEEP[..., :1])
 PNGS |= {f"16 bits, {n}": (tf.io.encode_png(DEEP[..., :n]).numpy(), high_bytes(DEEP[..., :n])) for n in range(1, 5)}
 

@@ -11,6 +11,7 @@ import types
 import zipfile
 
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
 import pytest
 
@@ -207,7 +208,8 @@ def test_round_trip_to_an_element_of_training(folder, out, kind):
     write(folder / "in", dict(zip(names, SQUARES)), list(zip(names, values)))
     prepare("in", out)
     options = {"crop": False, "resize": "no", "channels": 3, "imsz": 16, "bsz": 5, "pack": 1, "seed": 0, "MAXITER": 1}
-    options = types.SimpleNamespace(lfile=out, subset=None, mirror=False, cache=None, num_classes=3, **options)
+    options |= {"lfile": out, "subset": None, "mirror": False, "cache": None, "num_classes": 3, "background": "white"}
+    options = types.SimpleNamespace(**options)
     images, labels = next(iter(stream.dataset(options, batches=lambda iteration: 1)))
     order = np.random.RandomState(0).permutation(5)
     np.testing.assert_array_equal(np.rint((images + 1) * 127.5), SQUARES[order])
@@ -236,6 +238,10 @@ def test_a_bad_image_leaves_nothing(folder, out):
         (["in", "out.zip"], "'b.png' of 'in' is 40x21 pixels: expected a square; add --transform center-crop"),
         (["in", "out.zip", "--transform", "center-crop"], "'b.png' of 'in' is 21x21 pixels: expected 16x16, as those"),
         (["in", "out.zip", "--size", "100"], "expected --size to be a power of two >= 4, received 100"),
+        (
+            ["in", "out.zip", "--background", "grey"],
+            "expected --background to be 'white', 'black' or '#rrggbb', received",
+        ),
         (["in", "out.zip", "--max_images", "0"], "expected --max_images >= 1, received 0"),
         (["in", "out.tar"], "expected OUT to be a folder or a file *.zip, received 'out.tar'"),
         (["in", "empty"], "'empty' is there already; give another name, or remove it"),
@@ -253,6 +259,22 @@ def test_mistakes_end_in_one_line_and_leave_nothing(folder, arguments, message):
     before = sorted(folder.rglob("*"))
     assert message in fails(*arguments)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_transparent_and_turned_images(folder):
+    """Alpha is laid over the background, and a photograph is turned upright before it is cut."""
+    exif = PIL.Image.Exif()
+    exif[PIL.ExifTags.Base.Orientation] = 6  # turn it a quarter to the right
+    half = PIL.Image.new("RGBA", (16, 16), (255, 0, 0, 0))
+    half.paste((0, 0, 255, 255), (0, 0, 8, 16))
+    (folder / "in").mkdir()
+    half.save(folder / "in" / "half.png", exif=exif)
+    for background, ground in ("#00ff00", (0, 255, 0)), ("white", (255, 255, 255)):
+        prepare("in", background.strip("#"), "--background", background)
+        (path,) = (folder / background.strip("#")).rglob("*.png")
+        pixels = np.array(PIL.Image.open(path))
+        assert pixels.shape == (16, 16, 3)
+        assert (pixels[:8] == (0, 0, 255)).all() and (pixels[8:] == ground).all()
 
 
 def test_the_command_starts_no_tensorflow(folder):

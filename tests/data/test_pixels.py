@@ -4,7 +4,9 @@ import io
 import itertools
 
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
+import PIL.ImageOps
 import pytest
 import tensorflow as tf
 
@@ -20,6 +22,7 @@ from tests.data.images import (
     levels,
     one,
     options,
+    over,
     resize,
     scaled,
     windows,
@@ -40,6 +43,40 @@ def decoded(tmp_path_factory):
 @pytest.mark.parametrize("name", PNGS)
 def test_png(decoded, name):
     np.testing.assert_array_equal(decoded[3][name], scaled(PNGS[name][1]))
+
+
+@pytest.mark.parametrize("background, ground", [("black", [0, 0, 0]), ("#ff8000", [255, 128, 0])])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_background(tmp_path, background, ground, kind):
+    """Transparent images lie over it, whoever decodes them; the others do not change."""
+    alpha = np.uint8(np.arange(SIDE * SIDE).reshape(SIDE, SIDE, 1) * 4)
+    values = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    encoded = [encode(np.dstack([PIXELS, alpha]), kind, **values), encode(PIXELS)]
+    first, second = in_order(tmp_path, encoded, background=background)
+    np.testing.assert_array_equal(levels(first), over(PIXELS, alpha, np.array(ground)))
+    np.testing.assert_array_equal(levels(second), PIXELS)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_images_are_turned_upright(tmp_path, kind):
+    """The eight orientations of EXIF: the image seen upright is that which Pillow turns."""
+    encoded = []
+    for orientation in range(1, 9):
+        exif = PIL.Image.Exif()
+        exif[PIL.ExifTags.Base.Orientation] = orientation
+        encoded.append(encode(RAMP, kind, exif=exif))
+    for contents, image in zip(encoded, in_order(tmp_path, encoded), strict=True):
+        upright = PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(contents)).convert("RGB"))
+        assert np.abs(np.int32(levels(image)) - np.array(upright)).max() <= (3 if kind == "JPEG" else 0)
+    assert not np.array_equal(*in_order(tmp_path, encoded[:2]))
+
+
+def test_upright_photographs_are_decoded_as_before(tmp_path):
+    """A JPEG with EXIF that needs no turning is TensorFlow's, to the last bit."""
+    exif = PIL.Image.Exif()
+    exif[PIL.ExifTags.Base.Make] = "a camera"
+    contents = encode(RAMP, "JPEG", exif=exif)
+    np.testing.assert_array_equal(in_order(tmp_path, [contents])[0], scaled(tf.io.decode_jpeg(contents, channels=3)))
 
 
 RAMP = np.uint8(np.arange(SIDE)[:, None, None] * [10, 20, 30] + np.arange(SIDE)[None, :, None])

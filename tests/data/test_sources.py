@@ -8,8 +8,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from rpgan_tf.data import stream
+from rpgan_tf.data import sources, stream
 from rpgan_tf.errors import UserError
+from rpgan_tf.files import image_folders
 from tests.data.images import (
     DEEP,
     WHOLE,
@@ -57,6 +58,35 @@ def test_folder_may_hold_links(tmp_path):
     assert np.all(levels(batches(options(tmp_path / "images"), 1)) == 9)
 
 
+def test_links_to_a_parent_multiply_nothing(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "1.png").write_bytes(encode(flat(9)))
+    (tmp_path / "a" / "b" / "up").symlink_to(tmp_path)
+    (tmp_path / "again").symlink_to(tmp_path / "a")
+    assert image_folders.Folder(str(tmp_path)).names() == ["a/b/1.png"]
+
+
+def test_what_is_no_image_is_named_once(tmp_path, capsys):
+    """Files that systems hide are not worth a word."""
+    contents = {"1.png": encode(flat(9)), "a.txt": b"", "b.txt": b"", "LICENCE": b"", "._1.png": b"", ".DS_Store": b""}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    line = "files that are no images are left out: 2 .txt, 1 without suffix"
+    for source in (tmp_path, write_zip(tmp_path.parent / "odd.zip", contents | {"__MACOSX/._1.png": b"", "d/": b""})):
+        for _ in range(2):
+            sources.find("lfile", str(source))
+        assert capsys.readouterr().err == f"{source}: {line}\n"
+
+
+def test_folder_of_other_kinds(tmp_path):
+    """By their contents, whatever their suffix says."""
+    kinds = {"1.webp": "WEBP", "2.gif": "GIF", "3.bmp": "BMP", "4.tiff": "TIFF", "5.png": "JPEG", "6.jpg": "WEBP"}
+    for i, (name, kind) in enumerate(kinds.items()):
+        (tmp_path / name).write_bytes(encode(flat(40 * i), kind))
+    received = levels(batches(options(tmp_path, bsz=6), 1)[0])[:, 4, 4, 1]
+    np.testing.assert_allclose(np.sort(received), 40 * np.arange(6), atol=1)
+
+
 # .zip
 
 
@@ -90,7 +120,7 @@ def test_zip_of_16_bits_keeps_the_high_byte(tmp_path):
 
 
 def test_zips_that_are_refused_at_once(tmp_path):
-    with pytest.raises(UserError, match="no .png, .jpg, .jpeg files in the .zip lfile = .*; expected a text file"):
+    with pytest.raises(UserError, match="no images in the .zip lfile = .*; expected a text file"):
         dataset(options(write_zip(tmp_path / "none.zip", {"notes.txt": b""})))
     (tmp_path / "cut.zip").write_bytes(b"PK")
     for name, reason in (("cut.zip", "File is not a zip file"), ("nowhere.zip", "No such file")):
@@ -119,5 +149,5 @@ def test_lists_that_are_refused_at_once(tmp_path, content, reason):
 
 def test_folder_without_images_is_refused_at_once(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
-    with pytest.raises(UserError, match="no .png, .jpg, .jpeg files below the folder"):
+    with pytest.raises(UserError, match="no images below the folder"):
         dataset(options(tmp_path))

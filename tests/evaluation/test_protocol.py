@@ -38,7 +38,7 @@ MISTAKES = {
     "set --experiment tiny": "image sizes differ: the reference has 16x16x3 (height, width, channels), 'set' 20x20x3",
     "set.npz --experiment tiny": "image sizes differ: the reference has 16x16x3 (height, width, channels), 'set.npz",
     "set --reference set --metrics ppl": "ppl needs a generator with stored statistics",
-    "empty --experiment tiny": "no .png, .jpg, .jpeg files below the folder 'empty'",
+    "empty --experiment tiny": "no images below the folder 'empty'",
     "bad.npz --experiment tiny": "'bad.npz': expected images, an array uint8 [N, H, W, 1 or 3] in C order",
     "text.npz --experiment tiny": "cannot read 'text.npz': expected an .npz file of images; File is not a zip file",
 }
