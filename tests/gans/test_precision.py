@@ -18,6 +18,7 @@ CASES = {
     "patchgan": {"gan": "RSGAN", "net": "patchgan", "ngf": 8, "ndf": 8, "imsz": 32},
     "sagan": {"gan": "SAGAN", "net": "sagan", "ngf": 8, "ndf": 8, "imsz": 32},
     "realness": {"gan": "RealnessGAN", "net": "realness", "ngf": 8, "ndf": 8},
+    "r3gan": {"gan": "R3GAN", "net": "r3gan", "channel_base": 128, "channel_max": 16, "learning_rate": 1e-4},
     "toy": {"gan": "DCGAN", "net": "toy", "lfile": "mixture:ring8", "g_width": 8, "d_width": 8},
 }
 
