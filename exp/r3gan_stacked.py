@@ -1,7 +1,6 @@
 """R3GAN on stacked digits: three digits as red, green and blue, 1,000 modes.
 
 ./train.py r3gan_stacked
-tools/modes.py stacked --objectives r3gan --seeds 1
 
 Settings: the authors' objective, schedules, Adam and nets (github.com/brownvc/R3GAN), with small nets; penalty and
 learning rate are ours, as theirs for this benchmark are not in their program.

@@ -39,10 +39,9 @@ OBJECTIVES = {  # name: overrides of that experiment; None for options that the 
     "rasgan": {"gan": "RaSGAN", "pack": 1, "penalty": 0},
     "ralsgan": {"gan": "RaLSGAN", "pack": 1, "penalty": 0},
     "wgangp": {"gan": "WGANGP", "pack": 1, "penalty": 10},
-    "r3gan": {},
+    "r3gan": {"gan": "R3GAN", "pack": 1, "schedule_kimg": None, "ema_kimg": None},
     "realness": {"gan": "RealnessGAN", "pack": 1, "penalty": None},
 }
-OF_OBJECTIVES = {("stacked", "r3gan"): "r3gan_stacked"}  # experiments with nets of their own
 PROJECTIONS = {  # by channels: filters, and for images the nets for projections
     2: {"filts": "filts/K12_ring.npz"},
     1200: {"filts": "filts/K24_1200d.npz"},
@@ -130,9 +129,7 @@ class Row:
     """
 
     def __init__(self, benchmark, objective, projections, profile):
-        experiment = OF_OBJECTIVES.get((benchmark, objective), BENCHMARKS[benchmark])
-        if objective == "r3gan" and experiment == BENCHMARKS[benchmark]:
-            raise UserError(f"r3gan has nets for stacked alone, received {benchmark}; leave it out")
+        experiment = BENCHMARKS[benchmark]
         values = config.load(experiment)
         overrides = dict(OBJECTIVES[objective])
         if profile == "paper":
