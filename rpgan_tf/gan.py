@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf import averages, optimizers
-from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Rules, Share, Whole
+from rpgan_tf.config import Count, NonNegative, Positive, Rules, Share
 from rpgan_tf.devices import replicas, steps
 from rpgan_tf.devices.steps import Logs, Schedule, Step
 from rpgan_tf.many import feedback
@@ -45,7 +45,6 @@ class GAN(averages.Averaged, steps.Replicated):
     weight_decay: NonNegative = 0.0  # times the weights, added to their gradients
     beta_1: Share = 0.5
     beta_2: Share = 0.999
-    num_classes: Fixed[Whole] = 0  # length of a label; GANs with labels offer it
 
     rules: ClassVar[Rules] = []  # on options, see `config.checks`
     needs: ClassVar[list[str]] = []  # checks of files, see `config.checks`
@@ -139,7 +138,7 @@ class GAN(averages.Averaged, steps.Replicated):
         def step(i: Step, real: tf.Tensor, labels: tf.Tensor | None) -> Logs:
             z = self.latents(tf.shape(real)[1], G_STEP, i)
             own = real[-schedule.g_steps :][i] if schedule.g_sees_real else None
-            return self.g_step(own, z, i, None if labels is None else labels[i])
+            return self.g_step(own, z, i, steps.labels_of_g(labels, schedule, i))
 
         return self.repeat(schedule.g_steps, step, real, labels)
 
@@ -150,15 +149,16 @@ class GAN(averages.Averaged, steps.Replicated):
             real: images [pack * B, H, W, C] in [-1, 1], or points [pack * B, dims].
             z: latents [pack * B, zlen].
             step: number of the step within the iteration, for what a penalty draws.
-            labels: [pack * B, num_classes] of nets with labels.
+            labels: [pack * B, num_classes] of nets with labels: those of the real images, and of the generated ones.
 
         Returns:
             {"d_loss": [] or [K], the penalty included, "d_penalty", and the logits before the step}.
         """
-        images = self.packed(real), self.packed(self.generator(z, training=True))
+        images = self.packed(real), self.packed(self.generate(z, labels))
+        labels = None if labels is None else self.packed(labels)
         with self.judging():
             with tf.GradientTape() as tape:
-                real, fake = self.discriminator.look_at_both(*images, watch=self.penalizes_images)
+                real, fake = self.discriminator.look_at_both(*images, self.penalizes_images, labels=labels)
                 logs = {"d_loss": self.d_loss(self.of_batch(real.logits), self.of_batch(fake.logits), *self.draw())}
                 penalty = self.d_penalty(real, fake, step)
                 if penalty is not None:
@@ -175,9 +175,9 @@ class GAN(averages.Averaged, steps.Replicated):
             real_logits: logits of the real images [..., B]; None: D judges them.
         """
         if real_logits is None and self.schedule(self.options, 0).g_sees_real:
-            real_logits = self.judge(real)
+            real_logits = self.judge(real, labels)
         with tf.GradientTape(persistent=self.options.weighting == "minimum_norm") as tape:
-            fake = feedback.look(self, self.generator(z, training=True))
+            fake = feedback.look(self, self.generate(z, labels), labels)
             with self.judging():
                 logits = None if real_logits is None else self.of_batch(real_logits)
                 loss = self.g_loss(logits, self.of_batch(fake.logits), *self.draw())

@@ -59,9 +59,11 @@ CASES = {gan: SETTINGS.get(gan, POINTS) | {"gan": gan} for gan in declared.gans(
     "divided": BANK | {"gan": "RPGAN", "divide": "discriminators", "accumulation": 2},
     "RPR3GAN": BANK | {"gan": "R3GAN", "penalty": 1, "schedule_kimg": 0.1, "final_ema_kimg": 0.1},
     "divR3GAN": BANK | {"gan": "R3GAN", "penalty": 1, "divide": "discriminators", "pack": 2},
+    "labels": SETTINGS["SAGAN"] | {"gan": "SAGAN", "num_classes": 10},
+    "dividedlabels": BANK | {"gan": "WGANGP", "divide": "discriminators", "num_classes": 10},
     "RPRaSGAN": BANK | {"gan": "RaSGAN", "prior": "uniform", "d_steps": 2},
 }
-GRAPHS = "RPGAN", "divided", "RaSGAN", "RealnessGAN"  # the others run eagerly
+GRAPHS = "RPGAN", "divided", "dividedlabels", "RaSGAN", "RealnessGAN"  # the others run eagerly
 EPSILON = 1e-4
 FEWEST = 8  # images of a batch
 ROUNDING = 1e-3  # relative to a loss or to the way

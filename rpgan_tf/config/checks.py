@@ -103,11 +103,19 @@ def check_files(options: types.SimpleNamespace) -> None:
             f"no weights to start from: start_from = '{options.start_from}' has no iter_<N>.gmodel.npz; expected the "
             "wts_dir of another run"
         )
+    folders = {}
     for key in ("lfile", "test_lfile"):
         source = getattr(options, key)
         if key == "lfile" or source:
             check_source(key, source)
-            check_labels(key, source, options.num_classes)
+            found = check_labels(key, source, options.num_classes)
+            folders[key] = found.folders if found else ()
+    if all(folders.values()) and len(set(folders.values())) > 1:
+        names = ["'" + "', '".join(folders[key][:3]) + "'" for key in ("lfile", "test_lfile")]
+        raise UserError(
+            f"test_lfile = '{options.test_lfile}' has other classes than lfile: expected the subfolders {names[0]}, ..., "
+            f"received {names[1]}, ...; rename them"
+        )
 
 
 def check_filters(options: types.SimpleNamespace) -> None:
@@ -134,16 +142,28 @@ def check_source(key: str, source: str, argument: str | None = None) -> None:
         )
 
 
-def check_labels(key: str, source: str, num_classes: int) -> None:
-    """Raise a `UserError` unless the data have labels of length `num_classes`, or that is 0.
+def check_labels(key: str, source: str, num_classes: int) -> image_folders.Labels | None:
+    """Return the labels in a folder or .zip, if the option is given; raise a `UserError` unless data have such.
 
     Those of tfds: are checked when they are read.
     """
     if not num_classes or names.is_tfds(source):
-        return
+        return None
     if source in names.DIGITS:
-        length = 0 if source == names.STACKED else 10
-    else:
-        labels = image_folders.read_labels(key, source) if image_folders.is_collection(source) else None
-        length = labels.num_classes if labels else 0
-    image_folders.check_labels(key, source, length, num_classes)
+        image_folders.check_labels(key, source, 0 if source == names.STACKED else 10, num_classes)
+        return None
+    labels = image_folders.read_labels(key, source) if image_folders.is_collection(source) else None
+    image_folders.check_labels(key, source, labels.num_classes if labels else 0, num_classes)
+    return labels
+
+
+def check_classes(options: types.SimpleNamespace) -> None:
+    """Raise a `UserError` if labels are lists of numbers, and the net has scales and shifts for classes."""
+    if not options.num_classes or not image_folders.is_collection(options.lfile):
+        return
+    labels = image_folders.read_labels("lfile", options.lfile)
+    if labels and labels.values.ndim == 2:
+        raise UserError(
+            f"net = '{options.net}' is for classes, and lfile = '{options.lfile}' has lists of numbers as labels: "
+            f"expected numbers of classes in its {image_folders.LABELS}; take net = 'stylegan2', or set num_classes=0"
+        )

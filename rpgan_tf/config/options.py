@@ -56,6 +56,11 @@ class Options:
     penalty: Fixed[NonNegative] = 0.0
 
     rules: ClassVar[Rules] = [
+        (
+            "pack == 1 or not num_classes",
+            "images that are judged together have labels of their own: expected pack = 1 with num_classes = "
+            "{num_classes}, received {pack}; set pack=1, or num_classes=0",
+        ),
         ("seed < 2**31", "option 'seed' must be in 0 .. 2^31 - 1, received {seed}"),
         (
             "not crop or resize == 'no'",

@@ -138,15 +138,20 @@ class Replicated(Randomness, keras.Model):
     def packed(self, images: Any) -> tf.Tensor:
         """Stack image i, B + i, 2 B + i, ... on their last axis: [pack * B, ..., C] -> [B, ..., pack * C].
 
-        Discriminators that are divided among the replicas all see the whole batch.
+        Labels go the same way, where `pack` is 1. Discriminators that are divided among the replicas all see the whole batch.
         """
         images = tf.convert_to_tensor(images, tf.float32)
         images = images if self.pack == 1 else tf.concat(tf.split(images, self.pack), axis=-1)
         return replicas.gather(images) if self.discriminator.divided else images
 
+    def generate(self, z: Any, labels: Any = None, training: bool = True) -> tf.Tensor:
+        """Return generated images of latents [pack * B, zlen], with labels of nets that take some."""
+        given = () if labels is None else (labels,)
+        return self.generator(z, *given, training=training)
+
     def judge(self, images: Any, labels: Any = None, training: bool = True) -> tf.Tensor:
         """Return the logits of images [pack * B, ...], with labels [pack * B, num_classes] of nets that take some."""
-        given = () if labels is None else (labels,)
+        given = () if labels is None else (self.packed(labels),)
         return self.discriminator(self.packed(images), *given, training=training)
 
     def judging(self) -> contextlib.AbstractContextManager:
@@ -157,14 +162,14 @@ class Replicated(Randomness, keras.Model):
         """Return the losses of held-out images [pack * B, ...] and fixed latents, in evaluation mode."""
         real, *labels = real if isinstance(real, tuple) else (real,)
         z = self.draw_latents(tf.shape(real)[0], tf.random.fold_in([self.options.seed, HELD_OUT], 0))
-        fake = self.generator(z, *labels, training=False)
+        fake = self.generate(z, *labels, training=False)
 
-        def losses(real: tf.Tensor, fake: tf.Tensor) -> Logs:
-            logits = [self.judge(images, next(iter(labels), None), training=False) for images in (real, fake)]
+        def losses(real: tf.Tensor, fake: tf.Tensor, *labels: tf.Tensor) -> Logs:
+            logits = [self.judge(images, *labels, training=False) for images in (real, fake)]
             drawn = self.draw()
             return {"g_loss": self.g_loss(*logits, *drawn), "d_loss": self.d_loss(*logits, *drawn)}
 
-        return {name: tf.reduce_mean(loss) for name, loss in self.of_all(losses, real, fake).items()}
+        return {name: tf.reduce_mean(loss) for name, loss in self.of_all(losses, real, fake, *labels).items()}
 
     def of_batch(self, logits: tf.Tensor) -> tf.Tensor:
         """Return the logits of all replicas, if the losses compare the whole batch."""
@@ -255,6 +260,19 @@ class Replicated(Randomness, keras.Model):
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Do nothing: all weights are there. Keras would average a batch over all machines, and fail with labels."""
+
+
+def labels_of_g(labels: tf.Tensor | None, schedule: Schedule, step: Step) -> tf.Tensor | None:
+    """Return the labels of G's step [pack * B, num_classes]: those of its real images, else of D's, batch by batch.
+
+    Args:
+        labels: [n, pack * B, num_classes] of the iteration's batches, or None.
+        schedule: of the iteration.
+        step: number of the step.
+    """
+    if labels is None:
+        return None
+    return labels[-schedule.g_steps :][step] if schedule.g_sees_real else labels[step % tf.shape(labels)[0]]
 
 
 def reported(logs: Logs) -> Logs:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from rpgan_tf.data import labels
 from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import feature_cache, features, image_sets, measures, protocol, subjects
 from rpgan_tf.files import lpips_weights, provenance, run_logs
@@ -75,7 +76,10 @@ class Evaluator:
             real = image_sets.open_data(source, options, self.split == "train")
         self.extractor = features.find_extractor(name) if name else None
         self.lpips = lpips_weights.load_for_metric(options, "ppl_w") if "ppl_w" in self.names else {}
-        self.reference = measures.Reference(real, self.extractor, self.lpips)
+        classes = None
+        if "intra_fid" in self.names:
+            classes = labels.find("reference", source, options.num_classes).classes
+        self.reference = measures.Reference(real, self.extractor, self.lpips, classes)
         is_few = (name or "").startswith(protocol.FEW_FEATURES)
         self.default = protocol.SAMPLES_OF_FEW if is_few else protocol.SAMPLES
 
@@ -150,6 +154,7 @@ class Evaluator:
             "metrics": list(self.names),
             **protocol.SETTINGS,
             "swd_images": measures.swd_count(real, images),
+            "num_classes": self.options.num_classes,
             **record,
         }
         return row | {"protocol": protocol.line(row)}

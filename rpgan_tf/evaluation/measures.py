@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
+from rpgan_tf.errors import UserError
 from rpgan_tf.evaluation import feature_cache, image_sets, metrics, protocol, subjects
 from rpgan_tf.evaluation.features import Extractor
 from rpgan_tf.nets.lpips import LPIPS, at_most_256
@@ -24,6 +25,7 @@ class Reference:
         images: the images.
         extractor: of features; None if no metric needs any.
         lpips: weights of LPIPS; empty if no metric needs them.
+        classes: int [N], of the images; None if no metric needs them.
     """
 
     def __init__(
@@ -31,8 +33,9 @@ class Reference:
         images: image_sets.ImageSet,
         extractor: Extractor | None,
         lpips: dict[str, np.ndarray],
+        classes: np.ndarray | None = None,
     ) -> None:
-        self.images, self._extractor, self._lpips = images, extractor, lpips
+        self.images, self._extractor, self._lpips, self.classes = images, extractor, lpips, classes
         self.hash = images.hash()
 
     @property
@@ -83,6 +86,14 @@ class Sample:
     features: np.ndarray = dataclasses.field(default_factory=lambda: np.empty([0, 0]))
     logits: np.ndarray = dataclasses.field(default_factory=lambda: np.empty([0, 0]))
 
+    @functools.cached_property
+    def classes(self) -> np.ndarray:
+        """Classes of a generator's images, int [N]; raises `ValueError` without labels."""
+        labels = self.subject.labels and self.subject.labels(self.images.count)
+        if labels is None:
+            raise ValueError("expected a generator with labels, received one without, or a set of images")
+        return np.argmax(labels, axis=1)
+
     def latents(self, number: int) -> np.ndarray:
         """Draw latents [N, zlen] of a generator's seed, for a path length; `number` tells draws apart."""
         return latents.draw([self.seed, number], self.options.zlen, self.images.count, self.options.prior)
@@ -98,6 +109,30 @@ class Sample:
 def fid(reference: Reference, sample: Sample) -> Numbers:
     """Return the Frechet distance of features."""
     return {"fid": metrics.frechet_distance(reference.moments, feature_cache.moments(sample.features))}
+
+
+def intra_fid(reference: Reference, sample: Sample) -> Numbers:
+    """Return the mean over the classes of the FIDs of their images (arXiv 1802.05637, section 4), and each of them.
+
+    Raises:
+        UserError: a class has too few images for its FID.
+    """
+    sides = (reference.features, reference.classes, "real"), (sample.features, sample.classes, "generated")
+    numbers: Numbers = {}
+    for number in range(sample.options.num_classes):
+        moments = []
+        for features, classes, kind in sides:
+            rows = features[classes == number]
+            if len(rows) <= features.shape[1]:
+                raise UserError(
+                    f"the FID of a class needs more images than features: expected over {features.shape[1]}, class "
+                    f"{number} has {len(rows)} {kind} ones; set a larger --samples, or take a larger reference"
+                )
+            moments.append(feature_cache.moments(rows))
+            numbers[f"{kind}_{number}"] = float(len(rows))
+        numbers[f"fid_{number}"] = metrics.frechet_distance(*moments)
+    fids = [value for name, value in numbers.items() if name.startswith("fid_")]
+    return {"intra_fid": float(np.mean(fids))} | numbers
 
 
 def kid(reference: Reference, sample: Sample) -> Numbers:
@@ -173,6 +208,7 @@ def path_length_in_w(reference: Reference, sample: Sample) -> Numbers:
 
 MEASURES: dict[str, Callable[[Reference, Sample], Numbers]] = {
     "fid": fid,
+    "intra_fid": intra_fid,
     "kid": kid,
     "is": inception_score,
     "swd": sliced_wasserstein,
@@ -181,4 +217,4 @@ MEASURES: dict[str, Callable[[Reference, Sample], Numbers]] = {
     "ppl": path_length,
     "ppl_w": path_length_in_w,
 }
-OF_FEATURES = {"fid", "kid", "is", "pr", "dc"}
+OF_FEATURES = {"fid", "intra_fid", "kid", "is", "pr", "dc"}

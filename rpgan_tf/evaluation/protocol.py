@@ -35,6 +35,7 @@ SETTINGS = {  # in each row
 }
 METRICS = {  # name: its part of the protocol
     "fid": "",
+    "intra_fid": "intra_fid: mean over {num_classes} classes",
     "kid": "kid: blocks of {kid_block} in {order} order",
     "is": "is: {is_splits} splits in {order} order",
     "swd": "swd: {swd_images} images of each",
@@ -149,6 +150,8 @@ def _check_options(options, metrics):
         raise UserError("pr and dc need scikit-learn: pip install scikit-learn")
     if "swd" in metrics and (options.imsz < 8 or options.imsz & (options.imsz - 1)):
         raise UserError(f"swd needs images whose side is a power of two >= 8, received {options.imsz}; leave it out")
+    if "intra_fid" in metrics and not options.num_classes:
+        raise UserError("intra_fid is of a generator with labels, and num_classes = 0; take fid")
     if "ppl" in metrics and options.num_classes:
         raise UserError("ppl is of latents without labels, and the net has num_classes > 0; leave it out")
     if "ppl_w" in metrics:
@@ -178,7 +181,11 @@ def _check_reference(options, metrics, source):
         raise UserError(f"the reference '{source}' has points: expected images")
     if not source.endswith(".npz"):
         config.check_source("reference", source, "--reference")
+        if "intra_fid" in metrics:
+            config.check_labels("reference", source, options.num_classes)
         return
+    if "intra_fid" in metrics:
+        raise UserError(f"intra_fid needs labels, and the reference '{source}' has none: expected a folder or .zip")
     height, width, _ = image_sets.find_size(source)
     if "swd" in metrics and height != width:
         raise UserError(f"swd needs square images, received {height}x{width}; leave it out")
@@ -198,7 +205,14 @@ def _choose_extractor(metrics, source, extractor):
 
 
 def check_statistics(metrics: Sequence[str], statistics: str | None) -> None:
-    """Raise a `UserError` if a metric needs images that do not depend on their batch, without "stored" statistics."""
+    """Raise a `UserError` if a metric needs other images than those of "stored" or "batch" statistics, or of a set.
+
+    Args:
+        metrics: names in `METRICS`.
+        statistics: "stored", "batch", or None for a set of images.
+    """
+    if statistics is None and "intra_fid" in metrics:
+        raise UserError("intra_fid is of a generator, received a set of images; leave it out")
     found = [name for name in metrics if name.startswith("ppl")]
     if found and statistics != "stored":
         raise UserError(

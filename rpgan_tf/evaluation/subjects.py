@@ -32,6 +32,7 @@ class Subject(typing.NamedTuple):
         iteration, seed, prior, statistics: of a generator; None for a set.
         generate: function from latents and labels to images [N, H, W, C] in [-1, 1]; None for a set, and if images
             depend on their batch.
+        labels: function from a number of images to their labels [N, num_classes]; None for a set.
     """
 
     weights: str
@@ -44,6 +45,7 @@ class Subject(typing.NamedTuple):
     prior: str | None = None
     statistics: str | None = None
     generate: generators.Generate | None = None
+    labels: Callable[[int], latents.Labels] | None = None
 
 
 def saved(
@@ -90,6 +92,7 @@ def generated(
         prior=options.prior,
         statistics=f"statistics of batches of {chunk}" if is_batch else "stored statistics",
         generate=None if is_batch else generate,
+        labels=functools.partial(labels_of, options, seed, chunk),
     )
 
 
@@ -147,6 +150,14 @@ def draw(
             yield from np.split(pictures.to_pixels(generate(*inputs)), len(group))
 
     return image_sets.ImageSet(name, (options.imsz, options.imsz, options.channels), count, batches, "generated", chunk)
+
+
+def labels_of(options: types.SimpleNamespace, seed: int, chunk: int, count: int) -> latents.Labels:
+    """Return the labels of the first `count` images of `draw`, [count, num_classes]; None for a net without labels."""
+    if not options.num_classes:
+        return None
+    found = [labels for _, labels in itertools.islice(latents.batches(options, seed, chunk), -(-count // chunk))]
+    return np.concatenate(found)[:count]
 
 
 def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:

@@ -1,7 +1,8 @@
 """Image files below a folder or in a .zip, and their labels. Needs no TensorFlow.
 
 Labels stand in a file dataset.json, as in the program of arXiv 2006.06676: {"labels": [[name, label], ...]}, where a
-label is the number of a class or a list of numbers, and a name has / between folders.
+label is the number of a class or a list of numbers, and a name has / between folders. Without that file, each subfolder
+is a class.
 """
 
 import io
@@ -41,10 +42,17 @@ class Labels(typing.NamedTuple):
     Attributes:
         values: int64 [N], classes; or float32 [N, num_classes].
         num_classes: length of a label; that of a class is one-hot.
+        folders: names of the classes, if they are subfolders.
     """
 
     values: np.ndarray
     num_classes: int
+    folders: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Classes, int64 [N]: of a list of numbers, that of the largest."""
+        return self.values if self.values.ndim == 1 else np.argmax(self.values, axis=1)
 
 
 class Folder:
@@ -163,11 +171,11 @@ def as_png(contents: bytes) -> bytes:
 
 
 def read_labels(option: str, path: str, names: list[str] | None = None) -> Labels | None:
-    """Read the labels in the dataset.json of a folder or a .zip.
+    """Read the labels of a folder or a .zip: those in its dataset.json, else its subfolders.
 
     Args:
         option, path: as for `find`.
-        names: of the images whose labels are wanted; None for all that dataset.json names.
+        names: of the images whose labels are wanted; None for all that dataset.json names, or that are there.
 
     Returns:
         `Labels`, in the order of the names; None if there are none.
@@ -183,7 +191,7 @@ def read_labels(option: str, path: str, names: list[str] | None = None) -> Label
         numbers = {name: number for number, (name, _) in enumerate(pairs)}
         labels = _to_labels(np.array([label for _, label in pairs]))
     except FileNotFoundError:
-        return None
+        return of_subfolders(image_names(option, path) if names is None else names)
     except (*UNREADABLE, KeyError, TypeError) as error:
         raise UserError(
             f"{where} cannot be read: {type(error).__name__}: {error}; expected "
@@ -199,6 +207,25 @@ def read_labels(option: str, path: str, names: list[str] | None = None) -> Label
     return labels._replace(values=labels.values[[numbers[name] for name in names]])
 
 
+def image_names(option: str, path: str) -> list[str]:
+    """Return the names of the images below a folder or in a .zip, sorted."""
+    return [name for name in find(option, path).names() if name.lower().endswith(suffixes())]
+
+
+def of_subfolders(names: list[str]) -> Labels | None:
+    """Return the classes of images by their first subfolders, which are numbered by name; None without any.
+
+    Folders around all images are no classes: a .zip of a folder has the classes of that folder.
+    """
+    folders = [name.replace(os.sep, "/").split("/")[:-1] for name in names]
+    while folders and all(folders) and len({parts[0] for parts in folders}) == 1:
+        folders = [parts[1:] for parts in folders]
+    if not folders or not all(folders):
+        return None
+    found, values = np.unique([parts[0] for parts in folders], return_inverse=True)
+    return Labels(values.astype(np.int64), len(found), tuple(found.tolist()))
+
+
 def _to_labels(values: np.ndarray) -> Labels:
     if values.ndim == 1 and values.dtype.kind == "i" and values.min(initial=0) >= 0:
         return Labels(values.astype(np.int64), int(values.max(initial=0)) + 1)
@@ -211,7 +238,8 @@ def no_labels(option: str, path: str, num_classes: int) -> UserError:
     """Return the error that images have no labels; arguments as for `check_labels`."""
     return UserError(
         f"num_classes = {num_classes} needs labels, and {option} = '{path}' has none: expected a folder or a .zip "
-        f"with a {LABELS}, a data set of tfds: with the feature label, or digits; or set num_classes=0"
+        f"with a {LABELS} or with a subfolder for each class, a data set of tfds: with the feature label, or digits; or "
+        "set num_classes=0"
     )
 
 

@@ -24,12 +24,12 @@ def gradient_penalty(discriminator: Discriminator, real: Judged, fake: Judged, s
 
     Args:
         discriminator: f is its logits.
-        real, fake: images [B, H, W, C] or points [B, dims], judged.
+        real, fake: images [B, H, W, C] or points [B, dims], judged; with labels, image i of both has the same.
         seed: int [2], of u ~ U[0, 1), one for each image.
     """
     shape = [tf.shape(real.images)[0]] + [1] * (len(real.images.shape) - 1)
     u = replicas.uniform(shape, seed)
-    between = discriminator.look(u * real.images + (1 - u) * fake.images, watch=True)
+    between = discriminator.look(u * real.images + (1 - u) * fake.images, watch=True, labels=real.labels)
     norm = tf.sqrt(tf.maximum(squared_norm(discriminator, between), 1e-30))  # the root has no derivative at 0
     return mean(discriminator, between, (norm - 1) ** 2)
 

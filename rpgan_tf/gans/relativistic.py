@@ -58,16 +58,17 @@ class _Relativistic(gan.GAN):
             return super().iterate(real, labels, schedule)
         stale = self.g_real == "stale"
 
-        def divide(real: tf.Tensor) -> tf.Tensor:
-            real, _ = self.divide(real, None, schedule)
-            return tf.tile(real, [self.d_steps] + [1] * (len(real.shape) - 1)) if stale else real
+        def divide(*data: tf.Tensor | None) -> list[tf.Tensor | None]:
+            again = lambda x: tf.tile(x, [self.d_steps] + [1] * (len(x.shape) - 1)) if stale else x  # noqa: E731
+            return [None if each is None else again(each) for each in self.divide(*data, schedule)]
 
-        def g_step(i: Step, real: tf.Tensor, real_logits: tf.Tensor | None) -> Logs:
-            return self.g_step(real[-1], self.latents(tf.shape(real)[1], G_STEP, i), i, real_logits=real_logits)
+        def g_step(i: Step, real: tf.Tensor, labels: tf.Tensor | None, real_logits: tf.Tensor | None) -> Logs:
+            z = self.latents(tf.shape(real)[1], G_STEP, i)
+            return self.g_step(real[-1], z, i, None if labels is None else labels[-1], real_logits)
 
-        real = self.run(divide, real)
-        logs = self.all_d_steps(schedule, real, None)
-        return logs | self.repeat(schedule.g_steps, g_step, real, logs["real_logits"] if stale else None)
+        data = self.run(divide, real, labels)
+        logs = self.all_d_steps(schedule, *data)
+        return logs | self.repeat(schedule.g_steps, g_step, *data, logs["real_logits"] if stale else None)
 
 
 class RSGAN(_Relativistic):

@@ -1,8 +1,8 @@
 """SAGAN: hinge loss and two learning rates, on nets with self-attention and spectral normalization.
 
 Zhang, Goodfellow, Metaxas, Odena, "Self-Attention Generative Adversarial Networks", arXiv 1805.08318. The program that
-this one covers: github.com/zh-hike/GANs, whose nets are in `nets/sagan.py`; the paper's own experiments are
-class-conditional residual nets on ImageNet at 128 pixels, which are not here.
+this one covers: github.com/zh-hike/GANs, whose nets are in `nets/sagan.py`; the paper's own experiments are residual
+nets on ImageNet at 128 pixels, which are not here. Labels are used as in the paper (`num_classes`).
 
 Differs from zh-hike/GANs in: the hinge loss of the paper, where that program has binary cross entropy on a sigmoid at
 the revision its README describes (`criterion = 'bce'`); spectral normalization of every convolution, where it leaves

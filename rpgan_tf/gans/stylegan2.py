@@ -30,7 +30,7 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf import optimizers, schedules
-from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Probability, Share, Whole
+from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Probability, Share
 from rpgan_tf.devices import replicas
 from rpgan_tf.devices.steps import Logs, Schedule, Step
 from rpgan_tf.gans import augment, penalties
@@ -87,7 +87,6 @@ class StyleGAN2(DCGAN):
     aug_p: Probability | None = None  # probability of each operation for aug = 'fixed'
     ada_target: Share = 0.6  # target of the mean sign of D's logits of real images
     ada_kimg: Positive = 500.0  # fewest thousands of real images in which p rises from 0 to 1
-    num_classes: Whole = 0  # length of a label; 0: no labels
 
     rules = [
         ("net in ('stylegan2', 'glead')", "gan = '{gan}' trains the nets stylegan2 and glead, received net = '{net}'"),

@@ -63,11 +63,12 @@ def kept(gan: keras.Model, number: int) -> tf.Tensor | None:
     )
 
 
-def look(gan: keras.Model, images: tf.Tensor) -> Judged:
+def look(gan: keras.Model, images: tf.Tensor, labels: tf.Tensor | None = None) -> Judged:
     """Judge generated images [pack * B, ...]; for "minimum_norm" with the gradient by what each discriminator sees."""
     if gan.options.weighting != "minimum_norm":
-        return Judged(images, gan.judge(images))
-    return gan.discriminator.look(gan.packed(images), watch=True)
+        return Judged(images, gan.judge(images, labels))
+    labels = None if labels is None else gan.packed(labels)
+    return gan.discriminator.look(gan.packed(images), watch=True, labels=labels)
 
 
 def tape(gan: keras.Model, tape: tf.GradientTape, fake: Judged, losses: tf.Tensor) -> Any:

@@ -22,6 +22,7 @@ class Net(keras.Model):
     """A net that has all its weights before its first call, and lets them be read and set by name."""
 
     rules: ClassVar[Rules] = []  # on options, see `config.checks`
+    needs: ClassVar[list[str]] = []  # checks of files, see `config.checks`
     synchronized = False  # whether batch normalization normalizes the batches of all replicas as one
     product_type = "float32"  # dtype of convolutions and matrix products
 
@@ -58,6 +59,7 @@ class Judged(NamedTuple):
         seen: output of `project`, if it was watched.
         tape: of the gradient of `logits` by `seen`, and of `images` by `given`; persistent.
         given: the images before they were viewed, if they were watched.
+        labels: [B, num_classes] of the images, for nets that know labels.
     """
 
     images: tf.Tensor
@@ -65,6 +67,7 @@ class Judged(NamedTuple):
     seen: tf.Tensor = None
     tape: tf.GradientTape = None
     given: tf.Tensor = None
+    labels: tf.Tensor = None
 
 
 class Discriminator(Net):
@@ -133,29 +136,37 @@ class Discriminator(Net):
         """
         raise NotImplementedError
 
-    def look(self, images: tf.Tensor, watch: bool = False, view: View = None) -> Judged:
+    def look(
+        self, images: tf.Tensor, watch: bool = False, view: View = None, labels: tf.Tensor | None = None
+    ) -> Judged:
         """Judge images in training; with `watch`, record the gradient of the logits by the output of `project`."""
         if not watch:
             shown = view(images) if view else images
-            return Judged(shown, self.judge(self.project(shown), training=True))
+            return Judged(shown, self.judge(self.project(shown), labels, training=True), labels=labels)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(images)
             shown = view(images) if view else images
             seen = self.project(shown)
             tape.watch(seen)
-            logits = self.judge(seen, training=True)
-        return Judged(shown, logits, seen, tape, given=images)
+            logits = self.judge(seen, labels, training=True)
+        return Judged(shown, logits, seen, tape, images, labels)
 
     def look_at_both(
-        self, real: tf.Tensor, fake: tf.Tensor, watch: bool = False, views: tuple[View, View] = (None, None)
+        self,
+        real: tf.Tensor,
+        fake: tf.Tensor,
+        watch: bool = False,
+        views: tuple[View, View] = (None, None),
+        labels: tf.Tensor | None = None,
     ) -> tuple[Judged, Judged]:
-        """Judge real and fake images, in one call if the net is `independent` and nothing is watched."""
+        """Judge real and fake images of the same labels, in one call if `independent` and nothing is watched."""
         if watch or not self.independent:
-            return self.look(real, watch, views[0]), self.look(fake, watch, views[1])
+            return self.look(real, watch, views[0], labels), self.look(fake, watch, views[1], labels)
         real, fake = (view(images) if view else images for view, images in zip(views, (real, fake)))
-        logits = self.look(tf.concat([real, fake], axis=0)).logits
+        twice = None if labels is None else tf.concat([labels, labels], axis=0)
+        logits = self.look(tf.concat([real, fake], axis=0), labels=twice).logits
         real_logits, fake_logits = tf.split(logits, 2, axis=self.batch_axis)
-        return Judged(real, real_logits), Judged(fake, fake_logits)
+        return Judged(real, real_logits, labels=labels), Judged(fake, fake_logits, labels=labels)
 
     def flat(self, x: tf.Tensor) -> tf.Tensor:
         """Reshape the output of the last layer, [B, ..., A or 1], to logits: [B * P, A] or [B * P] for P patches."""

@@ -10,19 +10,25 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from rpgan_tf.config import Count, SizeFrom16
+from rpgan_tf.config import Count, SizeFrom16, Whole
 from rpgan_tf.errors import UserError
 from rpgan_tf.nets import base
 from rpgan_tf.nets.base import Seeds
-from rpgan_tf.nets.layers import BatchNormalization, Convolution, LayerNormalization, TransposedConvolution
+from rpgan_tf.nets.layers import (
+    BatchNormalization,
+    Convolution,
+    LayerNormalization,
+    TransposedConvolution,
+    judge_classes,
+)
 from rpgan_tf.projections import Projections
 
 
 class Generator(base.Net):
-    """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
+    """Map latents [B, zlen], and labels [B, num_classes] if there are any, to images [B, imsz, imsz, channels] in [-1, 1].
 
     Transposed convolutions double the size from 4x4 on and halve the channels down to `ngf`, each followed by batch
-    normalization and ReLU; a last one makes the image.
+    normalization and ReLU; a last one makes the image. With labels, batch normalization is conditional.
 
     Args:
         zlen: length of the latent vector.
@@ -34,12 +40,16 @@ class Generator(base.Net):
             default up to that version. "zoo": as "dcgan", but with PyTorch's default for transposed convolutions,
             which the name test of github.com/zh-hike/GANs misses.
         seeds: `keras.random.SeedGenerator` of the initial weights.
+        num_classes: length of a label, 0 without labels.
     """
 
     imsz: SizeFrom16 = 64
     zlen: Count = 100
     ngf: Count = 64
     init: Literal["dcgan", "pytorch", "pytorch1.1", "zoo"] = "dcgan"
+    num_classes: Whole = 0  # length of a label; 0: no labels
+
+    needs = ["rpgan_tf.config.checks:check_classes"]
 
     def __init__(
         self,
@@ -49,6 +59,7 @@ class Generator(base.Net):
         channels: int = 3,
         init: str = "dcgan",
         seeds: Seeds = None,
+        num_classes: int = 0,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -62,22 +73,23 @@ class Generator(base.Net):
             self.convolutions.append(
                 TransposedConvolution(inputs, filters, 4, stride, padding, std=std, seeds=seeds, name=f"conv{i}")
             )
-            self.normalizations.append(BatchNormalization(filters, gamma(init, seeds), name=f"norm{i}"))
+            self.normalizations.append(BatchNormalization(filters, gamma(init, seeds), num_classes, name=f"norm{i}"))
             inputs, filters = filters, filters // 2
         self.last = TransposedConvolution(inputs, channels, 4, 2, "SAME", std=std, seeds=seeds, name="last")
 
-    def call(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, z: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         x = z[:, None, None, :]
         for convolution, normalization in zip(self.convolutions, self.normalizations):
-            x = tf.nn.relu(normalization(convolution(x), training=training))
+            x = tf.nn.relu(normalization(convolution(x), labels, training=training))
         return tf.tanh(tf.cast(self.last(x), tf.float32))
 
 
 class Discriminator(base.Discriminator):
-    """Map images [B, imsz, imsz, channels] to logits [B], or [B, A].
+    """Map images [B, imsz, imsz, channels], and labels [B, num_classes] if there are any, to logits [B], or [B, A].
 
     Convolutions halve the size down to 4x4 and double the channels from `ndf` on, each followed by a normalization
-    (except the first) and LeakyReLU; a last one makes the logits.
+    (except the first) and LeakyReLU; a last one makes the logits. With labels it is a projection discriminator, whose
+    phi is the input of that last convolution, at 4x4: the paper's has the sum over pixels in front of both terms.
 
     Args:
         ndf: channels of the first layer.
@@ -89,6 +101,7 @@ class Discriminator(base.Discriminator):
         init: as for the generator.
         num_outcomes: A, or None.
         seeds: `keras.random.SeedGenerator` of the initial weights.
+        num_classes: length of a label, 0 without labels.
     """
 
     ndf: Count = 64
@@ -103,6 +116,7 @@ class Discriminator(base.Discriminator):
         init: str = "dcgan",
         num_outcomes: int | None = None,
         seeds: Seeds = None,
+        num_classes: int = 0,
         **kwargs,
     ) -> None:
         super().__init__(num_outcomes, **kwargs)
@@ -118,7 +132,9 @@ class Discriminator(base.Discriminator):
             elif i > 1 and d_norm == "layer":
                 self.normalizations.append(LayerNormalization(filters, name=f"norm{i}"))
             inputs, filters = filters, 2 * filters
-        self.last = Convolution(inputs, num_outcomes or 1, 4, name="last", **arguments)
+        units = num_outcomes or 1
+        self.last = Convolution(inputs, units, 4, name="last", **arguments)
+        self.classes = Convolution(inputs, num_classes * units, 4, name="classes", **arguments) if num_classes else None
 
     def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         x = seen
@@ -127,7 +143,7 @@ class Discriminator(base.Discriminator):
             if i > 0 and self.normalizations:
                 x = self.normalizations[i - 1](x, training=training)
             x = tf.nn.leaky_relu(x, 0.2)
-        return self.flat(self.last(x, training=training))
+        return self.flat(judge_classes(self.last, self.classes, x, labels, training))
 
 
 def check_size(imsz: int, smallest: int) -> None:
@@ -154,7 +170,8 @@ def gamma(init: str, seeds: Seeds) -> str | keras.initializers.Initializer:
 
 def build_generator(options: types.SimpleNamespace, seeds: Seeds = None) -> Generator:
     """Build the generator of an experiment."""
-    return Generator(options.zlen, options.ngf, options.imsz, options.channels, options.init, seeds, name="generator")
+    sizes = options.zlen, options.ngf, options.imsz, options.channels
+    return Generator(*sizes, options.init, seeds, options.num_classes, name="generator")
 
 
 def build_discriminator(
@@ -169,5 +186,6 @@ def build_discriminator(
         init=options.init,
         num_outcomes=options.num_outcomes,
         seeds=seeds,
+        num_classes=options.num_classes,
         name="discriminator",
     )

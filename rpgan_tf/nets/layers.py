@@ -132,33 +132,51 @@ class BatchNormalization(keras.layers.Layer):
     The batch is normalized with its biased variance, while the running variance moves towards the unbiased one;
     Keras' own layer uses the biased one for both.
 
+    With classes it is conditional (Dumoulin, Shlens, Kudlur, arXiv 1610.07629): each class has a scale and a
+    shift of its own, while mean and variance are those of the whole batch.
+
     Args:
         channels: length of the last axis.
         gamma: initializer of the scale.
+        num_classes: N; 0: one scale and one shift for all.
     """
 
     momentum, epsilon = 0.9, 1e-5
     synchronized = False  # whether the batches of all replicas are normalized as one
 
-    def __init__(self, channels: int, gamma: str | keras.initializers.Initializer = "ones", **kwargs) -> None:
+    def __init__(
+        self,
+        channels: int,
+        gamma: str | keras.initializers.Initializer = "ones",
+        num_classes: int = 0,
+        **kwargs,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.gamma = self.add_weight((channels,), gamma, name="gamma")
-        self.beta = self.add_weight((channels,), "zeros", name="beta")
+        self.num_classes = num_classes
+        shape = (num_classes, channels) if num_classes else (channels,)
+        self.gamma = self.add_weight(shape, gamma, name="gamma")
+        self.beta = self.add_weight(shape, "zeros", name="beta")
         # The mean over replicas, each of which may normalize its own part of the batch.
         running = {"trainable": False, "aggregation": "mean"}
         self.moving_mean = self.add_weight((channels,), "zeros", name="moving_mean", **running)
         self.moving_variance = self.add_weight((channels,), "ones", name="moving_variance", **running)
         self.built = True
 
-    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, x: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        if self.num_classes:
+            scale, shift = tf.ones_like(self.moving_mean), tf.zeros_like(self.moving_mean)
+            return scale_and_shift(self.normalize(x, scale, shift, training), labels, self.gamma, self.beta)
+        return self.normalize(x, tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta), training)
+
+    def normalize(self, x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, training: bool) -> tf.Tensor:
+        """Return x normalized, times a scale [C] plus a shift [C]; in training, move the running averages."""
         if training:
-            scale, shift = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
             y, mean, variance = replicas.normalize(x, scale, shift, self.epsilon, self.synchronized)
             self.move(self.moving_mean, mean)
             self.move(self.moving_variance, variance)
             return y
         mean, variance = self.moving_mean, self.moving_variance
-        y = tf.nn.batch_normalization(tf.cast(x, tf.float32), mean, variance, self.beta, self.gamma, self.epsilon)
+        y = tf.nn.batch_normalization(tf.cast(x, tf.float32), mean, variance, shift, scale, self.epsilon)
         return tf.cast(y, x.dtype)
 
     def move(self, running: keras.Variable, current: tf.Tensor) -> None:
@@ -199,6 +217,58 @@ def moments(x: tf.Tensor, axes: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
     """
     mean = tf.reduce_mean(x, axes, keepdims=True)
     return mean, tf.reduce_mean((x - mean) ** 2, axes, keepdims=True)
+
+
+def scale_and_shift(x: tf.Tensor, labels: tf.Tensor | None, scales: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:
+    """Return scale_y * x + shift_y for the class y of each image; labels between classes take scales between theirs.
+
+    Args:
+        x: [B, ..., C].
+        labels: [B, N], one-hot for a class.
+        scales, shifts: [N, C].
+
+    Raises:
+        ValueError: there are no labels.
+    """
+    labels = given(labels)
+    shape = [-1] + [1] * (x.shape.rank - 2) + [x.shape[-1]]
+    scale, shift = (tf.reshape(tf.matmul(labels, table), shape) for table in (scales, shifts))
+    return tf.cast(scale * tf.cast(x, tf.float32) + shift, x.dtype)
+
+
+def judge_classes(
+    last: keras.layers.Layer, classes: keras.layers.Layer | None, x: tf.Tensor, labels: tf.Tensor | None, training: bool
+) -> tf.Tensor:
+    """Return psi(phi) + y^T V phi, the output of a projection discriminator (Miyato, Koyama, arXiv 1802.05637).
+
+    Both terms are linear in the features phi, so each class has a last layer V_y of its own, added to that of all.
+
+    Args:
+        last: psi, a linear layer with A outputs.
+        classes: V, a layer as `last` with N * A outputs, those of a class side by side; None for a net without labels.
+        x: phi, the input of both.
+        labels: y [B, N].
+        training: of both layers.
+
+    Returns:
+        [B, ..., A].
+    """
+    y = last(x, training=training)
+    if classes is None:
+        return y
+    labels = given(labels)
+    number, units = labels.shape[-1], y.shape[-1]
+    each = tf.cast(classes(x, training=training), tf.float32)
+    each = tf.reshape(each, [-1, *y.shape[1:-1], number, units])
+    weights = tf.reshape(labels, [-1, *[1] * (y.shape.rank - 2), number, 1])
+    return tf.cast(y, tf.float32) + tf.reduce_sum(weights * each, axis=-2)
+
+
+def given(labels: tf.Tensor | None) -> tf.Tensor:
+    """Return the labels, float32 [B, N]; raises `ValueError` if there are none."""
+    if labels is None:
+        raise ValueError("expected labels [B, num_classes], received None")
+    return tf.convert_to_tensor(labels, tf.float32)
 
 
 class Attention(keras.layers.Layer):

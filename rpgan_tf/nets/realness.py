@@ -14,7 +14,7 @@ from rpgan_tf.config import Count, Fixed, SizeFrom16
 from rpgan_tf.devices import replicas
 from rpgan_tf.nets import base, dcgan
 from rpgan_tf.nets.base import Seeds
-from rpgan_tf.nets.layers import Convolution, Dense
+from rpgan_tf.nets.layers import Convolution, Dense, judge_classes
 from rpgan_tf.projections import Projections
 
 
@@ -28,10 +28,11 @@ class Generator(dcgan.Generator):
 
 
 class Discriminator(base.Discriminator):
-    """Map images [B, imsz, imsz, channels] to logits [B, A], or [B].
+    """Map images [B, imsz, imsz, channels], and labels [B, num_classes] if there are any, to logits [B, A], or [B].
 
     Convolutions halve the size down to 4x4 and double the channels from `ndf` on; a dense head makes the logits. All
-    are spectrally normalized, without bias.
+    are spectrally normalized, without bias. With labels it is a projection discriminator, in which each class has a
+    head of its own, added to the common one: what all outcomes share would leave their distribution as it is.
 
     With adaptive reparameterization the head makes mean and log variance, and the logits are drawn: mean + exp(log
     variance / 2) * N(0, 1). The noise is a function of the seed and of a counter, which is saved with the weights.
@@ -45,6 +46,7 @@ class Discriminator(base.Discriminator):
         num_outcomes: A, or None.
         noise_seed: seed of the noise.
         seeds: `keras.random.SeedGenerator` of the initial weights.
+        num_classes: length of a label, 0 without labels.
     """
 
     ndf: Count = 32
@@ -59,6 +61,7 @@ class Discriminator(base.Discriminator):
         num_outcomes: int | None = None,
         noise_seed: int = 0,
         seeds: Seeds = None,
+        num_classes: int = 0,
         **kwargs,
     ) -> None:
         super().__init__(num_outcomes, **kwargs)
@@ -70,8 +73,9 @@ class Discriminator(base.Discriminator):
         for i in range(1, imsz.bit_length() - 2):
             self.convolutions.append(Convolution(inputs, filters, 4, 2, "SAME", std=0.02, name=f"conv{i}", **arguments))
             inputs, filters = filters, 2 * filters
-        units = num_outcomes or 1
-        self.head = Dense(16 * inputs, 2 * units if adaptive_reparam else units, name="head", **arguments)
+        units = (2 if adaptive_reparam else 1) * (num_outcomes or 1)
+        self.head = Dense(16 * inputs, units, name="head", **arguments)
+        self.classes = Dense(16 * inputs, num_classes * units, name="classes", **arguments) if num_classes else None
         self.counter = None
         if adaptive_reparam:
             same = {"trainable": False, "aggregation": "only_first_replica"}
@@ -82,7 +86,7 @@ class Discriminator(base.Discriminator):
         for convolution in self.convolutions:
             x = tf.nn.leaky_relu(convolution(x, training=training), 0.2)
         x = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, self.head.kernel.shape[0]])  # PyTorch's order
-        x = tf.cast(self.head(x, training=training), tf.float32)
+        x = tf.cast(judge_classes(self.head, self.classes, x, labels, training), tf.float32)
         if self.counter is not None:
             if training:
                 self.counter.assign(self.counter + 1)
@@ -95,7 +99,8 @@ class Discriminator(base.Discriminator):
 
 def build_generator(options: types.SimpleNamespace, seeds: Seeds = None) -> Generator:
     """Build the generator of an experiment."""
-    return Generator(options.zlen, options.ngf, options.imsz, options.channels, seeds=seeds, name="generator")
+    sizes = options.zlen, options.ngf, options.imsz, options.channels
+    return Generator(*sizes, seeds=seeds, num_classes=options.num_classes, name="generator")
 
 
 def build_discriminator(
@@ -110,5 +115,6 @@ def build_discriminator(
         num_outcomes=options.num_outcomes,
         noise_seed=options.seed,
         seeds=seeds,
+        num_classes=options.num_classes,
         name="discriminator",
     )

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rpgan_tf.config import Count
+from rpgan_tf.config import Count, Whole
 from rpgan_tf.devices import replicas, strategies
 from rpgan_tf.nets import banks, base, chunks, layers
 from rpgan_tf.nets.base import Seeds
@@ -30,10 +30,11 @@ def uniform(fan_in: int, seeds: Seeds) -> keras.initializers.Initializer:
 
 
 class Generator(base.Net):
-    """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
+    """Map latents [B, zlen], and labels [B, num_classes] if there are any, to images [B, imsz, imsz, channels] in [-1, 1].
 
     Batch normalization always uses the moments of the current batch; the net keeps no running averages. To generate
-    few images at a time, pass the `statistics` that `fixbn` stored.
+    few images at a time, or those of one class, pass the `statistics` that `fixbn` stored. With labels, each class has
+    a scale and a shift of its own, beside the biases of all.
 
     Args:
         ksz: kernel size of the transposed convolutions (stride 2).
@@ -42,11 +43,15 @@ class Generator(base.Net):
         imsz: image size.
         channels: of an image.
         seeds: `keras.random.SeedGenerator` of the initial weights.
+        num_classes: length of a label, 0 without labels.
     """
 
     ksz: Count = 4
     zlen: Count = 100
     f1: Count = 1024
+    num_classes: Whole = 0  # length of a label; 0: no labels
+
+    needs = ["rpgan_tf.config.checks:check_classes"]
 
     rules = [
         (
@@ -57,10 +62,19 @@ class Generator(base.Net):
     ]
 
     def __init__(
-        self, ksz: int, zlen: int, f1: int, imsz: int, channels: int = 3, seeds: Seeds = None, **kwargs
+        self,
+        ksz: int,
+        zlen: int,
+        f1: int,
+        imsz: int,
+        channels: int = 3,
+        seeds: Seeds = None,
+        num_classes: int = 0,
+        **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         self.ksz, self.zlen, self.f1, self.imsz, self.channels = ksz, zlen, f1, imsz, channels
+        self.num_classes = num_classes
         self.first_size = ksz - ksz % 2
         num_doublings = math.log2(imsz / self.first_size)
         # As in the original: kernels [1, 1, zlen, f1 * size^2] and [ksz, ksz, f_out, f_in], a bias in each layer.
@@ -75,18 +89,30 @@ class Generator(base.Net):
                 shape, fan_in = (ksz, ksz, filters, previous), ksz * ksz * previous
             self.kernels.append(self.add_weight(shape, uniform(fan_in, seeds), name=f"c{layer}_w"))
             self.biases.append(self.add_weight((filters,), "zeros", name=f"c{layer}_b"))
+        self.scales, self.shifts = [], []  # of each class
+        for layer, bias in enumerate(self.biases[:-1] if num_classes else [], start=1):
+            shape = (num_classes, bias.shape[0])
+            self.scales.append(self.add_weight(shape, "ones", name=f"c{layer}_scale"))
+            self.shifts.append(self.add_weight(shape, "zeros", name=f"c{layer}_shift"))
 
-    def call(self, z: tf.Tensor, statistics: list[Moments] | None = None, training: bool = False) -> tf.Tensor:
+    def call(
+        self,
+        z: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        statistics: list[Moments] | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
         """Generate images.
 
         Args:
             z: float32 [B, zlen].
+            labels: [B, num_classes], or None for a net without labels.
             statistics: (mean [C], variance [C]) of each batch normalization, or None for those of the batch.
             training: makes no difference.
         """
         x = self.convolve(0, z)
         for layer in range(len(self.kernels) - 1):
-            x = self.normalize(layer, x, statistics[layer] if statistics else None)
+            x = self.normalize(layer, x, statistics[layer] if statistics else None, labels)
             x = self.convolve(layer + 1, x)
         return tf.tanh(tf.cast(x, tf.float32) + self.biases[-1])
 
@@ -99,19 +125,24 @@ class Generator(base.Net):
         shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], self.biases[layer].shape[0]]
         return tf.nn.conv2d_transpose(x, kernel, shape, strides=2, padding="SAME")
 
-    def normalize(self, layer: int, x: tf.Tensor, moments: Moments | None) -> tf.Tensor:
-        """Return relu(batch normalization of x), without scale and with the layer's bias as shift.
+    def normalize(
+        self, layer: int, x: tf.Tensor, moments: Moments | None, labels: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Return relu(batch normalization of x), with the layer's bias as shift, and a scale only for classes.
 
         Without `moments`, those of the batch are taken.
         """
-        shift = tf.convert_to_tensor(self.biases[layer])
+        bias = tf.convert_to_tensor(self.biases[layer])
+        shift = tf.zeros_like(bias) if self.num_classes else bias
         if moments is None:
             x, *_ = replicas.normalize(x, tf.ones_like(shift), shift, EPSILON, self.synchronized)
         else:
             x = tf.nn.batch_normalization(tf.cast(x, tf.float32), *moments, shift, None, EPSILON)
+        if self.num_classes:
+            x = layers.scale_and_shift(x, labels, self.scales[layer], self.shifts[layer] + bias)
         return tf.nn.relu(x)
 
-    def batch_statistics(self, z: np.ndarray, chunk: int) -> list[Moments]:
+    def batch_statistics(self, z: np.ndarray, chunk: int, labels: np.ndarray | None = None) -> list[Moments]:
         """Compute the moments of every batch normalization when all latents are one batch.
 
         Goes over the latents layer by layer, `chunk` at a time, so that memory does not grow with their number.
@@ -119,30 +150,33 @@ class Generator(base.Net):
         Args:
             z: float32 [N, zlen].
             chunk: latents in memory at once.
+            labels: [N, num_classes], or None for a net without labels.
 
         Returns:
             (mean [C], biased variance [C]) of each batch normalization.
         """
         statistics: list[Moments] = []
-        parts = [z[i : i + chunk] for i in range(0, len(z), chunk)]
-        weights = [len(part) for part in parts]
+        given = (z,) if labels is None else (z, labels)
+        parts = [tuple(each[i : i + chunk] for each in given) for i in range(0, len(z), chunk)]
+        weights = [len(part[0]) for part in parts]
         for _ in self.kernels[:-1]:
-            moments = strategies.each(lambda part: self._next_moments(part, statistics), parts)
+            moments = strategies.each(lambda part: self._next_moments(statistics, *part), parts)
             means, variances = (np.array(each, np.float64) for each in zip(*moments))
             mean = np.average(means, axis=0, weights=weights)
             variance = np.average(variances + (means - mean) ** 2, axis=0, weights=weights)
             statistics.append((np.float32(mean), np.float32(variance)))
         return statistics
 
-    def _next_moments(self, z: np.ndarray, statistics: list[Moments]) -> Moments:
+    def _next_moments(self, statistics: list[Moments], z: np.ndarray, labels: np.ndarray | None = None) -> Moments:
         """Return the moments of the first batch normalization that has no statistics yet."""
         x = self.convolve(0, z)
         for layer, moments in enumerate(statistics):
-            x = self.convolve(layer + 1, self.normalize(layer, x, moments))
+            x = self.convolve(layer + 1, self.normalize(layer, x, moments, labels))
         return tuple(each[0, 0, 0] for each in layers.moments(tf.cast(x, tf.float32), [0, 1, 2]))
 
     def get_config(self) -> dict:
-        return super().get_config() | {name: getattr(self, name) for name in ("ksz", "zlen", "f1", "imsz", "channels")}
+        names = "ksz", "zlen", "f1", "imsz", "channels", "num_classes"
+        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
 class Discriminator(banks.Bank):
@@ -151,6 +185,9 @@ class Discriminator(banks.Bank):
     Maps images [B, imsz, imsz, pack * channels] to logits [K, B], or [B] without projections; with A outcomes, to
     [K, B, A] or [B, A]. Each discriminator halves its input with 4x4 convolutions of stride 2 down to 2x2, and ends in
     a 2x2 convolution to its logits. Packed images are projected one by one, and their projections stacked.
+
+    With labels [B, num_classes] each is a projection discriminator (Miyato, Koyama, arXiv 1802.05637), psi(phi) + y^T
+    V_k phi, whose phi is the input of its last convolution, at 2x2: V_k is an output of that layer for each class.
 
     All K are one computation: activations lie as [K, C, H, W, B], the stacked kernels as [K, kernel * kernel * C, F],
     and a convolution is a product of K matrices with the unfolded input. With the batch innermost, unfolding copies
@@ -167,6 +204,7 @@ class Discriminator(banks.Bank):
         divided: whether each replica of the strategy holds K / replicas of the discriminators, called there alone.
         chunk: discriminators computed at a time, and again for their gradients; None: all at once, and only once.
         seeds: `keras.random.SeedGenerator` of the initial weights.
+        num_classes: length of a label, 0 without labels.
     """
 
     df: Count = 64
@@ -192,6 +230,7 @@ class Discriminator(banks.Bank):
         divided: bool = False,
         chunk: int | None = None,
         seeds: Seeds = None,
+        num_classes: int = 0,
         **kwargs,
     ) -> None:
         super().__init__(num_outcomes, **kwargs)
@@ -214,6 +253,10 @@ class Discriminator(banks.Bank):
             self.kernels.append(self.add(shape, uniform(fan_in, seeds), f"c{layer}_w"))
             self.biases.append(self.add((num_discriminators, filters), keras.initializers.Zeros(), f"c{layer}_b"))
             inputs = filters
+        self.classes = None  # V: [K, 2 * 2 * C, num_classes * A], the outputs of a class side by side
+        if num_classes:
+            shape = (num_discriminators, fan_in, num_classes * (num_outcomes or 1))
+            self.classes = self.add(shape, uniform(fan_in, seeds), "classes_w")
 
     def add(self, shape: tuple[int, ...], initializer: keras.initializers.Initializer, name: str) -> keras.Variable:
         """Add a weight [K, ...], of which a divided bank holds this replica's part."""
@@ -273,16 +316,28 @@ class Discriminator(banks.Bank):
 
     def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         weights = [tf.convert_to_tensor(weight) for weight in (*self.kernels, *self.biases)]
+        if self.classes is not None:  # a layer of all outputs
+            last, bias = len(self.kernels) - 1, weights[-1]
+            weights[last] = tf.concat([weights[last], self.classes], axis=2)
+            weights[-1] = tf.pad(bias, [[0, 0], [0, self.classes.shape[2]]])
         if self.chunk:
-            blank = tf.zeros([self.kernels[0].shape[0], self.num_outcomes or 1, tf.shape(seen)[-1]])
+            blank = tf.zeros([*weights[-1].shape, tf.shape(seen)[-1]])
             logits = chunks.compute(self.convolve, self.chunk, blank, seen, weights)
         else:
             logits = self.convolve(seen, weights)
+        if self.classes is not None:
+            logits = self.of_labels(logits, layers.given(labels))
         logits = tf.transpose(logits, [0, 2, 1]) if self.num_outcomes else logits[:, 0]
         return logits[0] if self.projections is None else logits
 
+    def of_labels(self, outputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Return psi + y^T V phi: outputs [K, A + num_classes * A, B] and labels [B, num_classes] -> [K, A, B]."""
+        units, number = self.num_outcomes or 1, labels.shape[1]
+        each = tf.reshape(outputs[:, units:], [outputs.shape[0], number, units, tf.shape(outputs)[-1]])
+        return outputs[:, :units] + tf.reduce_sum(tf.transpose(labels)[:, None] * each, axis=1)
+
     def convolve(self, seen: tf.Tensor, weights: list[tf.Tensor]) -> tf.Tensor:
-        """Return logits [K, A or 1, B].
+        """Return logits [K, A or 1, B]; of a net with labels, those of all classes, too.
 
         Args:
             seen: output of `project`.
@@ -304,6 +359,8 @@ class Discriminator(banks.Bank):
             kernels = kernels.reshape(shape[0], size, size, shape[1] // size**2, shape[2])
             for i, (kernel, bias) in enumerate(zip(kernels, biases)):
                 arrays[self._name(i, layer) + "_w"], arrays[self._name(i, layer) + "_b"] = kernel, bias
+        for i, kernel in enumerate(replicas.get([self.classes])[0] if self.classes is not None else []):
+            arrays[self._classes_name(i)] = kernel.reshape(2, 2, -1, kernel.shape[-1])
         return arrays
 
     def set_arrays(self, arrays: dict[str, np.ndarray]) -> None:
@@ -313,9 +370,15 @@ class Discriminator(banks.Bank):
             names = [self._name(i, layer) for i in range(number)]
             values = [[arrays[name + "_w"].reshape(kernels.shape[1:]) for name in names]]
             replicas.put([kernels, biases], values + [[arrays[name + "_b"] for name in names]])
+        if self.classes is not None:
+            kernels = [arrays[self._classes_name(i)] for i in range(number)]
+            replicas.put([self.classes], [[kernel.reshape(self.classes.shape[1:]) for kernel in kernels]])
 
     def _kernel_size(self, layer: int) -> int:
         return 2 if layer == len(self.kernels) - 1 else 4
+
+    def _classes_name(self, i: int) -> str:
+        return "classes_w" if self.projections is None else f"c{i}_classes_w"
 
     def _name(self, i: int, layer: int) -> str:
         return f"c{layer}" if self.projections is None else f"c{i}_{layer}"
@@ -376,7 +439,8 @@ def fold(upstream: tf.Tensor, *given: tf.Tensor) -> list[tf.Tensor]:
 
 def build_generator(options: types.SimpleNamespace, seeds: Seeds = None) -> Generator:
     """Build the generator of an experiment."""
-    return Generator(options.ksz, options.zlen, options.f1, options.imsz, options.channels, seeds, name="generator")
+    sizes = options.ksz, options.zlen, options.f1, options.imsz, options.channels
+    return Generator(*sizes, seeds, options.num_classes, name="generator")
 
 
 def build_discriminator(
@@ -401,5 +465,6 @@ def build_discriminator(
         divided=divided,
         chunk=options.chunk,
         seeds=seeds,
+        num_classes=options.num_classes,
         name="discriminator",
     )

@@ -1,4 +1,4 @@
-"""The nets of SAGAN for images without classes: self-attention and spectral normalization in both.
+"""The nets of SAGAN on plain layers: self-attention and spectral normalization in both.
 
 Zhang, Goodfellow, Metaxas, Odena, arXiv 1805.08318, on DCGAN's layers as in github.com/zh-hike/GANs; initial weights
 are PyTorch's default. Differs from that program in: spectral = "all" also normalizes attention and the discriminator's
@@ -11,19 +11,26 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from rpgan_tf.config import Count, CountFrom8, SizeFrom32
+from rpgan_tf.config import Count, CountFrom8, SizeFrom32, Whole
 from rpgan_tf.nets import base
 from rpgan_tf.nets.base import Seeds
 from rpgan_tf.nets.dcgan import check_size
-from rpgan_tf.nets.layers import Attention, BatchNormalization, Convolution, TransposedConvolution
+from rpgan_tf.nets.layers import (
+    Attention,
+    BatchNormalization,
+    Convolution,
+    TransposedConvolution,
+    judge_classes,
+)
 from rpgan_tf.projections import Projections
 
 
 class Generator(base.Net):
-    """Map latents [B, zlen] to images [B, imsz, imsz, channels] in [-1, 1].
+    """Map latents [B, zlen], and labels [B, num_classes] if there are any, to images [B, imsz, imsz, channels] in [-1, 1].
 
     DCGAN's layers with normalized kernels, and attention at 16x16 and, for larger images, at 32x32. Attention maps grow
-    with the fourth power of the size, so that larger ones would not fit into memory.
+    with the fourth power of the size, so that larger ones would not fit into memory. With labels, batch normalization
+    is conditional, as the paper's.
 
     Args:
         zlen: length of the latent vector.
@@ -32,12 +39,16 @@ class Generator(base.Net):
         channels: of an image.
         spectral: which kernels are spectrally normalized: "all", or "zoo", those outside of attention.
         seeds: `keras.random.SeedGenerator` of the initial weights.
+        num_classes: length of a label, 0 without labels.
     """
 
     imsz: SizeFrom32 = 64
     zlen: Count = 100
     ngf: CountFrom8 = 64
     spectral: Literal["all", "zoo"] = "all"
+    num_classes: Whole = 0  # length of a label; 0: no labels
+
+    needs = ["rpgan_tf.config.checks:check_classes"]
 
     def __init__(
         self,
@@ -47,6 +58,7 @@ class Generator(base.Net):
         channels: int = 3,
         spectral: str = "all",
         seeds: Seeds = None,
+        num_classes: int = 0,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -61,7 +73,7 @@ class Generator(base.Net):
             self.convolutions.append(
                 TransposedConvolution(inputs, filters, 4, stride, padding, name=f"conv{i}", **arguments)
             )
-            self.normalizations.append(BatchNormalization(filters, name=f"norm{i}"))
+            self.normalizations.append(BatchNormalization(filters, num_classes=num_classes, name=f"norm{i}"))
             inputs, filters = filters, filters // 2
         self.last = TransposedConvolution(inputs, channels, 4, 2, "SAME", name="last", **arguments)
         for size in (16, 32):  # after all other weights, as programs in PyTorch list them
@@ -69,19 +81,21 @@ class Generator(base.Net):
                 width = ngf * imsz // (2 * size)
                 self.attentions[size] = Attention(width, spectral == "all", seeds, name=f"attention{size}")
 
-    def call(self, z: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, z: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         x = z[:, None, None, :]
         for convolution, normalization in zip(self.convolutions, self.normalizations):
-            x = tf.nn.relu(normalization(convolution(x, training=training), training=training))
+            x = tf.nn.relu(normalization(convolution(x, training=training), labels, training=training))
             if x.shape[1] in self.attentions:
                 x = self.attentions[x.shape[1]](x, training=training)
         return tf.tanh(tf.cast(self.last(x, training=training), tf.float32))
 
 
 class Discriminator(base.Discriminator):
-    """Map images [B, imsz, imsz, channels] to logits [B], or [B, A].
+    """Map images [B, imsz, imsz, channels], and labels [B, num_classes] if there are any, to logits [B], or [B, A].
 
-    DCGAN's layers with normalized kernels, no batch normalization, and attention at 8x8 and 4x4.
+    DCGAN's layers with normalized kernels, no batch normalization, and attention at 8x8 and 4x4. With labels it is a
+    projection discriminator, as the paper's, whose V is normalized where the last convolution is; phi is the input of
+    that convolution, at 4x4, where the paper's has the sum over pixels.
 
     Args:
         ndf: channels of the first layer, at least 8.
@@ -90,6 +104,7 @@ class Discriminator(base.Discriminator):
         spectral: which kernels are spectrally normalized: "all", or "zoo", those outside of attention except the last.
         num_outcomes: A, or None.
         seeds: `keras.random.SeedGenerator` of the initial weights.
+        num_classes: length of a label, 0 without labels.
     """
 
     ndf: CountFrom8 = 64
@@ -102,6 +117,7 @@ class Discriminator(base.Discriminator):
         spectral: str = "all",
         num_outcomes: int | None = None,
         seeds: Seeds = None,
+        num_classes: int = 0,
         **kwargs,
     ) -> None:
         super().__init__(num_outcomes, **kwargs)
@@ -114,12 +130,12 @@ class Discriminator(base.Discriminator):
                 Convolution(inputs, filters, 4, 2, "SAME", spectral=True, seeds=seeds, name=f"conv{i}")
             )
             inputs, filters = filters, 2 * filters
-        self.last = Convolution(
-            inputs, num_outcomes or 1, 4, bias=True, spectral=spectral == "all", seeds=seeds, name="last"
-        )
+        units, of_last = num_outcomes or 1, {"spectral": spectral == "all", "seeds": seeds}
+        self.last = Convolution(inputs, units, 4, bias=True, name="last", **of_last)
         for size in (8, 4):
             width = ndf * imsz // (2 * size)
             self.attentions[size] = Attention(width, spectral == "all", seeds, name=f"attention{size}")
+        self.classes = Convolution(inputs, num_classes * units, 4, name="classes", **of_last) if num_classes else None
 
     def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         x = seen
@@ -127,14 +143,13 @@ class Discriminator(base.Discriminator):
             x = tf.nn.leaky_relu(convolution(x, training=training), 0.1)
             if x.shape[1] in self.attentions:
                 x = self.attentions[x.shape[1]](x, training=training)
-        return self.flat(self.last(x, training=training))
+        return self.flat(judge_classes(self.last, self.classes, x, labels, training))
 
 
 def build_generator(options: types.SimpleNamespace, seeds: Seeds = None) -> Generator:
     """Build the generator of an experiment."""
-    return Generator(
-        options.zlen, options.ngf, options.imsz, options.channels, options.spectral, seeds, name="generator"
-    )
+    sizes = options.zlen, options.ngf, options.imsz, options.channels
+    return Generator(*sizes, options.spectral, seeds, options.num_classes, name="generator")
 
 
 def build_discriminator(
@@ -148,5 +163,6 @@ def build_discriminator(
         spectral=options.spectral,
         num_outcomes=options.num_outcomes,
         seeds=seeds,
+        num_classes=options.num_classes,
         name="discriminator",
     )

@@ -78,7 +78,7 @@ def load(options: types.SimpleNamespace, path: pathlib.Path, batch_statistics: b
     generator = factory.build_generator(options)
     if path.name.split(".")[1] in FIXED_KINDS.values():
         statistics = checkpoint.load_bgmodel(generator, path)
-        return functools.partial(in_chunks, lambda z: generator(z, statistics=statistics))
+        return functools.partial(in_chunks, functools.partial(generator, statistics=statistics))
     checkpoint.load_npz(generator, path)
     if batch_statistics:
         return lambda z, labels=None: np.asarray(generator(*latents.arguments(z, labels), training=True))
@@ -90,7 +90,7 @@ def generate(
 ) -> np.ndarray:
     """Return the samples [N, ...] of latents [N, zlen] and labels; RP-GAN's nets generate them as one batch."""
     if options.net == FIXED_BY_FIXBN:
-        return np.asarray(generator(z))
+        return np.asarray(generator(*latents.arguments(z, labels)))
     return in_chunks(generator, z, labels)
 
 

@@ -82,8 +82,31 @@ def labels_of_class(options: types.SimpleNamespace, label: int | None, count: in
     return np.eye(classes, dtype=np.float32)[[label] * count]
 
 
+def by_class(options: types.SimpleNamespace, seed: int, rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the generator's inputs for a grid that has a class in each row: as `inputs`, but for its labels.
+
+    Args:
+        options: from `rpgan_tf.config`, with `num_classes`.
+        seed: of latents.
+        rows: most rows, for the first classes; None for all.
+    """
+    rows = min(options.num_classes, rows or options.num_classes)
+    classes = np.repeat(np.arange(rows), COLUMNS)
+    return draw(seed, options.zlen, len(classes), options.prior), np.eye(options.num_classes, dtype=np.float32)[classes]
+
+
+def of_progress(options: types.SimpleNamespace, seed: int) -> tuple[np.ndarray, Labels]:
+    """Draw the inputs of pictures in training: `by_class` with ten rows where labels are classes, else `inputs`."""
+    if options.num_classes:
+        from rpgan_tf.data import labels as of_data
+
+        if of_data.of_training(options).values.ndim == 1:
+            return by_class(options, seed, ROWS)
+    return inputs(options, seed)
+
+
 def arguments(z: np.ndarray, labels: Labels = None) -> tuple[np.ndarray, ...]:
-    """Return the positional arguments of a generator: only those of StyleGAN2's family take labels."""
+    """Return the positional arguments of a generator, which takes labels if there are any."""
     return (z,) if labels is None else (z, labels)
 
 

@@ -227,7 +227,8 @@ class HeldOut(blocks.Callback):
 class TensorBoard(blocks.Callback):
     """Write losses, images per second and the share of time spent waiting for data; at saves, a picture of samples.
 
-    Scalars go out every `interval` iterations, below `<wts_dir>/tensorboard`; pictures are of fixed latents.
+    Scalars go out every `interval` iterations, below `<wts_dir>/tensorboard`; pictures are of fixed latents, with a
+    class in each row for nets with labels.
     """
 
     def __init__(self, options: types.SimpleNamespace, interval: int = 10) -> None:
@@ -236,7 +237,7 @@ class TensorBoard(blocks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.scalars = Scalars(pathlib.Path(self.options.wts_dir) / "tensorboard")
-        self.inputs = latents.inputs(self.options, 0)
+        self.inputs = latents.of_progress(self.options, 0)
         self.since, self.seen, self.waited = time.monotonic(), 0, 0.0
         self.drawn = completed(self.model)
 

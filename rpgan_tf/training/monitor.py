@@ -43,7 +43,7 @@ def diagnose(gan: keras.Model, real: tf.Tensor, z: tf.Tensor, labels: tf.Tensor 
         of the loss. With `pack`, an image is `pack` of them, stacked.
     """
     labels, drawn = () if labels is None else (labels,), gan.draw()
-    real, fake = gan.packed(real), gan.packed(gan.generator(z, *labels, training=False))
+    real, fake = gan.packed(real), gan.packed(gan.generate(z, *labels, training=False))
     discriminator = gan.discriminator
     real_logits = discriminator(real, *labels, training=False)
     with tf.GradientTape(persistent=True) as tape:

@@ -369,5 +369,3 @@ def test_mistakes():
         build(decay=0.1)
     with pytest.raises(UserError, match="option 'pack' must be 1, received 2|option 'pack' must be one of 1"):
         build(pack=2)
-    with pytest.raises(UserError, match="gan = 'DCGAN' with net = 'stylegan2' has no option 'num_classes'"):
-        build(gan="DCGAN", num_classes=10)
