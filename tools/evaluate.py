@@ -10,10 +10,11 @@ tools/evaluate.py samples/ --experiment face48                 a folder or an .n
 tools/evaluate.py samples.npz --reference other.npz
 
 Metrics: fid, intra_fid (the FID of each class and their mean, for nets with labels), kid, is, swd, pr (precision and
-recall), dc (density and coverage), ppl (perceptual path length), ppl_w (path length in w, for nets with codes, by LPIPS:
---set lpips_weights=FILE.npz of tools/convert_lpips.py); and with the names of StyleGAN2's program, for 50,000 samples,
-fid50k_full, kid50k_full, pr50k3_full, is50k, ppl2_wend. That program differs: new noise for each image instead of the stored one; features of VGG16 for precision and recall; 100 random
-subsets for KID; logits without bias for IS; LPIPS by VGG16 for ppl2_wend.
+recall), dc (density and coverage), ppl (perceptual path length), ppl_w (path length in w, for nets with codes, by
+LPIPS: --set lpips_weights=FILE.npz of tools/convert_lpips.py); and with the names of StyleGAN2's program, for 50,000
+samples, fid50k_full, kid50k_full, pr50k3_full, is50k, ppl2_wend. That program differs: new noise for each image instead
+of the stored one; features of VGG16 for precision and recall; 100 random subsets for KID; logits without bias for IS;
+LPIPS by VGG16 for ppl2_wend.
 Extractors: inception, the default, as in published tables; digits, the default for a reference of digits, a small
 classifier that needs no download; keras:NAME; random:VGG16[:seed], random weights for data far from ImageNet, without a
 download. --samples is 50,000 by default, 10,000 with digits or random:VGG16; all for a set.

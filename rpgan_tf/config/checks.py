@@ -113,7 +113,7 @@ def check_files(options: types.SimpleNamespace) -> None:
     if all(folders.values()) and len(set(folders.values())) > 1:
         names = ["'" + "', '".join(folders[key][:3]) + "'" for key in ("lfile", "test_lfile")]
         raise UserError(
-            f"test_lfile = '{options.test_lfile}' has other classes than lfile: expected the subfolders {names[0]}, ..., "
+            f"test_lfile = '{options.test_lfile}' has other classes than lfile: expected subfolders {names[0]}, ..., "
             f"received {names[1]}, ...; rename them"
         )
 
@@ -165,5 +165,5 @@ def check_classes(options: types.SimpleNamespace) -> None:
     if labels and labels.values.ndim == 2:
         raise UserError(
             f"net = '{options.net}' is for classes, and lfile = '{options.lfile}' has lists of numbers as labels: "
-            f"expected numbers of classes in its {image_folders.LABELS}; take net = 'stylegan2', or set num_classes=0"
+            f"expected numbers of classes in its {image_folders.LABELS}; change net, or set num_classes=0"
         )

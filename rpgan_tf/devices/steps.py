@@ -123,12 +123,12 @@ class Replicated(Randomness, keras.Model):
         strategy = self.distribute_strategy
         return strategy.gather(values, axis=0) if self.discriminator.divided else strategy.reduce("MEAN", values, None)
 
-    def of_all(self, function: Callable, *values: tf.Tensor) -> Logs:
+    def of_all(self, function: Callable, *values: tf.Tensor | None) -> Logs:
         """Return function(*values): {name: [] or [K]}; of divided discriminators, those of all K."""
         if not self.discriminator.divided:
             return function(*values)
 
-        def of_own(*values: tf.Tensor) -> Logs:
+        def of_own(*values: tf.Tensor | None) -> Logs:
             with replicas.whole():
                 return function(*values)
 
@@ -138,7 +138,7 @@ class Replicated(Randomness, keras.Model):
     def packed(self, images: Any) -> tf.Tensor:
         """Stack image i, B + i, 2 B + i, ... on their last axis: [pack * B, ..., C] -> [B, ..., pack * C].
 
-        Labels go the same way, where `pack` is 1. Discriminators that are divided among the replicas all see the whole batch.
+        Discriminators that are divided among the replicas all see the whole batch, with its labels.
         """
         images = tf.convert_to_tensor(images, tf.float32)
         images = images if self.pack == 1 else tf.concat(tf.split(images, self.pack), axis=-1)
@@ -160,16 +160,16 @@ class Replicated(Randomness, keras.Model):
 
     def test_step(self, real: Any) -> Logs:
         """Return the losses of held-out images [pack * B, ...] and fixed latents, in evaluation mode."""
-        real, *labels = real if isinstance(real, tuple) else (real,)
+        real, labels = real if isinstance(real, tuple) else (real, None)
         z = self.draw_latents(tf.shape(real)[0], tf.random.fold_in([self.options.seed, HELD_OUT], 0))
-        fake = self.generate(z, *labels, training=False)
+        fake = self.generate(z, labels, training=False)
 
-        def losses(real: tf.Tensor, fake: tf.Tensor, *labels: tf.Tensor) -> Logs:
-            logits = [self.judge(images, *labels, training=False) for images in (real, fake)]
+        def losses(real: tf.Tensor, fake: tf.Tensor, labels: tf.Tensor | None) -> Logs:
+            logits = [self.judge(images, labels, training=False) for images in (real, fake)]
             drawn = self.draw()
             return {"g_loss": self.g_loss(*logits, *drawn), "d_loss": self.d_loss(*logits, *drawn)}
 
-        return {name: tf.reduce_mean(loss) for name, loss in self.of_all(losses, real, fake, *labels).items()}
+        return {name: tf.reduce_mean(loss) for name, loss in self.of_all(losses, real, fake, labels).items()}
 
     def of_batch(self, logits: tf.Tensor) -> tf.Tensor:
         """Return the logits of all replicas, if the losses compare the whole batch."""

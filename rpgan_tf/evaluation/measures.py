@@ -117,8 +117,10 @@ def intra_fid(reference: Reference, sample: Sample) -> Numbers:
     Raises:
         UserError: a class has too few images for its FID.
     """
+    if reference.classes is None:
+        raise ValueError("expected a reference with classes, received one without")
     sides = (reference.features, reference.classes, "real"), (sample.features, sample.classes, "generated")
-    numbers: Numbers = {}
+    fids, counts = {}, {}
     for number in range(sample.options.num_classes):
         moments = []
         for features, classes, kind in sides:
@@ -129,10 +131,9 @@ def intra_fid(reference: Reference, sample: Sample) -> Numbers:
                     f"{number} has {len(rows)} {kind} ones; set a larger --samples, or take a larger reference"
                 )
             moments.append(feature_cache.moments(rows))
-            numbers[f"{kind}_{number}"] = float(len(rows))
-        numbers[f"fid_{number}"] = metrics.frechet_distance(*moments)
-    fids = [value for name, value in numbers.items() if name.startswith("fid_")]
-    return {"intra_fid": float(np.mean(fids))} | numbers
+            counts[f"{kind}_{number}"] = float(len(rows))
+        fids[f"fid_{number}"] = metrics.frechet_distance(*moments)
+    return {"intra_fid": float(np.mean(list(fids.values()))), **fids, **counts}
 
 
 def kid(reference: Reference, sample: Sample) -> Numbers:

@@ -156,8 +156,8 @@ def labels_of(options: types.SimpleNamespace, seed: int, chunk: int, count: int)
     """Return the labels of the first `count` images of `draw`, [count, num_classes]; None for a net without labels."""
     if not options.num_classes:
         return None
-    found = [labels for _, labels in itertools.islice(latents.batches(options, seed, chunk), -(-count // chunk))]
-    return np.concatenate(found)[:count]
+    parts = itertools.islice(latents.batches(options, seed, chunk), -(-count // chunk))
+    return np.concatenate([labels for _, labels in parts if labels is not None])[:count]
 
 
 def hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:

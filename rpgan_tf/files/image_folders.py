@@ -238,8 +238,8 @@ def no_labels(option: str, path: str, num_classes: int) -> UserError:
     """Return the error that images have no labels; arguments as for `check_labels`."""
     return UserError(
         f"num_classes = {num_classes} needs labels, and {option} = '{path}' has none: expected a folder or a .zip "
-        f"with a {LABELS} or with a subfolder for each class, a data set of tfds: with the feature label, or digits; or "
-        "set num_classes=0"
+        f"with a {LABELS} or a subfolder for each class, a data set of tfds: with the feature label, or digits; or set "
+        "num_classes=0"
     )
 
 

@@ -58,9 +58,9 @@ class _Relativistic(gan.GAN):
             return super().iterate(real, labels, schedule)
         stale = self.g_real == "stale"
 
-        def divide(*data: tf.Tensor | None) -> list[tf.Tensor | None]:
+        def divide(real: tf.Tensor, labels: tf.Tensor | None) -> list[tf.Tensor | None]:
             again = lambda x: tf.tile(x, [self.d_steps] + [1] * (len(x.shape) - 1)) if stale else x  # noqa: E731
-            return [None if each is None else again(each) for each in self.divide(*data, schedule)]
+            return [None if each is None else again(each) for each in self.divide(real, labels, schedule)]
 
         def g_step(i: Step, real: tf.Tensor, labels: tf.Tensor | None, real_logits: tf.Tensor | None) -> Logs:
             z = self.latents(tf.shape(real)[1], G_STEP, i)

@@ -25,7 +25,7 @@ from rpgan_tf.projections import Projections
 
 
 class Generator(base.Net):
-    """Map latents [B, zlen], and labels [B, num_classes] if there are any, to images [B, imsz, imsz, channels] in [-1, 1].
+    """Map latents [B, zlen], and labels [B, num_classes] if any, to images [B, imsz, imsz, channels] in [-1, 1].
 
     Transposed convolutions double the size from 4x4 on and halve the channels down to `ngf`, each followed by batch
     normalization and ReLU; a last one makes the image. With labels, batch normalization is conditional.

@@ -30,7 +30,7 @@ def uniform(fan_in: int, seeds: Seeds) -> keras.initializers.Initializer:
 
 
 class Generator(base.Net):
-    """Map latents [B, zlen], and labels [B, num_classes] if there are any, to images [B, imsz, imsz, channels] in [-1, 1].
+    """Map latents [B, zlen], and labels [B, num_classes] if any, to images [B, imsz, imsz, channels] in [-1, 1].
 
     Batch normalization always uses the moments of the current batch; the net keeps no running averages. To generate
     few images at a time, or those of one class, pass the `statistics` that `fixbn` stored. With labels, each class has
@@ -91,9 +91,9 @@ class Generator(base.Net):
             self.biases.append(self.add_weight((filters,), "zeros", name=f"c{layer}_b"))
         self.scales, self.shifts = [], []  # of each class
         for layer, bias in enumerate(self.biases[:-1] if num_classes else [], start=1):
-            shape = (num_classes, bias.shape[0])
-            self.scales.append(self.add_weight(shape, "ones", name=f"c{layer}_scale"))
-            self.shifts.append(self.add_weight(shape, "zeros", name=f"c{layer}_shift"))
+            table = num_classes, bias.shape[0]
+            self.scales.append(self.add_weight(table, "ones", name=f"c{layer}_scale"))
+            self.shifts.append(self.add_weight(table, "zeros", name=f"c{layer}_shift"))
 
     def call(
         self,

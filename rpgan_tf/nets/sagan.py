@@ -26,7 +26,7 @@ from rpgan_tf.projections import Projections
 
 
 class Generator(base.Net):
-    """Map latents [B, zlen], and labels [B, num_classes] if there are any, to images [B, imsz, imsz, channels] in [-1, 1].
+    """Map latents [B, zlen], and labels [B, num_classes] if any, to images [B, imsz, imsz, channels] in [-1, 1].
 
     DCGAN's layers with normalized kernels, and attention at 16x16 and, for larger images, at 32x32. Attention maps grow
     with the fourth power of the size, so that larger ones would not fit into memory. With labels, batch normalization
@@ -130,7 +130,8 @@ class Discriminator(base.Discriminator):
                 Convolution(inputs, filters, 4, 2, "SAME", spectral=True, seeds=seeds, name=f"conv{i}")
             )
             inputs, filters = filters, 2 * filters
-        units, of_last = num_outcomes or 1, {"spectral": spectral == "all", "seeds": seeds}
+        units = num_outcomes or 1
+        of_last: dict[str, Any] = {"spectral": spectral == "all", "seeds": seeds}
         self.last = Convolution(inputs, units, 4, bias=True, name="last", **of_last)
         for size in (8, 4):
             width = ndf * imsz // (2 * size)

@@ -78,7 +78,7 @@ def load(options: types.SimpleNamespace, path: pathlib.Path, batch_statistics: b
     generator = factory.build_generator(options)
     if path.name.split(".")[1] in FIXED_KINDS.values():
         statistics = checkpoint.load_bgmodel(generator, path)
-        return functools.partial(in_chunks, functools.partial(generator, statistics=statistics))
+        return functools.partial(in_chunks, lambda *inputs: generator(*inputs, statistics=statistics))
     checkpoint.load_npz(generator, path)
     if batch_statistics:
         return lambda z, labels=None: np.asarray(generator(*latents.arguments(z, labels), training=True))

@@ -41,7 +41,7 @@ def test_an_unmodified_original_file_loads(tmp_path):
     assert type(options.SAVEFREQ) is int
     printed = json.loads(config.to_json(options))
     assert printed.items() <= vars(options).items()
-    assert not printed.keys() & {"num_classes", "heads"} and printed["filts"] == options.filts
+    assert not printed.keys() & {"num_outcomes", "heads"} and printed["filts"] == options.filts
 
 
 def test_overrides_are_read_as_the_type_of_their_option(project):

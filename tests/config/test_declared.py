@@ -51,7 +51,7 @@ def test_every_option_that_others_look_at_has_a_value_for_every_gan():
 def test_values_that_cannot_be_set():
     options = config.resolve({"gan": "StyleGAN2", "net": "stylegan2"})
     assert (options.d_steps, options.decay, options.num_outcomes, options.filts) == (1, 0.0, None, None)
-    assert config.resolve({"num_classes": None, "heads": None}).num_classes == 0
+    assert config.resolve({"mbstd_group": None, "heads": None}).mbstd_group == 1
     with pytest.raises(UserError, match="has no option 'd_steps' .gan = 'DCGAN', gan = .*, [.]{3} has"):
         config.resolve({"gan": "StyleGAN2", "net": "stylegan2", "d_steps": 1})
     with pytest.raises(UserError, match="has no option 'heads' .gan = 'GGDR', net = 'glead' has"):

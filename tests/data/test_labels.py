@@ -128,3 +128,55 @@ def test_subset_of_labels():
     chosen = np.sort(np.random.RandomState(0).permutation(1797)[:100])
     np.testing.assert_array_equal(found.values, every.values[chosen])
     assert found.num_classes == 10 and len(every.values) == 1797
+
+
+FOLDERS = ["b cat/1.png", "b cat/deep/2.png", "a/1.png", "a/2.png", "c/0.png"]
+
+
+@pytest.mark.parametrize("around", ["", "photos/inner/"])
+def test_subfolders_are_classes(tmp_path, around):
+    """Numbered by name; those around all images are none."""
+    contents = list(write_images(tmp_path / "flat").values())
+    names = [around + name for name in FOLDERS]
+    for name, content in zip(names, contents):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    archive = write_zip(tmp_path / "in.zip", dict(zip(names, contents)))
+    for path in (tmp_path / "in", archive):
+        found = data_labels.of_training(options(path, num_classes=3))
+        np.testing.assert_array_equal(found.values, [0, 0, 1, 1, 2])  # of a/1, a/2, b cat/1, b cat/deep/2, c/0
+        assert found.folders == ("a", "b cat", "c")
+        values = {"net": "dcgan", "gan": "DCGAN", "lfile": str(path), "wts_dir": str(tmp_path)}
+        config.check_files(config.resolve(values | {"num_classes": 3}))
+        with pytest.raises(UserError, match="has labels of 3 classes: received num_classes = 4; set num_classes=3"):
+            config.check_files(config.resolve(values | {"num_classes": 4}))
+
+
+def test_held_out_images_have_the_same_subfolders(tmp_path):
+    contents = next(iter(write_images(tmp_path / "flat").values()))
+    for split, names in (("train", "ab"), ("test", "bc")):
+        for name in names:
+            (tmp_path / split / name).mkdir(parents=True)
+            (tmp_path / split / name / "0.png").write_bytes(contents)
+    values = {"net": "dcgan", "gan": "DCGAN", "wts_dir": str(tmp_path), "num_classes": 2}
+    splits = {"lfile": str(tmp_path / "train"), "test_lfile": str(tmp_path / "test")}
+    with pytest.raises(UserError, match="test' has other classes than lfile: .* 'a', 'b', ..., received 'b', 'c', ..."):
+        config.check_files(config.resolve(values | splits))
+    config.check_files(config.resolve(values | splits | {"test_lfile": splits["lfile"]}))
+
+
+def test_an_image_beside_subfolders_leaves_no_classes(tmp_path):
+    write_images(tmp_path / "flat" / "a")
+    write_images(tmp_path / "flat")
+    with pytest.raises(UserError, match="has none: expected a folder or a .zip with a dataset.json or a subfolder"):
+        data_labels.of_training(options(tmp_path / "flat", num_classes=2))
+
+
+def test_lists_of_numbers_are_not_for_nets_with_classes(tmp_path):
+    path, _ = labelled(tmp_path, list(VECTORS.items()))
+    values = {"lfile": str(path), "wts_dir": str(tmp_path), "num_classes": 3}
+    for net in ({"gan": "DCGAN", "net": "dcgan"}, {"gan": "SAGAN", "net": "sagan"}, {"gan": "Baseline"}):
+        with pytest.raises(UserError, match="is for classes, and lfile = '.*' has lists of numbers as labels: expected"):
+            config.check_files(config.resolve(values | net))
+    config.check_files(config.resolve(values | {"gan": "StyleGAN2", "net": "stylegan2", "imsz": 16}))

@@ -39,9 +39,7 @@ def test_generated_images_have_the_labels_of_real_ones():
     assert calls == [a, a]  # G's step, then D's
 
 
-@pytest.mark.parametrize(
-    "g_real, expected", [("resample", [0, 1, 2]), ("recompute", [0, 1, 1]), ("stale", [0, 0, 0])]
-)
+@pytest.mark.parametrize("g_real, expected", [("resample", [0, 1, 2]), ("recompute", [0, 1, 1]), ("stale", [0, 0, 0])])
 def test_the_generator_that_sees_real_images_has_their_labels(g_real, expected):
     calls, batches = classes_of_steps(gan="RaSGAN", g_real=g_real, d_steps=2)
     assert calls == [batches[i] for i in expected] and len(batches) == max(expected) + 1

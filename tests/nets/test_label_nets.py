@@ -72,7 +72,7 @@ def test_equal_scales_are_ordinary_batch_normalization():
 
 @pytest.mark.parametrize("name", [name for name in NETS if "rpgan" not in name])
 def test_projection_discriminator_by_hand(name):
-    """psi + y^T V phi, with phi taken from the input of the last layer, and V from the weights."""
+    """A logit is psi + y^T V phi, with phi taken from the input of the last layer, and V from the weights."""
     _, _, net = build(name)
     images, found = random(4, 32, 32, 1), []
     head = net.head if name == "realness" else net.last
