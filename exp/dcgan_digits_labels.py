@@ -4,7 +4,7 @@
 
 Settings: ours: those of dcgan_digits, with conditional batch normalization and a projection discriminator.
 Published: none.
-Measured: FID TODO.
+Measured: FID 18.0, intra FID 27.9 (tools/evaluate.py dcgan_digits_labels --metrics fid,intra_fid).
 """
 
 gan = "DCGAN"

@@ -177,6 +177,8 @@ def test_lists_of_numbers_are_not_for_nets_with_classes(tmp_path):
     path, _ = labelled(tmp_path, list(VECTORS.items()))
     values = {"lfile": str(path), "wts_dir": str(tmp_path), "num_classes": 3}
     for net in ({"gan": "DCGAN", "net": "dcgan"}, {"gan": "SAGAN", "net": "sagan"}, {"gan": "Baseline"}):
-        with pytest.raises(UserError, match="is for classes, and lfile = '.*' has lists of numbers as labels: expected"):
+        with pytest.raises(
+            UserError, match="is for classes, and lfile = '.*' has lists of numbers as labels: expected"
+        ):
             config.check_files(config.resolve(values | net))
     config.check_files(config.resolve(values | {"gan": "StyleGAN2", "net": "stylegan2", "imsz": 16}))
