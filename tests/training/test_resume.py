@@ -34,7 +34,7 @@ RUNS = {
     "classes": IMAGES | {"gan": "SAGAN", "net": "sagan", "ngf": 8, "ndf": 8, "num_classes": 10, "ema": 0.5},
     "classes through projections": IMAGES
     | {"gan": "RPGAN", "net": "rpgan", "ngf": None, "ndf": None, "f1": 8, "df": 4, "num_classes": 10, "g_steps": 2}
-    | {"filts": "filts/K12_dm12_grey.npz", "chunk": 4, "accumulation": 2},
+    | {"filts": "filts/K12_dm12_grey.npz", "compile": "eager"},
     "labels": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "num_classes": 10},
     "anchors, resampling noise": IMAGES | {"gan": "RealnessGAN", "net": "realness", "num_outcomes": 3, "g_steps": 2},
 }
