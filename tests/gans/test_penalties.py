@@ -28,7 +28,7 @@ def penalty_between(discriminator, real, fake, seed):
 def linear(weights):
     """Return a critic f(x) = <weights, x> of images [B, H, W, C]."""
 
-    def judge(seen, training=False):
+    def judge(seen, labels=None, training=False):
         return tf.einsum("bhwc,hwc->b", seen, weights)
 
     return critic_of(judge, (1, 2, 3))
@@ -49,7 +49,7 @@ def test_points_between_real_and_fake():
     """Of f(x) = x^2 / 2 the gradient is the point itself: with real 0 and fake 1 it is 1 - u, one u for each image."""
     seen = []
 
-    def judge(points, training=False):
+    def judge(points, labels=None, training=False):
         seen.append(points)
         return points[:, 0] ** 2 / 2
 
@@ -91,8 +91,8 @@ def spied(gan):
     """Return the list to which the discriminator of `gan` adds how many images it judges, call by call."""
     calls, judge = [], gan.discriminator.judge
 
-    def judge_and_count(seen, **arguments):
-        logits = judge(seen, **arguments)
+    def judge_and_count(seen, *labels, **arguments):
+        logits = judge(seen, *labels, **arguments)
         calls.append(logits.shape[-1])
         return logits
 
