@@ -2,6 +2,7 @@
 
 import types
 
+import numpy as np
 import PIL.ImageColor
 import tensorflow as tf
 
@@ -47,10 +48,10 @@ def _mentions(contents: tf.Tensor, word: bytes) -> tf.Tensor:
     return tf.size(tf.strings.split(tf.strings.substr(contents, 0, HEAD), word)) > 1
 
 
-def _convert(contents: bytes) -> bytes:
+def _convert(contents: bytes | np.ndarray) -> bytes:
     """Return an image as PNG; no bytes, whose decoding fails, if Pillow cannot read it."""
     try:
-        return image_folders.as_png(contents)
+        return image_folders.as_png(contents if isinstance(contents, bytes) else contents.item())  # eagerly an array
     except image_folders.UNREADABLE:
         return b""
 

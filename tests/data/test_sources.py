@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from rpgan_tf.data import sources, stream
+from rpgan_tf.data import faults, sources, stream
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import image_folders
 from tests.data.images import (
@@ -20,6 +20,7 @@ from tests.data.images import (
     flat,
     high_bytes,
     levels,
+    one,
     options,
     picture,
     scaled,
@@ -85,6 +86,7 @@ def test_folder_of_other_kinds(tmp_path):
         (tmp_path / name).write_bytes(encode(flat(40 * i), kind))
     received = levels(batches(options(tmp_path, bsz=6), 1)[0])[:, 4, 4, 1]
     np.testing.assert_allclose(np.sort(received), 40 * np.arange(6), atol=1)
+    assert faults.find_fault(options(tmp_path, bsz=6), 0, 1, one) is None
 
 
 # .zip
