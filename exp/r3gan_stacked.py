@@ -5,7 +5,8 @@
 Settings: the authors' objective, schedules, Adam and nets (github.com/brownvc/R3GAN), with small nets; penalty and
 learning rate are ours, as theirs for this benchmark are not in their program.
 Published: 1,000 of 1,000 modes on stacked MNIST (arXiv 2501.05441).
-Not run here: not yet.
+Measured: 983 of 1,000 modes, a divergence of 0.444 (rpgan_tf.studies.mode_coverage.count_run), one seed; 8 minutes on
+two shared cores of an AMD EPYC with AVX-512.
 """
 
 gan = "R3GAN"
