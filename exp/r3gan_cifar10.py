@@ -2,14 +2,15 @@
 
 ./train.py r3gan_cifar10
 
-Settings: the authors' preset CIFAR10 (github.com/brownvc/R3GAN), mirrored, in float32 and without augmentation,
-which theirs has with a probability that rises to 0.55. 250 million images.
-Published: FID 1.96 (arXiv 2501.05441), with labels; not found in the paper itself by us, but in two lists of results.
+Settings: the authors' preset CIFAR10 (github.com/brownvc/R3GAN), with labels, mirrored, in float32 and without
+augmentation, which theirs has with a probability that rises to 0.55. 250 million images.
+Published: FID 1.96 (arXiv 2501.05441, with labels, as two lists of results have it).
 Not run here: needs CIFAR-10, which TensorFlow Datasets downloads at the first start.
 """
 
 gan = "R3GAN"
 net = "r3gan"
+num_classes = 10
 imsz = 32
 bsz = 512
 lfile = "tfds:cifar10:train"

@@ -2,14 +2,15 @@
 
 ./train.py r3gan_imagenet32
 
-Settings: the authors' preset ImageNet-32 (github.com/brownvc/R3GAN), mirrored, in float32 and without augmentation,
-which theirs has with a probability that rises to 0.5. A billion images.
+Settings: the authors' preset ImageNet-32 (github.com/brownvc/R3GAN), with labels, mirrored, in float32 and without
+augmentation, which theirs has with a probability that rises to 0.5. A billion images.
 Published: FID 1.27 (arXiv 2501.05441, with labels, as two lists of results have it).
-Not run here: needs ImageNet.
+Not run here: needs ImageNet, with a subfolder for each class.
 """
 
 gan = "R3GAN"
 net = "r3gan"
+num_classes = 1000
 penalty = 0.5
 final_penalty = 0.05
 final_ema_kimg = 50000.0

@@ -2,14 +2,15 @@
 
 ./train.py r3gan_imagenet64
 
-Settings: the authors' preset ImageNet-64 (github.com/brownvc/R3GAN), mirrored, in float32 and without augmentation,
-which theirs has with a probability that rises to 0.4. A billion images.
+Settings: the authors' preset ImageNet-64 (github.com/brownvc/R3GAN), with labels, mirrored, in float32 and without
+augmentation, which theirs has with a probability that rises to 0.4. A billion images.
 Published: FID 2.09 (arXiv 2501.05441, with labels, as one list of results has it).
-Not run here: needs ImageNet.
+Not run here: needs ImageNet, with a subfolder for each class.
 """
 
 gan = "R3GAN"
 net = "r3gan"
+num_classes = 1000
 penalty = 1.0
 final_penalty = 0.1
 final_ema_kimg = 50000.0

@@ -228,6 +228,36 @@ def test_an_iteration_takes_two_batches_and_judges_each_image_once():
     assert (int(model.d_optimizer.iterations), int(model.g_optimizer.iterations)) == (1, 1)
 
 
+def test_labels_are_shared_by_a_pair():
+    """In D's step those of its real images, in G's step those of G's."""
+    sizes = {"net": "r3gan", "imsz": 8, "channel_base": 64, "channel_max": 8, "blocks": 1, "num_classes": 10}
+    options = config.resolve(sizes | {"gan": "R3GAN", "lfile": "digits", "channels": 1, "bsz": 4, "zlen": 4})
+    model, seen = factory.build(options), []
+
+    def spy(function):
+        return lambda x, labels, training: seen.append(labels.numpy()) or function(x, labels, training=training)
+
+    model.discriminator.judge, model.generator = spy(model.discriminator.judge), Spy(model.generator, spy)
+    images, labels = next(iter(factory.dataset(options)))
+    model.train_step((images, labels))
+    assert len(seen) == 6 and not np.array_equal(labels[:4], labels[4:])
+    for received, expected in zip(seen, [labels[:4]] * 3 + [labels[4:]] * 3):
+        np.testing.assert_array_equal(received, expected)
+
+
+class Spy:
+    """A generator whose calls are spied."""
+
+    def __init__(self, generator, spy):
+        self.call, self.generator = spy(generator), generator
+
+    def __call__(self, *arguments, **named):
+        return self.call(*arguments, **named)
+
+    def __getattr__(self, name):
+        return getattr(self.generator, name)
+
+
 def test_mistakes():
     toy = {"gan": "R3GAN", "net": "toy", "lfile": "mixture:ring8"}
     for values, message in (

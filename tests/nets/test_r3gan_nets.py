@@ -84,6 +84,7 @@ def test_mistakes():
         ({"channel_base": 120}, "channel_base = 120 must be a multiple of imsz"),
         ({"group_width": 24}, "group_width = 24 must divide the channels of the 3x3 convolutions"),
         ({"imsz": 4}, "option 'imsz' must be a power of two >= 8"),
+        ({"gan": "RealnessGAN", "num_outcomes": 3, "num_classes": 3}, "net = 'r3gan' has one logit for a label"),
         ({"filts": "filts/K12_dm12.npz"}, "has no option 'filts'"),
     ):
         with pytest.raises(UserError, match=message):
