@@ -1,10 +1,10 @@
 """Nets with random weights, whose features measure any data without a download. Knows no metric and no files.
 
 Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models, arXiv 2002.09797, recommend a randomly
-initialized VGG16 for images far from ImageNet; their R64 has 64 instead of 4,096 units in the second fully connected
-layer. Differs from it in: images of 32 to 224 pixels keep their size, since random weights prefer none, and the last
-map is resized to 7x7 before the fully connected layers; features are taken before the last ReLU, which would set about
-half of the 64 to 0 for all images alike; and the initialization, which the paper does not name, is He's.
+initialized VGG16 for images far from ImageNet. Chosen here: 64 units in the second fully connected layer, so that few
+images determine an FID; images of 32 to 224 pixels keep their size, since random weights prefer none, and the last map
+is resized to 7x7 before the fully connected layers; features are taken before the last ReLU, which would set about half
+of them to 0 for all images alike; He's initialization.
 """
 
 from __future__ import annotations
