@@ -2,10 +2,12 @@
 
 ./train.py r3gan_digits
 
-Settings: the authors' objective, schedules, Adam and nets (github.com/brownvc/R3GAN), with small nets, the penalty of
-their CIFAR-10, no augmentation, and a faster learning rate for a short run.
+Settings: the authors' objective, schedules, Adam and nets (github.com/brownvc/R3GAN), with small nets and no
+augmentation; penalty and learning rate are ours. With the penalty of their CIFAR-10, 0.05, and half the learning rate D
+overfits the 1,500 images, and the FID was 18.9.
 Published: none.
-Not run here: not yet.
+Measured: FID 3.7 (tools/evaluate.py r3gan_digits --metrics fid); 16 minutes on two shared cores of an AMD EPYC with
+AVX-512.
 """
 
 gan = "R3GAN"
@@ -14,7 +16,10 @@ channels = 1
 channel_base = 512
 channel_max = 64
 blocks = 1
-learning_rate = 5e-4
+penalty = 1.0
+final_penalty = 0.1
+learning_rate = 1e-3
+final_learning_rate = 1e-4
 schedule_kimg = 64.0
 final_ema_kimg = 2.0
 imsz = 32
