@@ -55,8 +55,10 @@ def main(argv: list[str]) -> None:
             f"--bgmodel is for net = '{generators.FIXED_BY_FIXBN}'; net = '{options.net}' needs no fixbn.py"
         )
     with_class = arguments.classes or arguments.label is not None
-    if with_class:
-        latents.labels_of_class(options, 0 if arguments.classes and options.num_classes else arguments.label, 1)
+    if arguments.classes and not options.num_classes:
+        raise UserError("--classes is for nets with labels, and num_classes = 0; leave it out")
+    if arguments.label is not None:
+        latents.labels_of_class(options, arguments.label, 1)
     if arguments.batch_statistics and with_class:
         raise UserError("--batch_statistics excludes --class and --classes, whose batches are not those of training")
 

@@ -1,5 +1,6 @@
 """Evaluation: what is measured, what is said and kept of it, and that it goes on where it was killed."""
 
+import itertools
 import json
 import pathlib
 import re
@@ -226,3 +227,40 @@ def test_fewer_samples_than_features_are_told_before_they_are_drawn(trained, ext
     with pytest.raises(UserError, match=message):
         measure("tiny", "--samples", 16)
     assert not extractor.seen
+
+
+def test_fid_of_each_class(project, extractor, measure, monkeypatch):
+    """The samples of the FID, each against the real images of its class; their labels are those that drew them."""
+    monkeypatch.setenv("RPGAN_TF_CACHE", str(project / "cache"))
+    values = ["gan=Baseline", "filts=None", "num_classes=10", "wts_dir=models/labels", "compile=eager", "MAXITER=1"]
+    options = config.load("tiny", config.parse_overrides(values))
+    gan = rpgan_tf.build(options)
+    checkpoint.save(gan, options)
+    arguments = ["tiny,3", "--metrics", "fid,intra_fid", "--set", *values, "--samples"]
+    (row,), said = measure(*arguments, 402)
+    assert row["protocol"].endswith("; intra_fid: mean over 10 classes")
+    generate = generators.load(options, generators.find_weights(options))
+    fake, classes = [], []
+    for z, labels in itertools.islice(latents.batches(options, 3, 4), 101):
+        fake.append(pictures.to_pixels(generate(z, labels)))
+        classes.append(labels.argmax(axis=1))
+    fake, classes = np.concatenate(fake)[:402], np.concatenate(classes)[:402]
+    real, of_real = digits.images("digits", 16), digits.classes("digits")
+    fids = []
+    for number in range(10):
+        moments = [metrics.Moments(), metrics.Moments()]
+        for each, pixels in zip(moments, (real[of_real == number], fake[classes == number])):
+            each.update(extractor(pixels)[0])
+        fids.append(metrics.frechet_distance(*moments))
+        counts = row["values"][f"real_{number}"], row["values"][f"generated_{number}"]
+        assert counts == (np.sum(of_real == number), np.sum(classes == number))
+        np.testing.assert_allclose(row["values"][f"fid_{number}"], fids[-1], rtol=1e-3)
+    assert row["values"]["intra_fid"] == pytest.approx(np.mean(fids), rel=1e-3)
+    with pytest.raises(UserError, match="needs more images than features: expected over 16, class 0 has [0-9]+ gener"):
+        measure(*arguments, 40)
+    for wrong, message in (
+        (["tiny", "--metrics", "intra_fid", "--set", "wts_dir=models/labels"], "and num_classes = 0; take fid"),
+        ([*arguments, 402, "--reference", "x.npz"], "intra_fid needs labels, and the reference 'x.npz' has none"),
+    ):
+        with pytest.raises(UserError, match=message):
+            measure(*wrong)

@@ -13,7 +13,7 @@ import train
 from rpgan_tf import checkpoint, config
 from rpgan_tf.errors import UserError
 from rpgan_tf.files import atomic
-from rpgan_tf.sampling import generators, pictures
+from rpgan_tf.sampling import generators, latents, pictures
 from tools import dump, fixbn, interp, morph, sample, timelapse
 
 EXPERIMENTS = {
@@ -22,6 +22,10 @@ EXPERIMENTS = {
         "lfile": "digits:train", "test_lfile": "digits:test",
         "test_every": 20, "ema": 0.5, "SAVEFREQ": 20, "MAXITER": 40,
         "learning_rate": 5e-3,
+    },
+    "labels": {
+        "net": "rpgan", "gan": "Baseline", "channels": 1, "zlen": 5, "f1": 8, "df": 2, "imsz": 16, "bsz": 4,
+        "lfile": "digits:train", "num_classes": 10, "SAVEFREQ": 2, "MAXITER": 2, "compile": "eager",
     },
     "points": {
         "gan": "DCGAN", "net": "toy", "zlen": 3, "g_width": 8, "d_width": 4, "bsz": 4, "lfile": "mixture:ring8",
@@ -217,3 +221,40 @@ def test_statistics_of_the_average_have_a_file_of_their_own(here):
     interp.main([name, f"{here}/average.png", "1,2"])
     interp.main([name, f"{here}/raw.png", "1,2", "--set", "ema=0"])
     assert not np.array_equal(pixels(here / "average.png"), pixels(here / "raw.png"))
+
+
+def test_samples_by_class(here):
+    """A class in each row, or one alone; RP-GAN's nets need stored statistics, and the grid has the latents of all."""
+    with pytest.raises(UserError, match="bgmodel.npz': there is none at all; make it with fixbn.py"):
+        sample.main(["labels", f"{here}/out.png", "--classes"])
+    fixbn.main(["labels", "--chunk", "300"])
+    options = config.load("labels")
+    path = generators.find_weights(options, single=True)
+    generate, z = generators.load(options, path), latents.draw(0, 5, 150, options.prior)
+    sample.main(["labels", f"{here}/classes.png", "--classes"])
+    rows = np.eye(10, dtype=np.float32).repeat(15, axis=0)
+    np.testing.assert_array_equal(pixels(here / "classes.png"), pictures.grid(generate(z, rows))[..., 0])
+    sample.main(["labels", f"{here}/three.png", "--class", "3"])
+    threes = np.eye(10, dtype=np.float32)[[3] * 150]
+    np.testing.assert_array_equal(pixels(here / "three.png"), pictures.grid(generate(z, threes))[..., 0])
+    for inputs in (latents.of_progress(options, 0), latents.by_class(options, 0)):
+        np.testing.assert_array_equal(inputs[0], z)
+        np.testing.assert_array_equal(inputs[1], rows)
+    assert len(latents.by_class(options, 0, 3)[1]) == 45
+    interp.main(["labels", f"{here}/row.png", "1,5"])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["grey", "--class", "3"], "expected --class none, since the net has no labels; received 3"),
+        (["grey", "--classes"], "--classes is for nets with labels, and num_classes = 0; leave it out"),
+        (["labels", "--class", "10"], "expected --class 0 to 9; received 10"),
+        (["labels", "--classes", "--batch_statistics"], "--batch_statistics excludes --class and --classes"),
+        (["labels", "--classes", "--class", "1"], "not allowed with argument"),
+    ],
+)
+def test_mistakes_in_classes(here, arguments, message):
+    name, *rest = arguments
+    with pytest.raises(UserError, match=message):
+        sample.main([name, f"{here}/out.png", *rest])
