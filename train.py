@@ -5,6 +5,7 @@
     ./train.py digits --set bsz=32 wts_dir=models/digits_32
     ./train.py face48 --dry_run
     ./train.py face48 --memory_report --set bsz=16 chunk=12
+    ./train.py digits --show_augmentation out.png --set aug=light
     ./train.py face48 --strategy mirrored:2     on two GPUs; without one, on two parts of the CPU
 
 Weights, log, options and TensorBoard's files go to the experiment's wts_dir. Ctrl-C or SIGTERM saves and stops.
@@ -41,12 +42,17 @@ def main(argv: Sequence[str], forced: dict | None = None) -> None:
         "counted: TensorFlow itself, workspace of convolutions, transfers among devices, and the arrays of a save, "
         "which take the size of weights and optimizers once more",
     )
+    instead.add_argument(
+        "--show_augmentation", metavar="PNG", help="draw real images, and below what D is shown of them; stop"
+    )
     arguments = parser.parse_args(argv)
     options = command.load_options(arguments.name, arguments.set, forced)
     if arguments.memory_report:
         config.check_filters(options)
         report_memory(options, arguments.strategy)
         return
+    if arguments.show_augmentation and options.aug == "no":
+        raise UserError("--show_augmentation draws what aug does to images, received aug = 'no'; --set aug=light")
     config.check_files(options)
     if options.evaluate_every:
         protocol.check_run(options)
@@ -55,6 +61,9 @@ def main(argv: Sequence[str], forced: dict | None = None) -> None:
     changes = config.changes(options, folder / "options.json") if resumed else []
     if arguments.dry_run:
         print(config.to_json(options), end="")
+        return
+    if arguments.show_augmentation:
+        show_augmentation(options, arguments.show_augmentation)
         return
 
     command.start_tensorflow(arguments.strategy)
@@ -76,6 +85,15 @@ def report_memory(options: types.SimpleNamespace, strategy: str) -> None:
     print(f"{divided}{options.bsz // count} images of a batch on {where}:")
     print("\n".join(lines))
     print(f"without TensorFlow itself, and the workspace of convolutions on {processor.line()}")
+
+
+def show_augmentation(options: types.SimpleNamespace, path: str) -> None:
+    """Draw real images, and below what the discriminator is shown of them."""
+    command.start_tensorflow()
+    from rpgan_tf.sampling import augmentations, pictures
+
+    pictures.save_png(path, augmentations.picture(options))
+    print(f"wrote {path}")
 
 
 def train(options: types.SimpleNamespace, changes: list[str], chief: bool) -> None:

@@ -23,6 +23,7 @@ CONTENTS = {  # name: what is written below it; in this order from left to right
     "gan": "the iteration",
     "many": "K discriminators",
     "nets": "one file a family",
+    "augmentation": "what D is shown",
     "checkpoint": "weights, resuming",
     "command": "command lines",
     "devices": "replicas, steps",

@@ -14,15 +14,16 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf import averages, optimizers
+from rpgan_tf.augmentation import augmented
 from rpgan_tf.config import Count, NonNegative, Positive, Rules, Share
 from rpgan_tf.devices import replicas, steps
 from rpgan_tf.devices.steps import Logs, Schedule, Step
 from rpgan_tf.many import feedback
 from rpgan_tf.nets.base import Discriminator, Judged, Net
-from rpgan_tf.randomness import D_STEP, G_STEP
+from rpgan_tf.randomness import D_STEP, G_REAL, G_STEP, REAL
 
 
-class GAN(averages.Averaged, steps.Replicated):
+class GAN(averages.Averaged, augmented.Augmented, steps.Replicated):
     """A generator and a discriminator (or a bank of K) that train each other.
 
     A paper fills `d_terms` and `g_loss`, and overrides what else it does; its options are annotated class attributes.
@@ -66,6 +67,7 @@ class GAN(averages.Averaged, steps.Replicated):
             setattr(self, name, getattr(options, name))
         self.iteration = self.add_weight((), "zeros", dtype="int64", trainable=False, name="iteration")
         self.start_average()
+        self.ada = self.ada_variables()
         self.built = True
 
     # A paper fills these:
@@ -95,9 +97,14 @@ class GAN(averages.Averaged, steps.Replicated):
     def d_penalty(self, real: Judged, fake: Judged, step: Step) -> tf.Tensor | None:
         """Return a penalty that is added to D's loss, [...]; see `rpgan_tf.gans.penalties`."""
 
+    def margins(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return values that are positive where D takes an image for real: logits [..., B] -> twice [..., B]."""
+        return real_logits, fake_logits
+
     def accuracy(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-        """Return the share of images that D classifies right: logits [..., B] -> [...]; 0 is the threshold."""
-        return (share(real_logits > 0) + share(fake_logits <= 0)) / 2
+        """Return the share of images that D classifies right: logits [..., B] -> [...]."""
+        real, fake = self.margins(real_logits, fake_logits)
+        return (share(real > 0) + share(fake <= 0)) / 2
 
     def make_optimizer(self, learning_rate: Any, **arguments: Any) -> keras.optimizers.Optimizer:
         """Return an optimizer; D's serves all K, since the moments of a weight see its own gradient alone."""
@@ -113,7 +120,7 @@ class GAN(averages.Averaged, steps.Replicated):
         arrived = tf.nest.flatten((real, labels), expand_composites=True)
         with tf.control_dependencies([each for each in arrived if each is not None]):  # faulty input changes nothing
             schedule = schedule or self.schedule(self.options, tf.convert_to_tensor(self.iteration))
-            logs = self.iterate(real, labels, schedule)
+            logs = self.iterate(real, labels, schedule) | self.follow_signs()
             self.iteration.assign_add(1)
             self.update_average()
         return steps.reported(logs)
@@ -148,7 +155,7 @@ class GAN(averages.Averaged, steps.Replicated):
         Args:
             real: images [pack * B, H, W, C] in [-1, 1], or points [pack * B, dims].
             z: latents [pack * B, zlen].
-            step: number of the step within the iteration, for what a penalty draws.
+            step: number of the step within the iteration, for what penalties and augmentation draw.
             labels: [pack * B, num_classes] of nets with labels: those of the real images, and of the generated ones.
 
         Returns:
@@ -158,13 +165,16 @@ class GAN(averages.Averaged, steps.Replicated):
         labels = None if labels is None else self.packed(labels)
         with self.judging():
             with tf.GradientTape() as tape:
-                real, fake = self.discriminator.look_at_both(*images, self.penalizes_images, labels=labels)
-                logs = {"d_loss": self.d_loss(self.of_batch(real.logits), self.of_batch(fake.logits), *self.draw())}
+                views = self.view(REAL, step), self.view(D_STEP, step)
+                real, fake = self.discriminator.look_at_both(*images, self.penalizes_images, views, labels)
+                logits = self.of_batch(real.logits), self.of_batch(fake.logits)
+                logs = {"d_loss": self.d_loss(*logits, *self.draw())}
                 penalty = self.d_penalty(real, fake, step)
                 if penalty is not None:
                     logs = {"d_loss": logs["d_loss"] + penalty, "d_penalty": penalty}
                 objective = tf.reduce_sum(logs["d_loss"])
             self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
+            self.count_signs(*logits, self.pack * tf.shape(real.images)[0])
         return logs | {"real_logits": real.logits, "fake_logits": fake.logits}
 
     def g_step(self, real: Any, z: Any, step: Step = 0, labels: Any = None, real_logits: Any = None) -> Logs:
@@ -175,9 +185,9 @@ class GAN(averages.Averaged, steps.Replicated):
             real_logits: logits of the real images [..., B]; None: D judges them.
         """
         if real_logits is None and self.schedule(self.options, 0).g_sees_real:
-            real_logits = self.judge(real, labels)
+            real_logits = self.judge(self.augmented(real, G_REAL, step), labels)
         with tf.GradientTape(persistent=self.options.weighting == "minimum_norm") as tape:
-            fake = feedback.look(self, self.generate(z, labels), labels)
+            fake = feedback.look(self, self.augmented(self.generate(z, labels), G_STEP, step), labels)
             with self.judging():
                 logits = None if real_logits is None else self.of_batch(real_logits)
                 loss = self.g_loss(logits, self.of_batch(fake.logits), *self.draw())

@@ -76,10 +76,11 @@ class RealnessGAN(gan.GAN):
             loss += self.cross_entropy(a_1, fake, self.positive_skew)
         return loss
 
-    def accuracy(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-        """Return the share of images whose expected outcome has the right sign."""
+    def margins(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the expected outcomes: logits [..., B, A] -> twice [..., B]."""
         support = tf.linspace(self.negative_skew, self.positive_skew, self.num_outcomes)
-        return super().accuracy(*(tf.reduce_sum(support * tf.nn.softmax(x), -1) for x in (real_logits, fake_logits)))
+        real, fake = (tf.reduce_sum(support * tf.nn.softmax(x), -1) for x in (real_logits, fake_logits))
+        return real, fake
 
     def cross_entropy(self, anchor: tf.Tensor, p: tf.Tensor, skew: float) -> tf.Tensor:
         """Return `cross_entropy` of the shifted anchor on the support of this GAN."""

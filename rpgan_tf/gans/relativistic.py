@@ -84,6 +84,9 @@ class RSGAN(_Relativistic):
         loss = tf.reduce_mean(tf.nn.softplus(f - r), axis=-1)
         return loss / 2, loss / 2
 
+    def margins(self, r: tf.Tensor, f: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return r - f, f - r
+
     def accuracy(self, r: tf.Tensor, f: tf.Tensor) -> tf.Tensor:
         """Return the share of pairs that are ranked right."""
         return gan.share(r > f)
@@ -103,9 +106,9 @@ class _Averaging(_Relativistic):
         fake_loss = tf.reduce_mean(self.real_term(-f_to_r), axis=-1)
         return real_loss / 2, fake_loss / 2
 
-    def accuracy(self, r: tf.Tensor, f: tf.Tensor) -> tf.Tensor:
-        """Return the share of images on their side of the mean of the others."""
-        return super().accuracy(*differences(r, f))
+    def margins(self, r: tf.Tensor, f: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the differences from the mean of the others."""
+        return differences(r, f)
 
     def g_loss(self, r: tf.Tensor, f: tf.Tensor) -> tf.Tensor:
         return self.d_loss(f, r)

@@ -30,14 +30,13 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf import optimizers, schedules
-from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Probability, Share
+from rpgan_tf.config import Count, Fixed, NonNegative, Positive, Share
 from rpgan_tf.devices import replicas
 from rpgan_tf.devices.steps import Logs, Schedule, Step
-from rpgan_tf.gans import augment, penalties
+from rpgan_tf.gans import penalties
 from rpgan_tf.gans.dcgan import DCGAN
 from rpgan_tf.nets.base import Judged
 from rpgan_tf.randomness import (
-    AUGMENTATION,
     D_STEP,
     DIRECTIONS,
     G_STEP,
@@ -51,7 +50,6 @@ from rpgan_tf.randomness import (
 Term: TypeAlias = tf.Tensor | float  # 0.0 without one
 
 LARGEST = 1e5  # gradients that are not finite become 0 or this
-ADA_INTERVAL = 4  # iterations between adjustments of p
 
 
 class StyleGAN2(DCGAN):
@@ -80,34 +78,9 @@ class StyleGAN2(DCGAN):
     beta_2: Share = 0.99
     ema: Share = 0.999  # half-life: log(1/2) / log(ema) iterations
     ema_ramp: NonNegative = 0.05  # the half-life is at most this share of all iterations so far; 0: no ramp
-    aug: Literal["no", "ada", "fixed"] = "no"  # augmentation of all images on their way to D
-    aug_pipe: Literal["blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"] = (
-        "bgc"  # operations, see augment.py
-    )
-    aug_p: Probability | None = None  # probability of each operation for aug = 'fixed'
-    ada_target: Share = 0.6  # target of the mean sign of D's logits of real images
-    ada_kimg: Positive = 500.0  # fewest thousands of real images in which p rises from 0 to 1
 
     rules = [
         ("net in ('stylegan2', 'glead')", "gan = '{gan}' trains the nets stylegan2 and glead, received net = '{net}'"),
-        (
-            "(aug == 'fixed') == (aug_p is not None)",
-            "aug_p is the probability of aug = 'fixed', which needs it, and of no other aug: received aug = '{aug}' "
-            "with aug_p = {aug_p}; change one of them",
-        ),
-        (
-            "aug != 'no' or 'aug_pipe' not in given",
-            "aug_pipe is of aug = 'ada' and 'fixed', received aug = 'no'; change aug, or leave it out: --set "
-            "aug_pipe=None",
-        ),
-        (
-            "aug == 'ada' or 'ada_target' not in given",
-            "ada_target is of aug = 'ada', received aug = '{aug}'; change aug, or leave it out: --set ada_target=None",
-        ),
-        (
-            "aug == 'ada' or 'ada_kimg' not in given",
-            "ada_kimg is of aug = 'ada', received aug = '{aug}'; change aug, or leave it out: --set ada_kimg=None",
-        ),
     ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -115,13 +88,10 @@ class StyleGAN2(DCGAN):
         of_all = {"trainable": False, "aggregation": "mean"}  # replicas
         self.path_length = self.add_weight((), "zeros", name="path_length", **of_all)
         self.r1_penalty = self.add_weight((), "zeros", name="r1_penalty", **of_all)
-        # p; sum and number of signs since the last adjustment
-        names = ("ada_p", "ada_signs", "ada_count") if self.aug == "ada" else ()
-        self.ada = {name: self.add_weight((), "zeros", name=name, **of_all) for name in names}
 
     @property
     def state(self) -> dict[str, tf.Variable]:
-        return {"path_length": self.path_length, "r1_penalty": self.r1_penalty} | self.ada
+        return {"path_length": self.path_length, "r1_penalty": self.r1_penalty} | super().state
 
     @classmethod
     def schedule(cls, options: types.SimpleNamespace, iteration: Step) -> Schedule:
@@ -162,9 +132,6 @@ class StyleGAN2(DCGAN):
         if self.r1_gamma:
             self.every(self.d_interval, r1_step, *data)
         logs |= {"path_length": tf.identity(self.path_length), "r1_penalty": tf.identity(self.r1_penalty)}
-        if self.aug == "ada":
-            tf.cond(tf.equal((self.iteration + 1) % ADA_INTERVAL, 0), self.adjust_augmentation, lambda: None)
-            logs["aug_p"] = tf.identity(self.ada["ada_p"])
         return logs
 
     def every(self, interval: int, step: Callable, *values: tf.Tensor | None) -> None:
@@ -217,10 +184,7 @@ class StyleGAN2(DCGAN):
             loss = self.d_loss(real_logits, fake_logits)
             objective = loss + real_term + fake_term
         self.update(self.d_optimizer, self.discriminator.trainable_variables, objective, tape)
-        if self.aug == "ada":
-            of_all = tf.cast(replicas.count(), tf.float32)  # the mean over replicas is kept
-            self.ada["ada_signs"].assign_add(of_all * tf.reduce_sum(tf.sign(real_logits)))
-            self.ada["ada_count"].assign_add(of_all * tf.cast(tf.size(real_logits), tf.float32))
+        self.count_signs(real_logits, fake_logits, tf.shape(real)[0])
         logs = {"d_loss": loss, "real_term": real_term, "fake_term": fake_term}
         logs = {name: value for name, value in logs.items() if isinstance(value, tf.Tensor)}
         return logs | {"real_logits": real_logits, "fake_logits": fake_logits}
@@ -248,33 +212,6 @@ class StyleGAN2(DCGAN):
     def r1_term(self, real: tf.Tensor, step: Step, labels: Any = None) -> Term:
         """Return a term that is added to the penalty."""
         return 0.0
-
-    @property
-    def aug_strength(self) -> Term:
-        """The probability of each augmentation."""
-        return self.ada["ada_p"].value if self.aug == "ada" else self.aug_p
-
-    def augmented(self, images: tf.Tensor, role: int, step: Step) -> tf.Tensor:
-        """Return images as D is to see them."""
-        if self.aug == "no":
-            return images
-        seed = self.noise_seed(AUGMENTATION + role, step)
-        return augment.augment(images, self.aug_strength, seed, self.aug_pipe)
-
-    def augmented_features(self, features: tf.Tensor, role: int, step: Step) -> tf.Tensor:
-        """Return features of images [B, r, r, C], moved as `augmented` moves these images."""
-        if self.aug == "no":
-            return features
-        seed = self.noise_seed(AUGMENTATION + role, step)
-        return augment.augment_features(features, self.aug_strength, seed, self.aug_pipe)
-
-    def adjust_augmentation(self) -> None:
-        """Move p by the share of `ada_kimg` that D saw since the last time, towards a mean sign of `ada_target`."""
-        p, signs, count = self.ada.values()
-        direction = tf.sign(signs / count - self.ada_target)
-        p.assign(tf.maximum(p + direction * count / (1000 * self.ada_kimg), 0.0))
-        signs.assign(0.0)
-        count.assign(0.0)
 
     def codes(self, z: Any, role: int, step: Step, labels: Any = None) -> tf.Tensor:
         """Return codes of latents [B, zlen]; from some layer on, perhaps those of others (arXiv 1812.04948, 3.1)."""

@@ -40,6 +40,11 @@ class _Wasserstein(gan.GAN):
             "weighting = 'hypervolume' takes the logarithm of losses that are >= 0, and G's of gan = '{gan}' can be "
             "negative; take another weighting or gan",
         ),
+        (
+            "aug != 'ada'",
+            "aug = 'ada' follows the sign of D's logits, and the values of a critic, gan = '{gan}', have no threshold; "
+            "take aug = 'light', or aug = 'fixed' with aug_p",
+        ),
     ]
 
     def value(self, logits: tf.Tensor) -> tf.Tensor:

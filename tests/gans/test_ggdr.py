@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from rpgan_tf import randomness
+from rpgan_tf.augmentation import pipes as augment
 from rpgan_tf.errors import UserError
-from rpgan_tf.gans import augment, ggdr
+from rpgan_tf.gans import ggdr
 from tests.gans.test_stylegan2 import build
 
 

@@ -1,16 +1,15 @@
 """StyleGAN2: its phases, their order and effect, augmentation; also on the nets of GGDR and GLeaD."""
 
-import typing
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import rpgan_tf
 from rpgan_tf import checkpoint, randomness
+from rpgan_tf.augmentation import pipes as augment
 from rpgan_tf.config import resolve
 from rpgan_tf.errors import UserError
-from rpgan_tf.gans import augment, stylegan2
+from rpgan_tf.gans import stylegan2
 from rpgan_tf.nets.glead import reconstruct
 from tests.conftest import DATA
 
@@ -337,29 +336,6 @@ class TestAugmentation:
         other = build(aug="ada")
         checkpoint.restore(other, tmp_path)
         assert [float(other.state[name]) for name in ("ada_p", "ada_signs", "ada_count")] == [0.25, -3, 8]
-
-    @pytest.mark.parametrize(
-        "values, message",
-        [
-            (
-                {"aug": "fixed"},
-                "aug_p is the probability of aug = 'fixed', .* received aug = 'fixed' with aug_p = None",
-            ),
-            ({"aug": "ada", "aug_p": 0.5}, "received aug = 'ada' with aug_p = 0.5; change one of them"),
-            ({"aug_p": 0.5}, "received aug = 'no' with aug_p = 0.5"),
-            ({"aug": "fixed", "aug_p": 1.5}, "option 'aug_p' must be a number above 0, at most 1, received 1.5"),
-            ({"aug_pipe": "bg"}, "aug_pipe is of aug = 'ada' and 'fixed', received aug = 'no'; .* --set aug_pipe=None"),
-            ({"aug": "fixed", "aug_p": 0.5, "ada_kimg": 1}, "ada_kimg is of aug = 'ada', received aug = 'fixed'"),
-            ({"aug": "fixed", "aug_p": 0.5, "ada_target": 0.1}, "ada_target is of aug = 'ada', received aug = 'fixed'"),
-            ({"aug": "ada", "aug_pipe": "bcg"}, "option 'aug_pipe' must be one of 'blit', .*, received 'bcg'"),
-        ],
-    )
-    def test_mistakes(self, values, message):
-        with pytest.raises(UserError, match=message):
-            resolve(TINY | values)
-
-    def test_pipes_are_those_of_the_module(self):
-        assert set(typing.get_args(stylegan2.StyleGAN2.__annotations__["aug_pipe"])) == augment.PIPES.keys()
 
 
 def test_mistakes():

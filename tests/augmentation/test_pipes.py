@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from rpgan_tf.augmentation import pipes as augment
+from rpgan_tf.augmentation.pipes import PIPES, SYM2, SYM6, Draws
 from rpgan_tf.errors import UserError
-from rpgan_tf.gans import augment
-from rpgan_tf.gans.augment import PIPES, SYM2, SYM6, Draws
 
 SEED = [3, 5]
 

@@ -59,7 +59,7 @@ SHIFT = array([[0, 0, 0, 1]] * 3 + [[0] * 4])
 BAND_POWER = np.array([10, 1, 1, 1], "float32") / 13  # expected of natural images, lowest band first
 
 
-def augment(images: tf.Tensor, p: float | tf.Tensor, seed: tf.Tensor, pipe: str = "bgc") -> tf.Tensor:
+def augment(images: tf.Tensor, p: float | tf.Tensor, seed: tf.Tensor, pipe: str = "bgc", groups: int = 1) -> tf.Tensor:
     """Return augmented images [B, S, S, C].
 
     Args:
@@ -67,12 +67,13 @@ def augment(images: tf.Tensor, p: float | tf.Tensor, seed: tf.Tensor, pipe: str 
         p: probability of each operation, [].
         seed: int [2]; the same seed gives the same augmentation.
         pipe: key of `PIPES`, whose letters are the first letters of `STAGES`.
+        groups: parts of the batch, one after the other, each of which is divided among the replicas.
 
     Raises:
         UserError: the pipe changes colors, and C is neither 1 nor 3.
     """
     stages, size = PIPES[pipe], images.shape[1]
-    draw = Draws(tf.shape(images)[0], p, seed)
+    draw = Draws(tf.shape(images)[0], p, seed, groups)
     images = move(images, draw, stages, SMOOTH)
     if "color" in stages:
         images = recolor(images, color_matrix(draw))
@@ -102,19 +103,21 @@ class Draws:
         size: B, [].
         p: probability that an operation is applied to an image, [].
         seed: int [2].
+        groups: parts of the batch, one after the other, each of which is divided among the replicas.
     """
 
-    def __init__(self, size: int | tf.Tensor, p: float | tf.Tensor, seed: tf.Tensor) -> None:
-        self.size, self.p, self.seed, self.count = size, p, seed, 0
+    def __init__(self, size: int | tf.Tensor, p: float | tf.Tensor, seed: tf.Tensor, groups: int = 1) -> None:
+        self.size, self.p, self.seed, self.groups, self.count = size, p, seed, groups, 0
 
     def uniform(self, low: float, high: float, *leading: int) -> tf.Tensor:
         """Draw from U[low, high): [*leading, B, 1, 1]."""
-        return replicas.uniform([*leading, self.size, 1, 1], self.next(), low, high, axis=len(leading))
+        shape = [*leading, self.size, 1, 1]
+        return replicas.uniform(shape, self.next(), low, high, axis=len(leading), groups=self.groups)
 
     def normal(self, deviation: float, *trailing: int) -> tf.Tensor:
         """Draw from N(0, deviation^2): [B, *trailing], or [B, 1, 1] without `trailing`."""
         shape = [self.size, *(trailing or (1, 1))]
-        return replicas.normal(shape, self.next(), stddev=deviation)
+        return replicas.normal(shape, self.next(), groups=self.groups, stddev=deviation)
 
     def gate(self, value: float | tf.Tensor, neutral: float, p: float | tf.Tensor | None = None) -> tf.Tensor:
         """Return `value` for a random share p of the images, `self.p` by default, and `neutral` for the others."""

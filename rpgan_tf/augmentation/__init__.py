@@ -1,0 +1,1 @@
+"""Differentiable augmentation of the images that a discriminator is shown, for every GAN."""
