@@ -56,12 +56,12 @@ SETTINGS = {  # by GAN; the others are trained on POINTS as they are
     "GLeaD": DECODER | MSE | {"num_classes": 10, "aug": "ada", "ada_kimg": 1, "aug_pipe": "blit"},
 }
 CASES = {gan: SETTINGS.get(gan, POINTS) | {"gan": gan} for gan in declared.gans()} | {
-    "divided": BANK | {"gan": "RPGAN", "divide": "discriminators", "accumulation": 2},
+    "divided": BANK | {"gan": "RPGAN", "divide": "discriminators", "accumulation": 2, "aug": "ada", "ada_kimg": 0.1},
     "RPR3GAN": BANK | {"gan": "R3GAN", "penalty": 1, "schedule_kimg": 0.1, "final_ema_kimg": 0.1},
-    "divR3GAN": BANK | {"gan": "R3GAN", "penalty": 1, "divide": "discriminators", "pack": 2},
+    "divR3GAN": BANK | {"gan": "R3GAN", "penalty": 1, "divide": "discriminators", "pack": 2, "aug": "light"},
     "labels": SETTINGS["SAGAN"] | {"gan": "SAGAN", "num_classes": 10},
     "dividedlabels": BANK | {"gan": "WGANGP", "divide": "discriminators", "num_classes": 10},
-    "RPRaSGAN": BANK | {"gan": "RaSGAN", "prior": "uniform", "d_steps": 2},
+    "RPRaSGAN": BANK | {"gan": "RaSGAN", "prior": "uniform", "d_steps": 2, "aug": "ada", "ada_kimg": 0.1},
 }
 GRAPHS = "RPGAN", "divided", "dividedlabels", "RaSGAN", "RealnessGAN"  # the others run eagerly
 EPSILON = 1e-4

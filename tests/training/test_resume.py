@@ -35,6 +35,8 @@ RUNS = {
     "classes through projections": IMAGES
     | {"gan": "RPGAN", "net": "rpgan", "ngf": None, "ndf": None, "f1": 8, "df": 4, "num_classes": 10, "g_steps": 2}
     | {"filts": "filts/K12_dm12_grey.npz", "compile": "eager"},
+    "augmentation, packing": IMAGES | {"gan": "DCGAN", "net": "dcgan", "aug": "ada", "ada_kimg": 0.1, "pack": 2},
+    "light augmentation, real images for G": IMAGES | {"gan": "RSGAN", "net": "dcgan", "aug": "light"},
     "labels": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "num_classes": 10},
     "anchors, resampling noise": IMAGES | {"gan": "RealnessGAN", "net": "realness", "num_outcomes": 3, "g_steps": 2},
 }
