@@ -2,8 +2,8 @@
 
 ./train.py r3gan_imagenet32
 
-Settings: the authors' preset ImageNet-32 (github.com/brownvc/R3GAN), with labels, mirrored, in float32 and without
-augmentation, which theirs has with a probability that rises to 0.5. A billion images.
+Settings: the authors' preset ImageNet-32 (github.com/brownvc/R3GAN), with labels, mirrored, in float32. A billion
+images.
 Published: FID 1.27 (arXiv 2501.05441, with labels, as two lists of results have it).
 Not run here: needs ImageNet, with a subfolder for each class.
 """
@@ -18,6 +18,9 @@ schedule_kimg = 200000.0
 channel_base = 98304
 channel_max = 1536
 group_width = 32
+aug = "fixed"
+aug_pipe = "r3gan"
+final_aug_p = 0.5
 imsz = 32
 bsz = 4096
 lfile = "data/imagenet32.zip"

@@ -65,7 +65,7 @@ class Scheduled:
             factor: float.
             finished: 1 once `train_step` has counted the iteration.
         """
-        base, final = getattr(self, name), getattr(self, f"final_{name}")
+        base, final = getattr(self, name) or 0.0, getattr(self, f"final_{name}")
         if not self.schedule_kimg or final is None:
             return None
         images = tf.cast(self.iteration - finished, tf.float64) * self.step_images

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import rpgan_tf
 from rpgan_tf import config, data, optimizers, schedules
 from rpgan_tf.errors import UserError
 from tests.conftest import on_points
@@ -70,6 +71,19 @@ def test_options_of_any_gan():
         assert float(gan.d_optimizer.learning_rate) == pytest.approx((0.1 + 0.4 * share) / 2)
         assert float(gan.current("penalty")) == pytest.approx(1 + 3 * share)
         assert float(gan.d_optimizer.beta_2()) == pytest.approx(0.5 + 0.4 * share)
+
+
+def test_augmentation_sets_in():
+    """From 0 without `aug_p`, from there with it."""
+    images = {"lfile": "digits", "net": "dcgan", "imsz": 16, "ngf": 2, "ndf": 2, "channels": 1, "aug": "fixed"}
+    for values, first in (({}, 0), ({"aug_p": 0.2}, 0.2)):
+        options = images | {"gan": "DCGAN", "bsz": 10, "schedule_kimg": 0.1, "final_aug_p": 0.4} | values
+        gan = rpgan_tf.build(config.resolve(options))
+        for iteration, expected in ((0, first), (5, (first + 0.4) / 2), (10, 0.4)):
+            gan.iteration.assign(iteration)
+            assert float(gan.aug_strength) == pytest.approx(expected)
+    with pytest.raises(UserError, match="expected a number, received schedule_kimg = None"):
+        config.resolve(images | {"gan": "DCGAN", "final_aug_p": 0.4})
 
 
 def test_without_a_schedule_options_are_numbers():

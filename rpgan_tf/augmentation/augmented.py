@@ -24,10 +24,11 @@ class Augmented:
     """
 
     aug: Literal["no", "ada", "fixed", "light"] = "no"  # augmentation of all images on their way to D
-    aug_pipe: Literal["blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"] = (
-        "bgc"  # operations of aug = 'ada' and 'fixed', see pipes.py
-    )
+    aug_pipe: Literal[
+        "blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc", "r3gan"
+    ] = "bgc"  # operations of aug = 'ada' and 'fixed', see pipes.py
     aug_p: Probability | None = None  # probability of each operation for aug = 'fixed'
+    final_aug_p: Probability | None = None  # at the end of a schedule, which starts at aug_p, or without one at 0
     aug_policy: Literal[
         "color",
         "translation",
@@ -46,9 +47,14 @@ class Augmented:
             "aug = '{aug}' is for images, and net = '{net}' is for points; leave it out: --set aug=no",
         ),
         (
-            "(aug == 'fixed') == (aug_p is not None)",
+            "(aug == 'fixed') == (aug_p is not None or final_aug_p is not None)",
             "aug_p is the probability of aug = 'fixed', which needs it, and of no other aug: received aug = '{aug}' "
             "with aug_p = {aug_p}; change one of them",
+        ),
+        (
+            "final_aug_p is None or schedule_kimg",
+            "final_aug_p is reached after schedule_kimg thousands of images: expected a number, received schedule_kimg "
+            "= None; set schedule_kimg, or leave it out: --set final_aug_p=None",
         ),
         (
             "aug in ('ada', 'fixed') or 'aug_pipe' not in given",
@@ -76,6 +82,7 @@ class Augmented:
     add_weight: Any  # of `keras.Model`
     noise_seed: Any  # of `Randomness`
     margins: Any  # of `GAN`
+    current: Any  # of `Scheduled`
     ada: dict[str, keras.Variable]
 
     def ada_variables(self) -> dict[str, keras.Variable]:
@@ -92,7 +99,7 @@ class Augmented:
     @property
     def aug_strength(self) -> tf.Tensor | float | None:
         """The probability of each operation of `aug_pipe`."""
-        return self.ada["ada_p"].value if self.aug == "ada" else self.aug_p
+        return self.ada["ada_p"].value if self.aug == "ada" else self.current("aug_p")
 
     def augmented(self, images: Any, role: int, step: int | tf.Tensor) -> tf.Tensor:
         """Return images [pack * B, H, W, C] as D is to see them; role and step decide the draws."""

@@ -20,6 +20,8 @@ from rpgan_tf.errors import UserError
 
 STAGES = "blit", "geom", "color", "filter", "noise", "cutout"
 PIPES = {name: (name,) for name in STAGES} | {"bgcfnc"[:n]: STAGES[:n] for n in range(2, 7)}
+PIPES["r3gan"] = ("blit", "geom", "color", "cutout")  # of arXiv 2501.05441
+COLORS = {"r3gan": 0.5}  # by pipe: probability of an operation on colors, as a share of p
 
 # Low-pass filters of orthonormal wavelets (Daubechies, "Ten lectures on wavelets", tables 6.1 and 6.3).
 SYM2 = np.array([1 - 3**0.5, 3 - 3**0.5, 3 + 3**0.5, 1 + 3**0.5]) / 32**0.5
@@ -66,7 +68,7 @@ def augment(images: tf.Tensor, p: float | tf.Tensor, seed: tf.Tensor, pipe: str 
         images: [B, S, S, C] in [-1, 1].
         p: probability of each operation, [].
         seed: int [2]; the same seed gives the same augmentation.
-        pipe: key of `PIPES`, whose letters are the first letters of `STAGES`.
+        pipe: key of `PIPES`, most of whose letters are the first letters of `STAGES`.
         groups: parts of the batch, one after the other, each of which is divided among the replicas.
 
     Raises:
@@ -76,7 +78,7 @@ def augment(images: tf.Tensor, p: float | tf.Tensor, seed: tf.Tensor, pipe: str 
     draw = Draws(tf.shape(images)[0], p, seed, groups)
     images = move(images, draw, stages, SMOOTH)
     if "color" in stages:
-        images = recolor(images, color_matrix(draw))
+        images = recolor(images, color_matrix(draw, COLORS.get(pipe, 1.0) * p))
     if "filter" in stages:
         bands = tf.constant(band_filters(size), images.dtype)
         images = resample(images, tf.einsum("bnf,fij->bij", tf.cast(band_gains(draw), images.dtype), bands))
@@ -240,14 +242,14 @@ def sample(images: tf.Tensor, grid: np.ndarray, size: int, inverse: tf.Tensor) -
     return (1 - below) * line(y0) + below * line(y1)
 
 
-def color_matrix(draw: Draws) -> tf.Tensor:
-    """Draw matrices for colors (r, g, b, 1): [B, 4, 4]."""
-    matrix = tf.eye(4) + draw.gate(draw.normal(0.2), 0.0) * SHIFT  # brightness
-    matrix = (draw.gate(2 ** draw.normal(0.5), 1.0) * (LUMA + CHROMA) + LAST) @ matrix  # contrast
-    matrix = (tf.eye(4) - 2 * draw.gate(tf.floor(draw.uniform(0, 2)), 0.0) * LUMA) @ matrix  # luma flip
-    angle = draw.gate(draw.uniform(-math.pi, math.pi), 0.0)
+def color_matrix(draw: Draws, p: float | tf.Tensor | None = None) -> tf.Tensor:
+    """Draw matrices for colors (r, g, b, 1): [B, 4, 4]; each operation has probability p, that of `draw` by default."""
+    matrix = tf.eye(4) + draw.gate(draw.normal(0.2), 0.0, p) * SHIFT  # brightness
+    matrix = (draw.gate(2 ** draw.normal(0.5), 1.0, p) * (LUMA + CHROMA) + LAST) @ matrix  # contrast
+    matrix = (tf.eye(4) - 2 * draw.gate(tf.floor(draw.uniform(0, 2)), 0.0, p) * LUMA) @ matrix  # luma flip
+    angle = draw.gate(draw.uniform(-math.pi, math.pi), 0.0, p)
     matrix = (LUMA + tf.cos(angle) * CHROMA + tf.sin(angle) * TURN + LAST) @ matrix  # hue
-    return (LUMA + draw.gate(2 ** draw.normal(1.0), 1.0) * CHROMA + LAST) @ matrix  # saturation
+    return (LUMA + draw.gate(2 ** draw.normal(1.0), 1.0, p) * CHROMA + LAST) @ matrix  # saturation
 
 
 def recolor(images: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:

@@ -282,3 +282,12 @@ def test_a_seed_says_it_all():
     np.testing.assert_array_equal(one, augment.augment(images, 0.9, SEED, "bgcfnc"))
     assert not np.allclose(one, augment.augment(images, 0.9, [3, 6], "bgcfnc"))
     assert not np.allclose(one[0] - images[0], one[1] - images[1])
+
+
+def test_colors_of_r3gan_change_half_as_often():
+    """By 0.5 p: with p = 0.4, 0.8^3 of grey images keep their color, as hue and saturation do nothing to these."""
+    images = np.full((4000, 2, 2, 1), 0.3, np.float32)
+    changed = augment.recolor(images, augment.color_matrix(augment.Draws(4000, 0.4, [1, 2]), 0.2)).numpy()
+    kept = np.isclose(changed, images, atol=1e-6).all(axis=(1, 2, 3))
+    assert kept.mean() == pytest.approx(0.8**3 + 0.5 * 0.2 * 0.8**2, abs=0.03)  # half of the flips are none
+    assert augment.COLORS == {"r3gan": 0.5} and augment.PIPES["r3gan"] == ("blit", "geom", "color", "cutout")
