@@ -7,7 +7,8 @@ augmentation; penalty and learning rate are ours. With the penalty of their CIFA
 the FID was 18.9.
 Published: none.
 Measured: FID 3.7 (tools/evaluate.py r3gan_digits --metrics fid); 16 minutes on two shared cores of an AMD EPYC with
-AVX-512.
+AVX-512. No copies: samples are farther from training images than held-out digits are, by 3.9 +- 0.5 in C_T
+(tools/nearest.py r3gan_digits nearest.png).
 """
 
 gan = "R3GAN"

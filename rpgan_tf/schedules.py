@@ -31,8 +31,8 @@ class Scheduled:
         (
             "schedule_kimg or not given & {'final_learning_rate', 'final_beta_2', 'final_penalty', 'final_ema_kimg'}",
             "final_learning_rate, final_beta_2, final_penalty and final_ema_kimg are reached after schedule_kimg "
-            "thousands of images: expected a number, received schedule_kimg = None; set schedule_kimg, or leave them "
-            "out",
+            "thousands of images: expected a number, received schedule_kimg = None; set schedule_kimg, or leave "
+            "each of them out, as in --set final_ema_kimg=None",
         ),
         (
             "not schedule_kimg or not decay or final_learning_rate is None",

@@ -112,6 +112,7 @@ def test_a_scheduled_run_moves_its_average_and_counts():
         ({"schedule_kimg": 1, "final_learning_rate": 1e-5, "decay": 0.1}, "keep one: --set decay=0"),
         ({"schedule_kimg": 1, "final_ema_kimg": 5}, "final_ema_kimg needs a half-life to start from"),
         ({"ema": 0.9, "ema_kimg": 5}, "ema and ema_kimg both set the moving average"),
+        ({"gan": "StyleGAN2", "net": "stylegan2", "final_r1_gamma": 0.1}, "set schedule_kimg, or leave it out"),
         ({"gan": "WGAN", "schedule_kimg": 1, "final_beta_2": 0.9}, "has no option 'final_beta_2'"),
         ({"gan": "StyleGAN2", "net": "stylegan2", "lfile": "digits", "ema_kimg": 5}, "keep one: --set ema=0"),
     ],

@@ -80,6 +80,11 @@ class StyleGAN2(DCGAN):
     ema_ramp: NonNegative = 0.05  # the half-life is at most this share of all iterations so far; 0: no ramp
 
     rules = [
+        (
+            "schedule_kimg or final_r1_gamma is None",
+            "final_r1_gamma is reached after schedule_kimg thousands of images: expected a number, received "
+            "schedule_kimg = None; set schedule_kimg, or leave it out: --set final_r1_gamma=None",
+        ),
         ("net in ('stylegan2', 'glead')", "gan = '{gan}' trains the nets stylegan2 and glead, received net = '{net}'"),
     ]
 
