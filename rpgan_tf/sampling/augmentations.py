@@ -28,7 +28,8 @@ MARGIN = 72  # pixels for the labels of rows
 def rows(options: types.SimpleNamespace) -> list[tuple[str, np.ndarray]]:
     """Return [(label, images [N, H, W, C]), ...]: real images of the first batch, then what D is shown of them.
 
-    Row i has the draws of D's first step in iteration i - 1.
+    Row i has the draws of D's first step in iteration i - 1. Probabilities that change in training go from the first to
+    the last.
 
     Raises:
         UserError: an image of the first iteration is faulty.
@@ -43,6 +44,8 @@ def rows(options: types.SimpleNamespace) -> list[tuple[str, np.ndarray]]:
         raise UserError(fault) from None
     images = (data[0] if isinstance(data, tuple) else data)[: options.pack * options.bsz]
     probabilities = OF_ADA if options.aug == "ada" else [options.aug_p] * TIMES
+    if options.final_aug_p:
+        probabilities = np.linspace(options.aug_p or 0, options.final_aug_p, TIMES).tolist()
     found = [("real", images)]
     for iteration, p in enumerate(probabilities):
         seed = tf.random.fold_in([options.seed, AUGMENTATION + REAL], tf.constant(iteration, tf.int64))

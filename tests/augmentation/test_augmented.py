@@ -273,6 +273,9 @@ class TestPicture:
         assert labels == ["real", "p = 0.2", "p = 0.4", "p = 0.6", "p = 0.8", "p = 1"]
         labels = [label for label, _ in augmentations.rows(self.options(aug="fixed", aug_p=0.25))]
         assert labels == ["real", *["p = 0.25"] * 5]
+        scheduled = self.options(aug="fixed", final_aug_p=0.4, schedule_kimg=1)
+        labels = [label for label, _ in augmentations.rows(scheduled)]
+        assert labels == ["real", "p = 0", "p = 0.1", "p = 0.2", "p = 0.3", "p = 0.4"]
 
     def test_the_command(self, project):
         command = functools.partial(run, train.main, "tiny", "--show_augmentation", "out.png", "--set")
