@@ -99,6 +99,8 @@ def find_file(wts_dir: Path, kind: str, iteration: int | None = None) -> pathlib
 def contents(gan: GAN) -> dict[str, Arrays]:
     """Return {kind: {name: array}} of all files of a save; with divided discriminators, every machine must call it."""
     found = {"dmodel": gan.discriminator.get_arrays(), "state": _read_state(gan)}
+    if gan.options.redraw:
+        found["filts"] = gan.discriminator.get_projections()
     if gan.average is not None:
         found["ema"] = gan.average.get_arrays()
     return found | {"gmodel": gan.generator.get_arrays()}
@@ -171,6 +173,10 @@ def restore(gan: GAN, wts_dir: Path) -> list[str]:
         else:
             gan.average.set_arrays(gan.generator.get_arrays())
             lines.append(f"no '{path}': the moving average starts from the generator")
+    path = path_of(wts_dir, iteration, "filts")
+    if gan.options.redraw and path.exists():
+        gan.discriminator.set_projections(atomic.load_arrays(path))
+        lines.append(f"read {path}")
     path = path_of(wts_dir, iteration, "state")
     if path.exists() and iteration in discriminators:
         _load_state(gan, path)

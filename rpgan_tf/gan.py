@@ -1,7 +1,7 @@
 """The iteration of a GAN, written once. Knows no paper: those are in `rpgan_tf.gans`.
 
-Every loss keeps the leading axis: a plain discriminator gives logits [B] and a loss [], a bank of K gives [K, B] and
-[K]. The sum over K gives each discriminator the gradient of its own loss; the mean gives the generator's.
+Losses keep the leading axis: a plain discriminator gives logits [B] and a loss [], a bank [K, B] and [K]. Their sum
+gives each discriminator the gradient of its own loss; their mean, or as `many.feedback` says, G's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rpgan_tf.augmentation import augmented
 from rpgan_tf.config import Count, NonNegative, Positive, Rules, Share
 from rpgan_tf.devices import replicas, steps
 from rpgan_tf.devices.steps import Logs, Schedule, Step
-from rpgan_tf.many import feedback
+from rpgan_tf.many import feedback, redraw
 from rpgan_tf.nets.base import Discriminator, Judged, Net
 from rpgan_tf.randomness import D_STEP, G_REAL, G_STEP, REAL
 
@@ -120,10 +120,11 @@ class GAN(averages.Averaged, augmented.Augmented, steps.Replicated):
         arrived = tf.nest.flatten((real, labels), expand_composites=True)
         with tf.control_dependencies([each for each in arrived if each is not None]):  # faulty input changes nothing
             schedule = schedule or self.schedule(self.options, tf.convert_to_tensor(self.iteration))
-            logs = self.iterate(real, labels, schedule) | self.follow_signs()
+            with redraw.iteration(self):
+                logs = self.iterate(real, labels, schedule) | self.follow_signs()
             self.iteration.assign_add(1)
             self.update_average()
-        return steps.reported(logs)
+        return steps.reported(logs, all_take_part=self.subset is None)
 
     def iterate(self, real: tf.Tensor, labels: tf.Tensor | None, schedule: Schedule) -> Logs:
         """Do the steps of D, then those of G; return the logs of the last of each."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -60,9 +62,17 @@ class Adam(Accumulating, keras.optimizers.Adam):
 
     Attributes:
         local: whether each replica has weights of its own, which its own gradients update.
+        counts_each: whether each of the K discriminators in a weight [K, ...] has its own number of steps t.
     """
 
     local = False
+    counts_each = False
+
+    def build(self, variables: list) -> None:
+        super().build(variables)
+        if self.counts_each:
+            of_each = ((variable.shape[0], *[1] * (len(variable.shape) - 1)) for variable in variables)
+            self._counts = [self.add_variable(shape, initializer="zeros", name="count") for shape in of_each]
 
     def _backend_update_step(self, grads: list, trainable_variables: list, learning_rate: tf.Tensor) -> None:
         if not self.local:
@@ -73,6 +83,9 @@ class Adam(Accumulating, keras.optimizers.Adam):
     def step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Update a `tf.Variable` and its moments in place."""
         index = self._get_variable_index(variable)
+        if self.counts_each:
+            self.step_of_each(gradient, variable, learning_rate, index)
+            return
         step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, variable.dtype)
         beta_2 = self.beta_2() if callable(self.beta_2) else self.beta_2
         beta2_power = tf.cast(beta_2, variable.dtype) ** step
@@ -89,6 +102,18 @@ class Adam(Accumulating, keras.optimizers.Adam):
             grad=gradient,
         )
 
+    def step_of_each(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor, index: int) -> None:
+        """Update a variable [K, ...] whose K have taken different numbers of steps."""
+        beta_2 = self.beta_2() if callable(self.beta_2) else self.beta_2
+        count = tf.convert_to_tensor(self._counts[index].value) + 1  # [K, 1, ...]
+        power = beta_2**count
+        rate = learning_rate * tf.sqrt(1 - power) / (1 - self.beta_1**count)
+        moments = self._momentums[index].value, self._velocities[index].value
+        now = map(tf.convert_to_tensor, (variable, *moments))
+        values = adam(gradient, *now, self.beta_1, beta_2, rate, self.epsilon_before(power))
+        for each, value in zip((variable, *moments, self._counts[index].value), (*values, count)):
+            tf.raw_ops.AssignVariableOp(resource=each.handle, value=value)
+
     def epsilon_before(self, beta2_power: tf.Tensor) -> float | tf.Tensor:
         """Return what is added to sqrt(v), which is corrected for its bias afterwards."""
         return self.epsilon
@@ -101,6 +126,14 @@ class TorchAdam(Adam):
         return self.epsilon * tf.sqrt(1 - beta2_power)
 
 
+@tf.function(jit_compile=True, autograph=False)
+def adam(gradient: Any, weight: Any, m: Any, v: Any, beta_1: Any, beta_2: Any, rate: Any, epsilon: Any) -> tuple:
+    """Return (weight, m, v) after a step of `Adam` at a rate [K, 1, ...] that is corrected for the bias of moments."""
+    m = beta_1 * m + (1 - beta_1) * gradient
+    v = beta_2 * v + (1 - beta_2) * gradient**2
+    return weight - rate * m / (tf.sqrt(v) + epsilon), m, v
+
+
 class RMSprop(Accumulating, keras.optimizers.RMSprop):
     """`keras.optimizers.RMSprop` with epsilon outside of the root, as in PyTorch: lr * g / (sqrt(v) + epsilon)."""
 
@@ -109,6 +142,18 @@ class RMSprop(Accumulating, keras.optimizers.RMSprop):
         velocity = self._velocities[self._get_variable_index(variable)]
         velocity.assign(self.rho * velocity + (1 - self.rho) * gradient**2)
         variable.assign_sub(learning_rate * gradient / (tf.sqrt(velocity) + self.epsilon))
+
+
+def count_each(optimizer: keras.Optimizer) -> None:
+    """Let Adam count the steps of each of K discriminators, before it is built; other optimizers do not count."""
+    if isinstance(optimizer, Adam):
+        optimizer.counts_each = True
+
+
+def state(optimizer: keras.Optimizer) -> list[keras.Variable]:
+    """Return an optimizer's variables but for its learning rate and the gradients that it accumulates."""
+    apart = "learning_rate", "gradient_accumulator"
+    return [variable for variable in optimizer.variables if not variable.path.endswith(apart)]
 
 
 def scaled(optimizer: keras.Optimizer, num_replicas: int) -> keras.Optimizer:

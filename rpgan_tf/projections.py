@@ -5,6 +5,8 @@ Files have the original's layout: `nfilt` (K), and for each i in 0..K-1 `p{i}` f
 of stride 1. Needs NumPy only, so that files are checked before TensorFlow is imported.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
 from collections.abc import Sequence
@@ -23,6 +25,11 @@ class Projections:
 
     kernels: np.ndarray
     stride: int
+    moving: bool = False  # whether a bank has others later, of the same shape
+
+    def moved(self, number: int | None = None) -> Projections:
+        """Return the first `number`, None for all, for a bank whose projections change."""
+        return Projections(self.kernels[:number], self.stride, moving=True)
 
     @property
     def padding(self) -> int:
@@ -50,6 +57,14 @@ def draw(groups: Sequence[Sequence[int]], seed: int, channels: int = 3) -> dict[
             i = len(arrays) // 2
             arrays[f"p{i}"], arrays[f"s{i}"] = kernel.astype(np.float32), np.array(stride, np.int64)
     return arrays | {"nfilt": np.array(len(arrays) // 2, np.int64)}
+
+
+def to_arrays(kernels: np.ndarray, stride: int) -> dict[str, np.ndarray]:
+    """Return kernels [K, k, k, C, numf] of one stride in the layout of `filts.npz`."""
+    arrays: dict[str, np.ndarray] = {"nfilt": np.array(len(kernels), np.int64)}
+    for i, kernel in enumerate(kernels):
+        arrays[f"p{i}"], arrays[f"s{i}"] = kernel, np.array(stride, np.int64)
+    return arrays
 
 
 def load(path: str | pathlib.Path) -> Projections:
@@ -124,8 +139,22 @@ def check_chunk(chunk: int | None, num_discriminators: int) -> None:
         )
 
 
-def check_division(num_discriminators: int, num_devices: int) -> None:
-    """Raise a `UserError` unless the discriminators can be divided among the devices."""
+def check_active(active: int | None, num_discriminators: int) -> None:
+    """Raise a `UserError` unless so many discriminators, None for all, can take part in an iteration."""
+    if active and active > num_discriminators:
+        raise UserError(
+            f"active = {active} of K = {num_discriminators} discriminators cannot take part in an iteration: expected "
+            f"1 to {num_discriminators}, or None for all; set fewer, or filts with more projections"
+        )
+
+
+def check_division(num_discriminators: int, num_devices: int, active: int | None = None) -> None:
+    """Raise a `UserError` unless the discriminators, and those that take part, can be divided among the devices."""
+    if active and active % num_devices:
+        raise UserError(
+            f"active = {active} discriminators cannot be divided among {num_devices} devices: expected a multiple, "
+            "since each trains as many of its own; take another number, or divide = 'batch'"
+        )
     if num_discriminators % num_devices:
         raise UserError(
             f"K = {num_discriminators} discriminators cannot be divided among {num_devices} devices: expected a "

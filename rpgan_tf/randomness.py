@@ -12,7 +12,7 @@ from rpgan_tf.devices import replicas
 # Roles of draws; the last three are added to the role of the step that draws.
 G_STEP, D_STEP, HELD_OUT, PENALTY, ANCHORS, MONITOR, PATHS, DIRECTIONS, REAL, RECONSTRUCTION = range(10)
 G_REAL = 12  # GLeaD has three reconstructions
-FEEDBACK = 15
+ACTIVE, PROJECTIONS, FEEDBACK = 13, 14, 15
 MIXING, NOISE, AUGMENTATION = 16, 32, 48
 
 

@@ -123,7 +123,8 @@ def check_filters(options: types.SimpleNamespace) -> None:
     if options.filts:
         filters = projections.load(options.filts)
         projections.check_fit(filters, options.imsz, options.filts, options.channels)
-        projections.check_chunk(options.chunk, len(filters.kernels))
+        projections.check_active(options.active, len(filters.kernels))
+        projections.check_chunk(options.chunk, options.active or len(filters.kernels))
         projections.check_kept(filters, options.filts, options.wts_dir)
 
 

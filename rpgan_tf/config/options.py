@@ -53,6 +53,8 @@ class Options:
     chunk: Fixed[Count | None] = None
     weighting: Fixed[Literal["mean", "softmax", "softmax_detached", "hypervolume", "minimum_norm"]] = "mean"
     feedback_dropout: Fixed[Share] = 0.0
+    active: Fixed[Count | None] = None
+    redraw: Fixed[Whole] = 0
     penalty: Fixed[NonNegative] = 0.0
 
     rules: ClassVar[Rules] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import keras
 import tensorflow as tf
@@ -34,7 +34,31 @@ class Schedule(NamedTuple):
     g_sees_real: bool = False
 
 
-class Replicated(Randomness, keras.Model):
+class TakingPart:
+    """A GAN in which some of K discriminators may stand for all."""
+
+    subset = cast(Any, None)  # `rpgan_tf.many.subset.Subset`, unless all take part
+
+    @property
+    def discriminator(self) -> Any:
+        """The discriminator, or the bank: of all K, and within an iteration of those that take part."""
+        return self.subset.discriminator if self.subset and self.subset.takes_part else self.everyone
+
+    @discriminator.setter
+    def discriminator(self, net: keras.Model) -> None:
+        self.everyone = net
+
+    @property
+    def d_optimizer(self) -> keras.Optimizer:
+        """The optimizer of `discriminator`."""
+        return self.subset.optimizer if self.subset and self.subset.takes_part else self.optimizer_of_everyone
+
+    @d_optimizer.setter
+    def d_optimizer(self, optimizer: keras.Optimizer) -> None:
+        self.optimizer_of_everyone = optimizer
+
+
+class Replicated(TakingPart, Randomness, keras.Model):
     """A model whose `train_step` runs each optimizer step on all replicas.
 
     With several replicas `train_step` is called once, in the cross-replica context, and calls `run` or `repeat` for
@@ -44,7 +68,6 @@ class Replicated(Randomness, keras.Model):
     `rpgan_tf.gan.GAN`.
     """
 
-    discriminator: keras.Model
     accumulation: int
     learning_rate: float
     d_learning_rate: float | None
@@ -198,16 +221,28 @@ class Replicated(Randomness, keras.Model):
         arguments = {"gradient_accumulation_steps": self.accumulation if self.accumulation > 1 else None}
         rates = [self.changing_rate(rate) for rate in (self.learning_rate, self.d_learning_rate or self.learning_rate)]
         g_optimizer = g_optimizer or self.make_optimizer(rates[0], name="g_optimizer", **arguments)
-        d_optimizer = d_optimizer or self.make_optimizer(rates[1], name="d_optimizer", **arguments)
+        self.g_optimizer = self.prepared(g_optimizer, self.generator)
+
+        def of_d(given: keras.Optimizer | None, discriminator: Any) -> keras.Optimizer:
+            optimizer = given or self.make_optimizer(rates[1], name="d_optimizer", **arguments)
+            if self.subset or self.options.redraw:
+                optimizers.count_each(optimizer)
+            optimizer = self.prepared(optimizer, discriminator)
+            if discriminator.divided:
+                optimizers.divide(optimizer, type(self).__name__)
+            return optimizer
+
+        self.d_optimizer = of_d(d_optimizer, self.everyone)
+        if self.subset:
+            again = d_optimizer and type(d_optimizer).from_config(d_optimizer.get_config())
+            self.subset.optimizer = of_d(again, self.subset.discriminator)
+
+    def prepared(self, optimizer: keras.Optimizer, net: Any) -> keras.Optimizer:
+        """Return an optimizer that has its variables for the weights of a net, and scales gradients of float16."""
         if self.options.precision == "mixed_float16":
-            g_optimizer, d_optimizer = (
-                optimizers.scaled(each, self.num_replicas) for each in (g_optimizer, d_optimizer)
-            )
-        self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
-        g_optimizer.build(self.generator.trainable_variables)
-        d_optimizer.build(self.discriminator.trainable_variables)
-        if self.discriminator.divided:
-            optimizers.divide(d_optimizer, type(self).__name__)
+            optimizer = optimizers.scaled(optimizer, self.num_replicas)
+        optimizer.build(net.trainable_variables)
+        return optimizer
 
     def compiles_with_xla(self) -> bool:
         """Return whether XLA compiles the whole step; raises `UserError` where it is asked for and impossible.
@@ -275,11 +310,11 @@ def labels_of_g(labels: tf.Tensor | None, schedule: Schedule, step: Step) -> tf.
     return labels[-schedule.g_steps :][step] if schedule.g_sees_real else labels[step % tf.shape(labels)[0]]
 
 
-def reported(logs: Logs) -> Logs:
-    """Return the logs without logits; of a bank the means, and beside them the losses of each of its K."""
+def reported(logs: Logs, all_take_part: bool = True) -> Logs:
+    """Return the logs without logits; of a bank the means, and beside them the losses of each of K if all take part."""
     logs = {key: value for key, value in logs.items() if not key.endswith("logits")}
     if logs["d_loss"].shape.rank:
-        each = {"g_losses": logs["g_loss"], "d_losses": logs["d_loss"]}
+        each = {"g_losses": logs["g_loss"], "d_losses": logs["d_loss"]} if all_take_part else {}
         logs = {key: tf.reduce_mean(loss) for key, loss in logs.items()} | each
     return logs
 

@@ -104,14 +104,13 @@ class MinimumNorm:
             own = tf.reshape(tf.one_hot(k, number), [-1] + [1] * (at_seen.shape.rank - 1)) * at_seen
             each.append([replicas.mean(gradient) for gradient in self.tape.gradient(fake.seen, values, own)])
         stacked = [tf.stack(gradients) for gradients in zip(*each)]  # [K, ...] for each of the values
-        w = self.weights(
-            tf.add_n([flat @ tf.transpose(flat) for flat in (tf.reshape(x, [number, -1]) for x in stacked)])
-        )
-        return [tf.tensordot(w, gradients, 1) for gradients in stacked]
+        flat = [tf.cast(tf.reshape(gradients, [number, -1]), tf.float64) for gradients in stacked]
+        w = self.weights(tf.add_n([x @ tf.transpose(x) for x in flat]))  # float32 would not be positive semidefinite
+        return [tf.tensordot(tf.cast(w, gradients.dtype), gradients, 1) for gradients in stacked]
 
     def weights(self, gram: tf.Tensor) -> tf.Tensor:
         """Return w [K] for the products of gradients g_i . g_j; with `weighting_unit`, for those of unit length."""
         if self.gan.options.weighting_unit:
-            lengths = tf.sqrt(tf.maximum(tf.linalg.diag_part(gram), 1e-30))
+            lengths = tf.sqrt(tf.maximum(tf.linalg.diag_part(gram), 1e-300))
             gram = gram / lengths[:, None] / lengths
         return weighting.minimum_norm(gram, kept(self.gan, gram.shape[0]))

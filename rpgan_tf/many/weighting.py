@@ -13,6 +13,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 SMALL = 1e-8  # added to the nadir, as in hGAN's program
+RIDGE = 1e-13  # keeps products of gradients that depend on each other positive definite, in spite of rounding
 FAR = 1e9  # squared length of a vector that is left out of the convex hull, over the largest one's
 
 
@@ -56,10 +57,12 @@ def minimum_norm(gram: tf.Tensor, kept: tf.Tensor | None = None) -> tf.Tensor:
 
     The shortest vector of the convex hull descends on every loss (multiple gradient descent: Desideri 2012; hGAN,
     section 3.1). If it is 0, no direction does. By a primal-dual interior point method (Mehrotra 1992), whose cost does
-    not depend on the length of the gradients; of several minima it finds a central one. Float64, to about 1e-8.
+    not depend on the length of the gradients; of several minima it finds a central one. Give it float64: products in
+    float32 of gradients that depend on each other may have no minimum.
     """
     m = tf.cast(gram, tf.float64)
     m /= tf.maximum(tf.reduce_max(tf.linalg.diag_part(m)), 1e-300)
+    m += RIDGE * tf.eye(m.shape[0], dtype=m.dtype)
     if kept is not None:
         both = tf.logical_and(kept[:, None], kept[None])
         m = tf.where(both, m, tf.linalg.diag(tf.where(kept, tf.zeros_like(m[0]), FAR)))

@@ -245,7 +245,8 @@ class Discriminator(banks.Bank):
                 projections.kernels.transpose(1, 2, 3, 0, 4).reshape(k, k, channels, num_discriminators * num_filters)
             )
         check_chunk(chunk, num_discriminators // (strategies.count() if divided else 1))
-        self.kernels, self.biases = [], []
+        self.hold_filters()
+        self.kernels, self.biases, self.limits = [], [], []
         for layer in range(int(math.log2(size))):
             last = layer == math.log2(size) - 1
             kernel_size, filters = (2, num_outcomes or 1) if last else (4, df << layer)
@@ -253,11 +254,13 @@ class Discriminator(banks.Bank):
             shape = (num_discriminators, fan_in, filters)
             self.kernels.append(self.add(shape, uniform(fan_in, seeds), f"c{layer}_w"))
             self.biases.append(self.add((num_discriminators, filters), keras.initializers.Zeros(), f"c{layer}_b"))
+            self.limits += [math.sqrt(3 / fan_in), 0.0]
             inputs = filters
         self.classes = None  # V: [K, 2 * 2 * C, num_classes * A], the outputs of a class side by side
         if num_classes:
             shape = (num_discriminators, fan_in, num_classes * (num_outcomes or 1))
             self.classes = self.add(shape, uniform(fan_in, seeds), "classes_w")
+            self.limits.append(math.sqrt(3 / fan_in))
 
     def add(self, shape: tuple[int, ...], initializer: keras.initializers.Initializer, name: str) -> keras.Variable:
         """Add a weight [K, ...], of which a divided bank holds this replica's part."""
@@ -290,6 +293,8 @@ class Discriminator(banks.Bank):
 
     def own_filters(self) -> tf.Tensor:
         """Return the filters [k, k, C, K * numf]; of divided discriminators, those of this replica."""
+        if self.projections is not None and self.projections.moving:
+            return tf.reshape(tf.transpose(self.each_filter(), [1, 2, 3, 0, 4]), [*self.filters.shape[:3], -1])
         if not self.divided:
             return self.filters
         return tf.transpose(replicas.own_part(tf.transpose(self.filters, [3, 0, 1, 2])), [1, 2, 3, 0])
@@ -401,7 +406,7 @@ def build_discriminator(
     """
     divided = False
     if projections is not None and strategies.divide_discriminators(options):
-        check_division(len(projections.kernels), strategies.count())
+        check_division(len(projections.kernels), strategies.count(), options.active)
         divided = True
     return Discriminator(
         options.df,

@@ -81,6 +81,8 @@ class Discriminator(banks.Bank):
         **kwargs,
     ) -> None:
         super().__init__(num_outcomes, **kwargs)
+        self.projections, self.limits = projections, []
+        self.hold_filters()
         self.matrices, num_discriminators, inputs = None, 1, dims
         self.feature_axes = (1,)
         if projections is not None:
@@ -91,7 +93,9 @@ class Discriminator(banks.Bank):
         self.maxouts = []
         for i in range(1, 4):
             self.maxouts.append(Bank(num_discriminators, inputs, POOL * d_width, seeds, name=f"maxout{i}"))
+            self.limits += 2 * [inputs**-0.5]
             inputs = d_width
+        self.limits += 2 * [inputs**-0.5]
         self.last = Bank(num_discriminators, inputs, num_outcomes or 1, seeds, name="last")
 
     def project(self, images: tf.Tensor) -> tf.Tensor:
@@ -99,13 +103,17 @@ class Discriminator(banks.Bank):
             return images
         num_discriminators, dims, _ = self.matrices.shape
         points = tf.reshape(images, [1, -1, dims])  # [1, B * pack, dims]
-        return tf.reshape(tf.matmul(points, self.matrices), [num_discriminators, tf.shape(images)[0], -1])
+        return tf.reshape(tf.matmul(points, self.own_matrices()), [num_discriminators, tf.shape(images)[0], -1])
+
+    def own_matrices(self) -> tf.Tensor:
+        """Return the projections of now, [K, dims, numf]."""
+        return self.each_filter()[:, 0, 0] if self.projections and self.projections.moving else self.matrices
 
     def pull_back(self, gradients: tf.Tensor) -> tf.Tensor:
         if self.matrices is None:
             return gradients
         num_discriminators, dims, numf = self.matrices.shape
-        points = tf.matmul(tf.reshape(gradients, [num_discriminators, -1, numf]), self.matrices, transpose_b=True)
+        points = tf.matmul(tf.reshape(gradients, [num_discriminators, -1, numf]), self.own_matrices(), transpose_b=True)
         return tf.reshape(points, [num_discriminators, tf.shape(gradients)[1], gradients.shape[2] // numf * dims])
 
     def judge(self, seen: tf.Tensor, labels: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:

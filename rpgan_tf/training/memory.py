@@ -63,19 +63,23 @@ def report(options: types.SimpleNamespace, num_replicas: int = 1) -> dict[str, i
     with tf.Graph().as_default(), tempfile.TemporaryDirectory() as folder:
         if divided:  # a device has the discriminators of some filters, and is shown the images of all devices
             arrays = atomic.load_arrays(options.filts)
-            projections.check_division(int(arrays["nfilt"]), num_replicas)
+            projections.check_division(int(arrays["nfilt"]), num_replicas, options.active)
             own = str(pathlib.Path(folder, "filts.npz"))
             atomic.save_arrays(own, arrays | {"nfilt": arrays["nfilt"] // num_replicas})
-            options = types.SimpleNamespace(**vars(options) | {"filts": own})
+            active = options.active and options.active // num_replicas
+            options = types.SimpleNamespace(**vars(options) | {"filts": own, "active": active})
         model = factory.build(options, _shown_all(options, num_replicas) if divided else None)
         graph = trace(model, inputs, max(schedules, key=lambda schedule: schedule.batches))
+        trained = [(model.discriminator, model.d_optimizer)]
+        if model.subset:  # those that take part in an iteration have copies
+            trained.append((model.subset.discriminator, model.subset.optimizer))
         kept = {name: _kept(graph, name) for name in ("d_optimizer", "g_optimizer")}
         return {
             "weights of G": _total(model.generator.variables),
-            "weights of D": _total(model.discriminator.variables),
+            "weights of D": sum(_total(net.variables) for net, _ in trained),
             "average of G": _total(model.average.variables) if model.average else 0,
             "optimizer of G": _total(model.g_optimizer.variables),
-            "optimizer of D": _total(model.d_optimizer.variables),
+            "optimizer of D": sum(_total(optimizer.variables) for _, optimizer in trained),
             "input": (1 + stream.num_ahead(numbers)) * _total(inputs),
             "iteration": Liveness(graph).height(),
             "kept for D": kept["d_optimizer"],

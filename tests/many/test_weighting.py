@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 
 from rpgan_tf.many import weighting
+from rpgan_tf.nets import rpgan
+from rpgan_tf.projections import Projections
 from tests.conftest import DATA
 
 SLACKS, ALPHAS, LAMBDAS = ("1.01", "1.1", "1.5", "2.0"), ("0.8", "0.0", "5.0"), ("0.0", "1.0", "5.0")
@@ -122,6 +124,24 @@ def test_minimum_norm_is_the_least_of_all_supports():
         np.testing.assert_allclose(products[w > 1e-3], shortest, atol=1e-6 * gram.max())
 
 
+@pytest.mark.parametrize("number", [12, 48])
+def test_minimum_norm_of_gradients_that_depend_on_each_other(number):
+    """More gradients than dimensions, rounded to float32; of lengths from 1e-6 on, and two that are 0."""
+    random = np.random.default_rng(1)
+    for dims in (2, 3, 8):
+        vectors = np.float64(np.float32(random.normal(size=(number, dims)) + 0.8 * np.sign(random.normal(size=dims))))
+        for gradients in (
+            vectors,
+            vectors * 10 ** random.uniform(-6, 0, [number, 1]),
+            vectors * (np.arange(number) > 1)[:, None],
+        ):
+            gram = gradients @ gradients.T
+            w = weighting.minimum_norm(tf.constant(gram)).numpy()
+            assert w.min() >= 0 and w.sum() == pytest.approx(1)
+            products = gram @ w
+            assert products.min() >= w @ products - 1e-9 * gram.max()
+
+
 def test_minimum_norm_by_hand():
     weights = lambda rows, kept=None: weighting.minimum_norm(tf.constant(rows, tf.float32), kept).numpy()  # noqa: E731
     np.testing.assert_allclose(weights([[4, 0], [0, 9]]), [9 / 13, 4 / 13], atol=1e-6)  # orthogonal, lengths 2 and 3
@@ -169,3 +189,13 @@ def test_dropped_losses_count_nothing(function, argument):
     assert received[1] == 0
     value = function(tf.constant(losses), *argument, kept=tf.constant(kept))
     assert float(value) == pytest.approx(float(function(tf.constant(losses)[np.array(kept)], *argument)), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["proj", "proj_stacked"])
+def test_projections_as_hgan_computes_them(numbers, name):
+    """Kernel 8, stride 2, of unit length for each output channel, from normal or uniform weights alike."""
+    kernel, images = numbers[f"{name}/v"].transpose(2, 3, 1, 0), numbers[f"{name}/x_nhwc"]  # OIHW
+    kernel = kernel / np.sqrt(np.sum(kernel**2, axis=(0, 1, 2)))
+    bank = rpgan.Discriminator(4, images.shape[1], Projections(kernel[None], 2))
+    received = bank.project(tf.constant(images))[0].numpy().transpose(3, 1, 2, 0)
+    np.testing.assert_allclose(received, numbers[f"{name}/y_nhwc"], atol=1e-5)

@@ -13,6 +13,7 @@ POINTS = {"net": "toy", "lfile": "mixture:ring8", "bsz": 4, "zlen": 4, "g_width"
 STYLES = {"lfile": "digits", "imsz": 16, "channels": 1, "bsz": 2, "zlen": 4, "w_dim": 4, "map_layers": 1}
 STYLES |= {"channel_base": 64, "channel_max": 4, "d_interval": 2, "g_interval": 2}
 HEADS = {"gan": "GLeaD", "net": "glead", "res_d": 8, "res_g": 8, "real_loss": "mse", "fake_loss": "mse"}
+RING = "filts/K12_ring.npz"
 RUNS = {
     "running averages, moving average, decay": IMAGES | {"gan": "DCGAN", "net": "dcgan", "ema": 0.5, "decay": 0.1},
     "critic steps with warm-up": POINTS | {"gan": "WGAN", "warmup_steps": 3, "warmup_iterations": 1, "d_steps": 2},
@@ -38,6 +39,19 @@ RUNS = {
     "augmentation, packing": IMAGES | {"gan": "DCGAN", "net": "dcgan", "aug": "ada", "ada_kimg": 0.1, "pack": 2},
     "light augmentation, real images for G": IMAGES | {"gan": "RSGAN", "net": "dcgan", "aug": "light"},
     "labels": STYLES | {"gan": "StyleGAN2", "net": "stylegan2", "num_classes": 10},
+    "a subset of discriminators, weighted": POINTS
+    | {
+        "gan": "RSGAN",
+        "filts": RING,
+        "active": 4,
+        "weighting": "hypervolume",
+        "feedback_dropout": 0.5,
+        "accumulation": 2,
+    },
+    "a subset, whose projections change": POINTS | {"gan": "RPGAN", "filts": RING, "active": 4, "redraw": 2},
+    "new discriminators on new projections, by XLA": POINTS
+    | {"gan": "RPGAN", "filts": RING, "redraw": 2, "redraw_discriminators": "new", "compile": "xla"},
+    "minimum norm of gradients": POINTS | {"gan": "WGANGP", "filts": RING, "d_steps": 1, "weighting": "minimum_norm"},
     "anchors, resampling noise": IMAGES | {"gan": "RealnessGAN", "net": "realness", "num_outcomes": 3, "g_steps": 2},
 }
 
@@ -80,7 +94,9 @@ def test_resumed_run_equals_an_uninterrupted_one(values, tmp_path):
     traced_again = traces(resumed)
     assert all(np.array_equal(one, other) for one, other in zip(start, resumed.get_weights()))
     lines = checkpoint.restore(resumed, tmp_path / "first")
-    assert all(line.startswith("read ") for line in lines) and len(lines) == 3 + checkpoint.has_average(options)
+    assert all(line.startswith("read ") for line in lines) and len(lines) == 3 + checkpoint.has_average(options) + bool(
+        options.redraw
+    )
     train(resumed, 1, 2)
     received = arrays_of(resumed, tmp_path / "resumed")
     assert [len(traced), len(traced_again)] == ([3, 2] if gan.run_eagerly else [1, 1])
