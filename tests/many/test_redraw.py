@@ -60,8 +60,8 @@ def redrawn(gan):
 
 
 def test_discriminators_go_on_or_start_again():
-    kept = states(on_points("RPGAN", RING, redraw=2, learning_rate=1e-3), 3)
-    gan = on_points("RPGAN", RING, redraw=2, redraw_discriminators="new", learning_rate=1e-3)
+    kept = states(on_points("RPGAN", RING, redraw=2, learning_rate=1e-3, compile="graph"), 3)
+    gan = on_points("RPGAN", RING, redraw=2, redraw_discriminators="new", learning_rate=1e-3, compile="graph")
     new = states(gan, 3)
     for one, other in zip(kept[:2], new[:2]):
         assert all(np.array_equal(a, b) for a, b in zip(one[1], other[1]))
@@ -70,10 +70,10 @@ def test_discriminators_go_on_or_start_again():
     assert all(np.max(np.abs(a - b)) < step for a, b in zip(kept[1][1], kept[2][1]))
     for i, (old, now, limit) in enumerate(zip(new[1][1], new[2][1], gan.discriminator.limits)):
         assert np.max(np.abs(now - old)) > 10 * step, i
-        assert 0.7 * limit < np.max(np.abs(now)) <= limit + step
+        assert 0.6 * limit < np.max(np.abs(now)) <= limit + step
     counts = [np.unique(count) for count in gan.d_optimizer._counts]
     assert all(np.array_equal(count, [1]) for count in counts)  # one step since
-    again = on_points("RPGAN", RING, redraw=2, redraw_discriminators="new", learning_rate=1e-3)
+    again = on_points("RPGAN", RING, redraw=2, redraw_discriminators="new", learning_rate=1e-3, compile="graph")
     assert all(np.array_equal(a, b) for a, b in zip(states(again, 3)[2][1], new[2][1]))
 
 
