@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time whole iterations of this library against programs in plain PyTorch that do the same arithmetic.
 
-    benchmarks/against_pytorch.py            RP-GAN at three sizes, DCGAN, WGAN-GP, SAGAN, RealnessGAN
+    benchmarks/against_pytorch.py            RP-GAN at three sizes, DCGAN, WGAN-GP, SAGAN, RealnessGAN, R3GAN
     benchmarks/against_pytorch.py --quick    small nets
     benchmarks/against_pytorch.py --eager    without torch.compile
 
@@ -43,8 +43,15 @@ ZOO = {
     "WGANGP": {"net": "dcgan", "d_norm": "layer"},
     "SAGAN": {"net": "sagan"},
     "RealnessGAN": {"net": "realness"},
+    "R3GAN": {"net": "r3gan", "ema_kimg": None, "schedule_kimg": None, "final_ema_kimg": None},
 }
 SIZE, SMALL = {"bsz": 16, "imsz": 64, "ngf": 32, "ndf": 32}, {"bsz": 4, "imsz": 32, "ngf": 8, "ndf": 8}
+SIZES = {  # of GANs whose nets have other options
+    "R3GAN": (
+        {"bsz": 16, "imsz": 32, "channel_base": 4096, "channel_max": 128},
+        {"bsz": 4, "imsz": 16, "channel_base": 256, "channel_max": 32},
+    ),
+}
 BFLOAT16 = "RPGAN", "DCGAN"  # the first size of each
 
 
@@ -92,7 +99,7 @@ def settings(quick, folder):
         atomic.save_arrays(filts, projections.draw([(8 if size["imsz"] > 16 else 4, 2, 1, num)], seed=0))
         found[title("RPGAN", {"K": num} | size)] = size | {"zlen": 100, "filts": filts}
     for name, values in ZOO.items():
-        size = SMALL if quick else SIZE
+        size = SIZES.get(name, (SIZE, SMALL))[quick]
         found[title(name, size)] = {"gan": name, "zlen": 100} | values | size
     if measuring.multiplies_bfloat16():
         for name in BFLOAT16:

@@ -306,3 +306,70 @@ class RealnessGAN(DCGAN):
         g_loss = self.cross_entropy(p_real, p_fake) - self.cross_entropy(a_0, p_fake, self.gan.negative_skew)
         step(self.optimizers[0], self.g_weights, g_loss)
         return d_loss.item(), g_loss.item()
+
+
+class R3GAN(DCGAN):
+    """R3GAN: pairs of real and generated images, R1 and R2 in every step, residual blocks of grouped convolutions."""
+
+    def __init__(self, gan):
+        self.gan = gan
+        self.g, self.d = (dict(zip(net.get_arrays(), tensors(net))) for net in (gan.generator, gan.discriminator))
+        for basis in (self.g["basis"], self.d["basis/kernel"]):
+            basis.data = basis.data.permute(2, 0, 1).contiguous()  # [C, 4, 4]
+        self.g_weights, self.d_weights = list(self.g.values()), list(self.d.values())
+        self.optimizers = adam(self.g_weights, gan), adam(self.d_weights, gan)
+        self.sizes = [4 << i for i in range(gan.options.imsz.bit_length() - 2)]
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        self.filter = (taps[:, None] * taps)[None, None]
+
+    def resample(self, x, by, gain=1.0):
+        """Double or halve images with the filter [1, 3, 3, 1], channel by channel."""
+        kernel = gain * self.filter.expand(x.shape[1], 1, 4, 4)
+        return by(x, kernel, stride=2, padding=1, groups=x.shape[1])
+
+    def blocks(self, w, x, size):
+        for i in range(1, self.gan.options.blocks + 1):
+            name = f"b{size}_{i}"
+            y = functional.leaky_relu(functional.conv2d(x, w[f"{name}/conv1/kernel"], w[f"{name}/bias1"]), self.slope)
+            kernel = w[f"{name}/conv2/kernel"]
+            groups = y.shape[1] // kernel.shape[1]
+            y = functional.conv2d(y, kernel, w[f"{name}/bias2"], padding=1, groups=groups)
+            x = x + functional.conv2d(functional.leaky_relu(y, self.slope), w[f"{name}/conv3/kernel"])
+        return x
+
+    def generate(self, z):
+        w = self.g
+        x = w["basis"] * functional.linear(z, w["scale/kernel"])[:, :, None, None]
+        for size in self.sizes:
+            if size > 4:
+                x = functional.conv2d(x, w[f"up{size}/kernel"]) if f"up{size}/kernel" in w else x
+                x = self.resample(x, functional.conv_transpose2d, gain=4.0)
+            x = self.blocks(w, x, size)
+        return functional.conv2d(x, w["last/kernel"])
+
+    def judge(self, x):
+        w = self.d
+        x = functional.conv2d(x, w["first/kernel"])
+        for size in reversed(self.sizes):
+            x = self.blocks(w, x, size)
+            if size > 4:
+                x = self.resample(x, functional.conv2d)
+                x = functional.conv2d(x, w[f"down{size}/kernel"]) if f"down{size}/kernel" in w else x
+        return functional.linear((x * w["basis/kernel"]).sum((2, 3)), w["last/kernel"])[:, 0]
+
+    def __call__(self, real, z_g, z_d, u):
+        """Do an iteration; `real` are the images of D's step and those of G's."""
+        del u
+        with torch.no_grad():
+            fake = self.generate(z_d[0])
+        images = [each.detach().requires_grad_() for each in (real[0], fake)]
+        logits = [self.judge(each) for each in images]
+        gradients = [torch.autograd.grad(f.sum(), x, create_graph=True)[0] for f, x in zip(logits, images)]
+        penalty = sum(gradient.square().sum((1, 2, 3)).mean() for gradient in gradients)
+        d_loss = functional.softplus(logits[1] - logits[0]).mean() + self.gan.penalty / 2 * penalty
+        step(self.optimizers[1], self.d_weights, d_loss)
+        with torch.no_grad():
+            real_logits = self.judge(real[1])
+        g_loss = functional.softplus(real_logits - self.judge(self.generate(z_g))).mean()
+        step(self.optimizers[0], self.g_weights, g_loss)
+        return d_loss.item(), g_loss.item()

@@ -176,6 +176,26 @@ def test_the_program_in_pytorch_computes_what_realness_gan_does():
 
 
 @needs_pytorch
+@pytest.mark.parametrize("form", ["plain", "channels_last"])
+def test_the_program_in_pytorch_computes_what_r3gan_does(form):
+    """Three iterations, after which the last convolutions of blocks are no longer 0."""
+    import pytorch
+    import torch
+
+    values = {"gan": "R3GAN", "net": "r3gan", "ema_kimg": None, "schedule_kimg": None, "final_ema_kimg": None}
+    values |= {"imsz": 16, "bsz": 4, "zlen": 8, "channel_base": 256, "channel_max": 32, "learning_rate": 1e-3}
+    gan = rpgan_tf.build(config.resolve(values | {"final_learning_rate": None}))
+    program = pytorch.R3GAN(gan)
+    program = pytorch.channels_last(program) if form == "channels_last" else program
+    for _ in range(3):
+        z_g, z_d = (torch.from_numpy(gan.latents(4, role).numpy()) for role in (randomness.G_STEP, randomness.D_STEP))
+        real = tf.random.stateless_uniform([8, 16, 16, 3], [1, 2], -1, 1)
+        theirs = torch.from_numpy(real.numpy()).permute(0, 3, 1, 2).contiguous().chunk(2)
+        found, logs = program(theirs, z_g, [z_d], None), gan.train_step(real)
+        np.testing.assert_allclose(found, [logs["d_loss"], logs["g_loss"]], rtol=1e-4)
+
+
+@needs_pytorch
 @pytest.mark.parametrize("form", ["scaled channels_last", "grouped"])
 @pytest.mark.parametrize("name", ["StyleGAN2", "GLeaD"])
 def test_programs_in_pytorch_compute_what_the_phases_do(name, form, monkeypatch):
