@@ -58,9 +58,9 @@ def batch(gan, seed=0):
     return tf.random.stateless_uniform([gan.pack * gan.options.bsz, 16, 16, 1], [seed, 2], -1, 1)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["light", "ada"])
 @pytest.mark.parametrize("name", config.gans())
-def test_every_gan_trains_with_every_augmentation(name, kind, filters):
+def test_every_gan_trains_with_augmentation(name, kind, filters):
     values = values_of(name, filters) | KINDS[kind]
     if kind == "ada" and name in PENALIZED:
         with pytest.raises(UserError, match=f"aug = 'ada' follows the sign .* gan = '{name}', have no threshold"):

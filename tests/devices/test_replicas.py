@@ -14,7 +14,8 @@ from tests.conftest import command
 from tools import check_devices
 
 FOUR = "Baseline", "RSGAN", "RaLSGAN", "RaHingeGAN"
-ELSEWHERE = *FOUR, "DCGAN", "StyleGAN2", "divided"  # test_devices.py has DCGAN; StyleGAN2 is in GLeaD; test_divided.py
+# test_devices.py has DCGAN, test_divided.py divided; StyleGAN2 is in GLeaD, SAGAN in labels, RPR3GAN in divR3GAN.
+ELSEWHERE = *FOUR, "DCGAN", "divided", "StyleGAN2", "SAGAN", "RPR3GAN"
 CASES = [("mirrored:2", name) for name in check_devices.CASES if name not in ELSEWHERE]
 CASES += [("mirrored:4", name) for name in FOUR]
 
