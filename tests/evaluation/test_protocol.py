@@ -17,7 +17,7 @@ from tools import evaluate
 MISTAKES = {
     "tiny --metrics fid,kit": "no metric 'kit'; did you mean 'kid'?",
     "tiny --metrics fid50k_full --samples 9": "fid50k_full is of 50000 samples, received 9; take fid",
-    "tiny --metrics fid,fid": "expected different metrics of fid, intra_fid, kid, is, swd, pr, dc, ppl, ppl_w; received",
+    "tiny --metrics fid,fid": "expected different metrics of fid, intra_fid, kid, is, swd, pr, dc, ppl, ppl_w; ",
     "tiny --samples 1": "expected --samples of at least 2, received 1",
     "tiny --reference test": "there is no reference 'test': option 'test_lfile' is not set",
     "tiny --reference faces": "images not found: reference = 'faces' is no list file and no folder or .zip",
