@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf.config import Count, SizeFrom8, Whole
+from rpgan_tf.devices import processor
 from rpgan_tf.nets import base, fir
 from rpgan_tf.nets.base import Seeds
 from rpgan_tf.nets.layers import Convolution, Dense, Linear
@@ -217,9 +218,14 @@ class GroupedConvolution(Linear):
     def __init__(self, width: int, groups: int, gain: float, seeds: Seeds = None, **kwargs) -> None:
         inputs = width // groups
         super().__init__((3, 3, inputs, width), width, std=gain / math.sqrt(9 * inputs), seeds=seeds, **kwargs)
+        self.groups = groups
 
     def apply_kernel(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        return tf.nn.conv2d(x, kernel, 1, "SAME")
+        if processor.onednn() or tf.config.list_physical_devices("GPU"):
+            return tf.nn.conv2d(x, kernel, 1, "SAME")
+        # Group by group: TensorFlow's own kernels for CPUs have no gradient of a grouped convolution.
+        parts = zip(*(tf.split(each, self.groups, axis=-1) for each in (x, kernel)))
+        return tf.concat([tf.nn.conv2d(*part, 1, "SAME") for part in parts], axis=-1)
 
 
 class Basis(Linear):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from rpgan_tf import config, factory
+from rpgan_tf.devices import processor
 from rpgan_tf.errors import UserError
 from rpgan_tf.nets import fir, r3gan
 from tests import r3gan as theirs
@@ -89,3 +90,23 @@ def test_mistakes():
     ):
         with pytest.raises(UserError, match=message):
             config.resolve(SMALL | values)
+
+
+def test_grouped_convolution_without_onednn(monkeypatch):
+    """As the dense convolution whose kernel is 0 between groups: values and gradients."""
+    monkeypatch.setattr(processor, "onednn", lambda: False)
+    layer, x = r3gan.GroupedConvolution(8, 4, 1.0, seeds=1), tf.random.stateless_normal([2, 4, 4, 8], [1, 2])
+    dense = np.zeros([3, 3, 8, 8], np.float32)
+    blocks = [np.s_[:, :, i : i + 2, i : i + 2] for i in range(0, 8, 2)]
+    for i, block in enumerate(blocks):
+        dense[block] = layer.kernel[:, :, :, 2 * i : 2 * i + 2]
+    dense = tf.constant(dense)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([x, dense])
+        found, expected = layer(x), tf.nn.conv2d(x, dense, 1, "SAME")
+        squares = found**2, expected**2
+    assert_close(found, expected.numpy())
+    assert_close(tape.gradient(squares[0], x), tape.gradient(squares[1], x).numpy())
+    of_blocks = tape.gradient(squares[1], dense).numpy()
+    of_blocks = np.concatenate([of_blocks[block] for block in blocks], axis=-1)
+    assert_close(tape.gradient(squares[0], layer.kernel.value), of_blocks)
