@@ -65,8 +65,8 @@ def find(source: str) -> Originals:
 
 def _open_collection(source: str) -> Originals:
     """Return the images below a folder or in a .zip, sorted by name."""
-    collection, suffixes = image_folders.find("SOURCE", source), image_folders.suffixes()
-    names = [name for name in collection.names() if name.lower().endswith(suffixes)]
+    collection = image_folders.find("SOURCE", source)
+    names = image_folders.images_among(collection.names())
     if not names:
         raise UserError(f"no images in '{source}'; expected {EXPECTED}")
     each = (_decode(f"'{name}' of '{source}'", collection.read, name) for name in names)

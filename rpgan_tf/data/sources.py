@@ -101,7 +101,7 @@ def _of_paths(paths: list[bytes], place: Callable[[int], str], removal: str) -> 
 def _names(option: str, lfile: str) -> list[str]:
     """Return the names of the images below a folder or in a .zip, sorted."""
     every = image_folders.find(option, lfile).names()
-    found = [name for name in every if name.lower().endswith(image_folders.suffixes())]
+    found = image_folders.images_among(every)
     if not found:
         kind = "below the folder" if os.path.isdir(lfile) else "in the .zip"
         raise UserError(f"no images {kind} {option} = '{lfile}'; expected {names.EXPECTED}")

@@ -180,11 +180,12 @@ def find_size(path: str | pathlib.Path) -> tuple[int, ...]:
     """
     if pathlib.Path(path).suffix == ".npz":
         return open_npz(path).shape
-    paths = sorted(other for other in pathlib.Path(path).rglob("*") if other.suffix.lower() in image_folders.suffixes())
-    if not paths:
+    found = image_folders.images_among(image_folders.Folder(str(path)).names())
+    if not found:
         raise UserError(f"no images below the folder '{path}'")
+    first = pathlib.Path(path, found[0])
     try:
-        with PIL.Image.open(paths[0]) as image:
+        with PIL.Image.open(first) as image:
             return image.height, image.width, 1 if image_folders.is_grey(image) else 3
     except OSError as error:
-        raise UserError(f"cannot read '{paths[0]}' as an image: {error}") from None
+        raise UserError(f"cannot read '{first}' as an image: {error}") from None

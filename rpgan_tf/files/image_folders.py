@@ -209,7 +209,13 @@ def read_labels(option: str, path: str, names: list[str] | None = None) -> Label
 
 def image_names(option: str, path: str) -> list[str]:
     """Return the names of the images below a folder or in a .zip, sorted."""
-    return [name for name in find(option, path).names() if name.lower().endswith(suffixes())]
+    return images_among(find(option, path).names())
+
+
+def images_among(names: list[str]) -> list[str]:
+    """Return the names with a suffix of an image that Pillow reads."""
+    known = suffixes()
+    return [name for name in names if name.lower().endswith(known)]
 
 
 def of_subfolders(names: list[str]) -> Labels | None:

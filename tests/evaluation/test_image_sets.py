@@ -14,6 +14,13 @@ from rpgan_tf.files import atomic
 from rpgan_tf.sampling import pictures
 
 
+def test_size_of_a_folder_is_that_of_its_first_image(tmp_path):
+    """Files that systems write beside images are none."""
+    pictures.save_png(str(tmp_path / "a.png"), np.zeros((20, 24, 3), np.uint8))
+    (tmp_path / "._a.png").write_bytes(b"no image")
+    assert image_sets.find_size(tmp_path) == (20, 24, 3)
+
+
 def test_sets_of_images(project, extractor, monkeypatch, measure):
     """A set against itself has a distance of zero, whether folder, list or .npz."""
     monkeypatch.setenv("RPGAN_TF_CACHE", str(project / "cache"))
