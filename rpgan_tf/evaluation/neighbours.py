@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from rpgan_tf.errors import UserError
+from rpgan_tf.evaluation import image_sets
 
 AT_ONCE = 2**24  # numbers of the queries that are float64 at once: 128 MB
 FEWEST = 20  # samples, and held-out images, without which a cell does not count: fewer are not nearly normal
@@ -108,7 +109,7 @@ def cells(training: np.ndarray, sets: list[np.ndarray], count: int) -> list[np.n
     """
     from sklearn.cluster import KMeans
 
-    chosen = np.arange(min(len(training), MOST_CLUSTERED)) * len(training) // min(len(training), MOST_CLUSTERED)
+    chosen = image_sets.equally_spaced(len(training), min(len(training), MOST_CLUSTERED))
     means = KMeans(min(count, len(chosen)), n_init=3, random_state=0).fit(np.float64(training[chosen]))
     return [means.predict(np.float64(rows)) for rows in sets]
 
