@@ -112,7 +112,7 @@ class Adam(Accumulating, keras.optimizers.Adam):
         now = map(tf.convert_to_tensor, (variable, *moments))
         values = adam(gradient, *now, self.beta_1, beta_2, rate, self.epsilon_before(power))
         for each, value in zip((variable, *moments, self._counts[index].value), (*values, count)):
-            tf.raw_ops.AssignVariableOp(resource=each.handle, value=value)
+            replicas.put_own(each, value)
 
     def epsilon_before(self, beta2_power: tf.Tensor) -> float | tf.Tensor:
         """Return what is added to sqrt(v), which is corrected for its bias afterwards."""

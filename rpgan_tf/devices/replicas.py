@@ -81,7 +81,12 @@ def put(variables: Iterable[keras.Variable], arrays: Iterable[Any]) -> None:
 
 
 def _assign_part(variable: keras.Variable, whole: tf.Tensor) -> None:
-    tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=own_part(whole))
+    put_own(variable.value, own_part(whole))
+
+
+def put_own(variable: tf.Variable, value: tf.Tensor) -> None:
+    """Assign a value to a variable on this replica alone, without an exchange with the others."""
+    tf.raw_ops.AssignVariableOp(resource=variable.handle, value=value)
 
 
 def _once(function: Callable, *tensors: tf.Tensor) -> Any:

@@ -30,11 +30,10 @@ def renew(gan: keras.Model) -> None:
         bank.set_filters(replicas.own_part(filters) if bank.divided else filters)
         if gan.options.redraw_discriminators == "new":
             for variable, value in zip(bank.trainable_variables, bank.initial_weights(of_weights)):
-                tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=value)
+                replicas.put_own(variable.value, value)
             for variable in optimizers.state(gan.d_optimizer):
                 if len(variable.shape):
-                    zeros = tf.zeros(variable.shape, variable.dtype)
-                    tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=zeros)
+                    replicas.put_own(variable.value, tf.zeros(variable.shape, variable.dtype))
         return tf.constant(True)
 
     tf.cond((iteration > 0) & (iteration % every == 0), new, lambda: tf.constant(False))

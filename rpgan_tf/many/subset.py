@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 
 from rpgan_tf import optimizers
+from rpgan_tf.devices import replicas
 from rpgan_tf.nets.banks import Bank
 from rpgan_tf.randomness import ACTIVE
 
@@ -76,7 +77,7 @@ class Subset:
                 value = tf.raw_ops.ResourceGather(resource=all_of.handle, indices=drawn, dtype=mine.dtype)
             else:  # the number of steps, the scale of losses
                 value = tf.raw_ops.ReadVariableOp(resource=all_of.handle, dtype=mine.dtype)
-            tf.raw_ops.AssignVariableOp(resource=mine.handle, value=value)
+            replicas.put_own(mine, value)
         self.discriminator.set_filters(tf.gather(gan.everyone.each_filter(), drawn))
 
     def scatter(self, gan: keras.Model, pairs: list) -> None:
@@ -87,4 +88,4 @@ class Subset:
             if mine.shape.rank:
                 tf.raw_ops.ResourceScatterUpdate(resource=all_of.handle, indices=drawn, updates=value)
             else:
-                tf.raw_ops.AssignVariableOp(resource=all_of.handle, value=value)
+                replicas.put_own(all_of, value)

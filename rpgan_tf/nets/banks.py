@@ -95,7 +95,7 @@ class Bank(base.Discriminator):
 
     def set_filters(self, filters: tf.Tensor) -> None:
         """Assign filters [K, k, k, C, numf], on a replica; of a divided bank those of its part."""
-        tf.raw_ops.AssignVariableOp(resource=self.holder.filters.value.handle, value=filters)
+        replicas.put_own(self.holder.filters.value, filters)
 
     def get_projections(self) -> dict[str, np.ndarray]:
         """Return the projections of now as a file of filters has them."""
