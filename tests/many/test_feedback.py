@@ -119,12 +119,10 @@ def test_how_often_a_loss_is_kept(filts):
     assert np.array_equal(draw(), drawn[7])
 
 
-@pytest.mark.parametrize("name", through_projections())
+@pytest.mark.parametrize("name", [name for name in through_projections() if name != "Baseline"])
 def test_every_objective_takes_every_weighting_or_refuses(name, filts):
     values = {"d_steps": 1} | ({"warmup_iterations": 0, "warmup_every": 0} if name == "WGAN" else {})
     values |= {"num_outcomes": 3} if name == "RealnessGAN" else {}
-    if name == "Baseline":
-        pytest.skip("has one discriminator")
     for weighting in WEIGHTINGS:
         try:
             gan = on_points(name, filts, weighting=weighting, feedback_dropout=0.5, compile="eager", **values)
